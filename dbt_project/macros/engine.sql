@@ -1,0 +1,52 @@
+{#
+    The gaps between engines, one dispatch macro each. Models call these instead of writing
+    an engine's own functions; a new engine adds its variant here and nowhere else.
+#}
+
+{# Whole microseconds from one timestamp to another: integers, so that sums do not drift. #}
+{% macro microseconds_between(start, stop) -%}
+    {{ return(adapter.dispatch('microseconds_between', 'greenery')(start, stop)) }}
+{%- endmacro %}
+
+{% macro duckdb__microseconds_between(start, stop) -%}
+    date_diff('microsecond', {{ start }}, {{ stop }})
+{%- endmacro %}
+
+{# Seconds from one timestamp to another, to the microsecond. #}
+{% macro seconds_between(start, stop) -%}
+    ({{ microseconds_between(start, stop) }} / 1000000.0)
+{%- endmacro %}
+
+{# A timestamp a number of whole days later. #}
+{% macro days_after(moment, days) -%}
+    {{ return(adapter.dispatch('days_after', 'greenery')(moment, days)) }}
+{%- endmacro %}
+
+{% macro duckdb__days_after(moment, days) -%}
+    ({{ moment }} + to_days({{ days }}))
+{%- endmacro %}
+
+{#
+    The next strictly later value of a column within a partition. lead() would return a tied one.
+    The frame takes the whole next group of equal timestamps.
+#}
+{% macro next_later(column, partition_by) -%}
+    {{ return(adapter.dispatch('next_later', 'greenery')(column, partition_by)) }}
+{%- endmacro %}
+
+{% macro default__next_later(column, partition_by) -%}
+    min({{ column }}) over (
+        partition by {{ partition_by | join(', ') }}
+        order by {{ column }}
+        groups between 1 following and 1 following
+    )
+{%- endmacro %}
+
+{# The part of a URL after its last slash, as text. #}
+{% macro last_url_part(url) -%}
+    {{ return(adapter.dispatch('last_url_part', 'greenery')(url)) }}
+{%- endmacro %}
+
+{% macro duckdb__last_url_part(url) -%}
+    string_split({{ url }}, '/')[-1]
+{%- endmacro %}

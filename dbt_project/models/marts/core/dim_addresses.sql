@@ -1,0 +1,7 @@
+select
+    address_id,
+    address,
+    zipcode,
+    state,
+    country
+from {{ ref('stg_addresses') }}

@@ -1,0 +1,14 @@
+-- A row that points nowhere stops here: the tables it refers to are checked first.
+-- depends_on: {{ ref('stg_users') }}
+-- depends_on: {{ ref('stg_orders') }}
+-- depends_on: {{ ref('stg_products') }}
+select
+    event_id,
+    session_id,
+    user_id,
+    page_url,
+    created_at,
+    event_type,
+    order_id,
+    product_id
+from {{ ref('stg_events') }}

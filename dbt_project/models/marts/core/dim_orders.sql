@@ -1,0 +1,19 @@
+-- A row that points nowhere stops here: the tables it refers to are checked first.
+-- depends_on: {{ ref('stg_users') }}
+-- depends_on: {{ ref('stg_addresses') }}
+-- depends_on: {{ ref('stg_promos') }}
+select
+    order_id,
+    user_id,
+    promo_id,
+    address_id,
+    created_at as order_date,
+    order_cost,
+    shipping_cost,
+    order_total,
+    tracking_id,
+    shipping_service,
+    estimated_delivery_at,
+    delivered_at,
+    status
+from {{ ref('stg_orders') }}

@@ -1,0 +1,5 @@
+select
+    promo_id,
+    discount,
+    status
+from {{ ref('stg_promos') }}

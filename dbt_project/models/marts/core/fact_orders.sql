@@ -1,0 +1,24 @@
+-- Orders of one user may share a timestamp, so the dates alone would flag several: rank instead.
+with ranked as (
+    select
+        user_id,
+        order_id,
+        order_date,
+        order_total,
+        promo_id,
+        number_of_items,
+        row_number() over (partition by user_id order by order_date, order_id) as nth_order,
+        count(*) over (partition by user_id) as number_of_orders
+    from {{ ref('int_fact_orders') }}
+)
+
+select
+    user_id,
+    order_id,
+    order_date,
+    case when nth_order = 1 then 'Y' else 'N' end as is_first_order,
+    case when nth_order = number_of_orders then 'Y' else 'N' end as is_last_order,
+    order_total as amount,
+    promo_id,
+    number_of_items
+from ranked

@@ -1,0 +1,6 @@
+select
+    product_id,
+    name,
+    price,
+    inventory
+from {{ source('raw', 'products') }}

@@ -1,0 +1,5 @@
+select events.*
+from {{ ref('stg_events') }} as events
+left join {{ ref('stg_users') }} as users
+    on events.user_id = users.user_id
+where users.user_id is null

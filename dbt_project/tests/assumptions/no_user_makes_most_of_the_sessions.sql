@@ -1,0 +1,22 @@
+with sessions as (
+    select
+        user_id,
+        count(distinct session_id) as number_of_sessions
+    from {{ ref('stg_events') }}
+    group by user_id
+),
+
+shares as (
+    select
+        user_id,
+        number_of_sessions,
+        sum(number_of_sessions) over () as all_sessions
+    from sessions
+)
+
+select
+    user_id,
+    number_of_sessions,
+    all_sessions
+from shares
+where number_of_sessions > all_sessions * {{ var('max_session_share') }}

@@ -1,0 +1,13 @@
+with repeated as (
+    select order_id
+    from {{ ref('stg_events') }}
+    where event_type = 'checkout'
+    group by order_id
+    having count(*) > 1
+)
+
+select events.*
+from {{ ref('stg_events') }} as events
+inner join repeated
+    on events.order_id = repeated.order_id
+where events.event_type = 'checkout'

@@ -1,0 +1,19 @@
+with sessions as (
+    select
+        user_id,
+        session_id,
+        max(start_time) as last_moment
+    from {{ ref('int_page_views') }}
+    group by user_id, session_id
+)
+
+select page_views.*
+from {{ ref('int_page_views') }} as page_views
+inner join sessions
+    on
+        page_views.user_id = sessions.user_id
+        and page_views.session_id = sessions.session_id
+where
+    page_views.stop_time <= page_views.start_time
+    or (page_views.stop_time is null and page_views.start_time < sessions.last_moment)
+    or (page_views.stop_time is not null and page_views.start_time = sessions.last_moment)

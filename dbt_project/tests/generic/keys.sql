@@ -1,0 +1,40 @@
+{# Rows that share a key with another row, and rows with a key column missing. #}
+{% test is_key(model, columns) %}
+    with duplicated as (
+        select {{ columns | join(', ') }}
+        from {{ model }}
+        group by {{ columns | join(', ') }}
+        having count(*) > 1
+    )
+
+    select candidate.*
+    from {{ model }} as candidate
+    inner join duplicated
+        on {% for column in columns %}
+            candidate.{{ column }} = duplicated.{{ column }}
+            {% if not loop.last %} and {% endif %}
+        {% endfor %}
+    union all
+    select *
+    from {{ model }}
+    where {% for column in columns %} {{ column }} is null {% if not loop.last %} or {% endif %} {% endfor %}
+{% endtest %}
+
+{% test is_set(model, column) %}
+    select *
+    from {{ model }}
+    where {{ column }} is null
+{% endtest %}
+
+{# Rows that name a row of another table which is not there. A null names nothing. #}
+{% test refers_to(model, column, to, field) %}
+    select child.*
+    from {{ model }} as child
+    where
+        child.{{ column }} is not null
+        and not exists (
+            select 1
+            from {{ to }} as parent
+            where parent.{{ field }} = child.{{ column }}
+        )
+{% endtest %}

@@ -1,0 +1,20 @@
+{# Rows whose value is outside the enumeration; a null is outside too, unless it is allowed. #}
+{% test is_one_of(model, column, values, or_null=false) %}
+    select *
+    from {{ model }}
+    where
+        {{ column }} not in ('{{ values | join("', '") }}')
+        {% if not or_null %} or {{ column }} is null {% endif %}
+{% endtest %}
+
+{% test is_not_negative(model, column) %}
+    select *
+    from {{ model }}
+    where {{ column }} < 0 or {{ column }} is null
+{% endtest %}
+
+{% test is_positive(model, column) %}
+    select *
+    from {{ model }}
+    where {{ column }} <= 0 or {{ column }} is null
+{% endtest %}
