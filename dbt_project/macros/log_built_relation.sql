@@ -23,7 +23,7 @@
 {% macro column_types(relation) %}
     {% set types = {} %}
     {% for column in adapter.get_columns_in_relation(relation) %}
-        {% do types.update({column.name: {'data_type': column.data_type}}) %}
+        {% do types.update({column.name: {'data_type': column.dtype}}) %}
     {% endfor %}
     {{ return(types) }}
 {% endmacro %}

@@ -1,11 +1,11 @@
 {#
     One row for each total that differs between a model and what it was built from.
-    totals maps an aggregate over the model to the aggregate over the other relation it must equal.
+    totals names each: [an aggregate over the model, the aggregate over the other relation it must equal].
 #}
 {% test adds_up_to(model, to, totals) %}
-    {% for here, there in totals.items() %}
+    {% for name, (here, there) in totals.items() %}
         select
-            '{{ here }}' as total,
+            '{{ name }}' as total,
             cast(coalesce(built.amount, 0) as decimal(18, 2)) as built,
             cast(coalesce(expected.amount, 0) as decimal(18, 2)) as expected
         from (select {{ here }} as amount from {{ model }}) as built

@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+.PHONY: help run ui test lint format sample lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
+	@echo "Setting up $(VENV), once: about a minute"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: $(READY) ## run the daily job on your source, or on sample data, and show the result
+	@$(BIN)/python -m greenery_assets run
+
+ui: $(READY) ## open the Dagster web interface, with the daily schedule running
+	@$(BIN)/python -m greenery_assets ui
+
+test: $(READY) ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## check format, lint, types and SQL
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@GREENERY_WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint dbt_project
+
+format: $(READY) ## format Python and SQL
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@GREENERY_WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix dbt_project
+
+sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help tells more
+	@$(BIN)/python -m greenery_assets.sample $(ARGS)
+
+lock: ## pin what pyproject.toml asks for anew in requirements.lock
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check ".[dev]"
+	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock
+	@rm -rf .venv-lock build
+
+clean: ## remove what was generated: environment, warehouse, sample, Dagster's history
+	@rm -rf $(VENV) data dbt_project/target dbt_project/logs
+	@find dagster_home -mindepth 1 ! -name dagster.yaml -delete

@@ -1,0 +1,50 @@
+"""The commands behind the Makefile's targets."""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
+
+app = typer.Typer(help="Greenery's data platform.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def run() -> None:
+    """Run the daily job once and show what came of it."""
+    settings = _settings()
+    from greenery_assets.runner import run_daily_job  # noqa: PLC0415  imports Dagster: seconds
+
+    try:
+        raise typer.Exit(run_daily_job(settings))
+    except ValueError as error:
+        _stop(str(error))
+
+
+@app.command()
+def ui() -> NoReturn:
+    """Start the Dagster web interface, the daily schedule and the sensors."""
+    settings = _settings()
+    port = str(settings.ui_url.port or 3000)
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", port]
+    os.chdir(PROJECT_ROOT)
+    os.execv(sys.executable, command)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _stop(str(error))
+
+
+def _stop(reason: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(reason, style="red", markup=False)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,26 @@
+"""The dbt project as Dagster assets, each dbt test as a check on the asset it is about."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from greenery_assets.assets.dbt_events import BuildEvent, asset_events
+from greenery_assets.assets.translator import GreeneryTranslator
+from greenery_assets.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.settings import load_settings
+
+MANIFEST = prepared_manifest()
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    project=dbt_project,
+    dagster_dbt_translator=GreeneryTranslator(),
+    pool=WAREHOUSE_POOL,
+)
+def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[BuildEvent]:
+    """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it."""
+    warehouse = load_settings().warehouse_path
+    invocation = dbt.cli(["build"], context=context, raise_on_error=False)
+    yield from asset_events(invocation, context, warehouse)

@@ -1,0 +1,131 @@
+"""A running `dbt build` as Dagster events: live, with row counts, and with failing rows shown.
+
+dagster-dbt's own `fetch_row_counts` and `fetch_column_metadata` wait until dbt has let go of the DuckDB
+file, which keeps every event back to the end; here dbt itself reports both (macros/log_built_relation.sql).
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliInvocation
+
+from greenery_assets.assets.presentation import row_metadata, sample_metadata
+from greenery_assets.assets.translator import test_meta
+from greenery_assets.quality import count, read_warehouse, sample
+
+BuildEvent = dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult
+
+ROW_COUNT_PREFIX = "greenery_row_count="
+
+
+def asset_events(
+    invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Path
+) -> Iterator[BuildEvent]:
+    """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
+
+    Raises dagster.Failure with dbt's own words when dbt failed for another reason than a failed check.
+    """
+    manifest: Mapping[str, Any] | None = None
+    row_counts: dict[str, int] = {}
+    errors: list[str] = []
+    failed: list[dg.AssetCheckResult] = []
+    for message in invocation.stream_raw_events():
+        info, data = message.raw_event["info"], message.raw_event["data"]
+        unique_id = data.get("node_info", {}).get("unique_id", "")
+        if info["msg"].startswith(ROW_COUNT_PREFIX):
+            row_counts[unique_id] = int(info["msg"].removeprefix(ROW_COUNT_PREFIX))
+        if info["level"] == "error":
+            errors.append(info["msg"].strip())
+        if not message.is_result_event:
+            continue
+        # Column lineage needs the names of this warehouse, which the manifest prepared earlier may not have.
+        manifest = manifest or invocation.get_artifact("manifest.json")
+        for event in message.to_default_asset_events(
+            manifest=manifest,
+            dagster_dbt_translator=invocation.dagster_dbt_translator,
+            context=context,
+            target_path=invocation.target_path,
+            project=invocation.project,
+        ):
+            if isinstance(event, dg.AssetCheckResult):
+                explained = _with_explanation(event, context)
+                if event.passed:
+                    yield explained
+                else:
+                    failed.append(explained)
+            elif isinstance(event, dg.Output) and unique_id in row_counts:
+                yield event.with_metadata({**event.metadata, "dagster/row_count": row_counts[unique_id]})
+            else:
+                yield event
+
+    if failed:
+        yield from _with_rows(failed, manifest or {}, warehouse)
+    blocking = [result for result in failed if result.severity == dg.AssetCheckSeverity.ERROR]
+    if invocation.process.returncode != 0 and not blocking:
+        raise dg.Failure("\n".join(errors) or f"dbt exited with {invocation.process.returncode}.")
+
+
+def _with_explanation(result: dg.AssetCheckResult, context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
+    key = dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
+    spec = context.assets_def.get_spec_for_check_key(key)
+    shown = {name: value for name, value in spec.metadata.items() if "/" not in name}
+    return _amended(result, {**shown, **row_metadata(_failing_rows(result), None)})
+
+
+def _with_rows(
+    failed: list[dg.AssetCheckResult], manifest: Mapping[str, Any], warehouse: Path
+) -> Iterator[dg.AssetCheckResult]:
+    with read_warehouse(warehouse) as connection:
+        for result in failed:
+            if result.metadata["status"].value == "error":
+                yield _amended(result, {}, "This check could not be evaluated: its SQL failed.")
+                continue
+            test = manifest["nodes"][result.metadata["unique_id"].value]
+            kept_in = f"{test['schema']}.{test['alias']}"
+            failing, checked = _failing_rows(result), _rows_checked(connection, test, manifest)
+            yield _amended(
+                result,
+                {**row_metadata(failing, checked), **sample_metadata(sample(connection, kept_in), kept_in)},
+                _in_words(failing, checked),
+            )
+
+
+def _failing_rows(result: dg.AssetCheckResult) -> int:
+    reported = result.metadata.get("dagster_dbt/failed_row_count")
+    return int(str(reported.value)) if reported else 0
+
+
+def _amended(
+    result: dg.AssetCheckResult, metadata: Mapping[str, Any], description: str | None = None
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=result.passed,
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        severity=result.severity,
+        description=description,
+        metadata={**result.metadata, **metadata},
+    )
+
+
+def _rows_checked(connection: Any, test: Mapping[str, Any], manifest: Mapping[str, Any]) -> int | None:
+    """The rows of the table that failing rows are rows of; None where they are totals, not rows."""
+    meta = test_meta(manifest, test["unique_id"])
+    if meta.get("counts") == "totals":
+        return None
+    name = meta.get("counts") or meta.get("dagster", {}).get("ref", {}).get("name")
+    parents = [manifest["nodes"][parent] for parent in test["depends_on"]["nodes"] if parent in manifest["nodes"]]
+    attached = next(
+        (node for node in manifest["nodes"].values() if node["name"] == name),
+        manifest["nodes"].get(test.get("attached_node") or "") or parents[0],
+    )
+    return count(connection, f"{attached['schema']}.{attached['alias']}")
+
+
+def _in_words(failing: int, checked: int | None) -> str:
+    if not checked:
+        return f"{failing:,} totals differ."
+    return f"{failing:,} of {checked:,} rows ({failing / checked:.1%})."
+

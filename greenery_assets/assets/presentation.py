@@ -1,0 +1,73 @@
+"""How a check's verdict is shown in Dagster: one set of metadata keys for all checks, SQL and Python.
+
+Belongs here: turning an assumption and a verdict into specs and results. Judging does not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from greenery_assets.checks import Assumption, Verdict
+from greenery_assets.quality import Table
+
+
+def check_spec(name: str, asset: dg.AssetKey, assumption: Assumption, owner: str) -> dg.AssetCheckSpec:
+    """The spec of a check, explained in its description and metadata. An ERROR blocks what lies downstream."""
+    return dg.AssetCheckSpec(
+        name,
+        asset=asset,
+        description=assumption.statement,
+        blocking=assumption.severity == "ERROR",
+        metadata=explanation(assumption, owner),
+    )
+
+
+def explanation(assumption: Assumption, owner: str) -> dict[str, str]:
+    """What the reader of a check needs to know whatever its outcome."""
+    return {
+        "assumption": assumption.id,
+        "severity": assumption.severity,
+        "owner": owner,
+        "why": assumption.why,
+        "remedy": assumption.remedy,
+    }
+
+
+def check_result(
+    spec: dg.AssetCheckSpec, verdict: Verdict, sample: Table | None = None, kept_in: str | None = None
+) -> dg.AssetCheckResult:
+    """The outcome of a Python check; `kept_in` names the table that holds its failing rows."""
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        severity=dg.AssetCheckSeverity(spec.metadata["severity"]),
+        description=verdict.reason,
+        metadata={
+            **spec.metadata,
+            **row_metadata(verdict.failing_rows, verdict.rows_checked),
+            **({} if verdict.passed else sample_metadata(sample, kept_in)),
+        },
+    )
+
+
+def row_metadata(failing_rows: int, rows_checked: int | None) -> dict[str, Any]:
+    """Counts that Dagster draws over time; the share only where failing rows are among those checked."""
+    metadata: dict[str, Any] = {"failing_rows": failing_rows}
+    if rows_checked:
+        metadata |= {"rows_checked": rows_checked, "share_of_rows": failing_rows / rows_checked}
+    return metadata
+
+
+def sample_metadata(sample: Table | None, kept_in: str | None) -> Mapping[str, Any]:
+    """Some failing rows, and where all of them are."""
+    metadata: dict[str, Any] = {}
+    if kept_in:
+        metadata["kept_in"] = kept_in
+    if sample and sample.rows:
+        metadata["sample"] = dg.MetadataValue.table(
+            records=[dg.TableRecord(dict(record)) for record in sample.as_records()],
+            schema=dg.TableSchema([dg.TableColumn(name) for name in sample.columns]),
+        )
+    return metadata

@@ -1,0 +1,180 @@
+"""The seven source tables as assets, and the assumptions about how they arrived.
+
+Thin glue: reading a source folder is landing's business, judging is checks'.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from duckdb import DuckDBPyConnection
+
+from greenery_assets import landing
+from greenery_assets.assets.dbt import MANIFEST
+from greenery_assets.assets.presentation import check_result, check_spec
+from greenery_assets.checks import (
+    Assumption,
+    Verdict,
+    columns_match,
+    is_fresh,
+    last_whole_day,
+    rows_accepted,
+    volume_is_usual,
+)
+from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
+from greenery_assets.quality import count, read_warehouse, sample, scalar
+from greenery_assets.settings import Settings, load_settings
+
+OWNER = "data-platform@greenery.example"
+TIMED_TABLES = ("events", "orders")
+
+ROWS_ACCEPTED = Assumption(
+    "A19",
+    "Every row of the source table could be read: none was set aside.",
+    "WARN",
+    "Rows set aside are missing from every figure until they are mended.",
+    "Look at quality.rejected_rows: file, line, column and reason. Mend the lines at the source and load again.",
+)
+COLUMNS_MATCH = Assumption(
+    "A19",
+    "The source table has the columns of the contract and no others.",
+    "WARN",
+    "A new column means that the export changed; what it holds is not in the warehouse.",
+    "Ask whoever exports the table what the column means; add it to models/staging/sources.yml if it is wanted.",
+)
+FRESH = Assumption(
+    "A20",
+    "The source is fresh: its newest row is younger than the set age.",
+    "WARN",
+    "Every figure of the last days is missing what has not arrived.",
+    "Look whether the export ran and the files arrived. The age allowed is GREENERY_MAX_AGE_HOURS.",
+)
+USUAL_VOLUME = Assumption(
+    "A21",
+    "The last whole day's rows lie within the band of the days before.",
+    "WARN",
+    "Half a day's data looks like half a day's business.",
+    "Look whether that day's files are complete and there once. The band's width is GREENERY_VOLUME_BAND.",
+)
+
+
+def _raw_spec(source: Mapping[str, Any]) -> dg.AssetSpec:
+    columns = [
+        dg.TableColumn(column["name"], column["data_type"], column["description"])
+        for column in source["columns"].values()
+    ]
+    return dg.AssetSpec(
+        ["raw", source["name"]],
+        description=source["description"],
+        group_name="raw",
+        owners=[OWNER],
+        kinds={"python", "duckdb"},
+        tags={"layer": "raw"},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(columns),
+            "dagster/table_name": f"raw.{source['name']}",
+        },
+    )
+
+
+RAW_SPECS = {source["name"]: _raw_spec(source) for source in MANIFEST["sources"].values()}
+RAW_CHECKS = [
+    check_spec(name, spec.key, assumption, OWNER)
+    for table, spec in RAW_SPECS.items()
+    for name, assumption in {
+        f"{table}_rows_were_all_accepted": ROWS_ACCEPTED,
+        f"{table}_columns_match_the_contract": COLUMNS_MATCH,
+        **(
+            {f"{table}_are_fresh": FRESH, f"{table}_of_the_last_day_are_as_usual": USUAL_VOLUME}
+            if table in TIMED_TABLES
+            else {}
+        ),
+    }.items()
+]
+
+
+@dg.multi_asset(
+    name="raw_tables",
+    specs=list(RAW_SPECS.values()),
+    check_specs=RAW_CHECKS,
+    can_subset=True,
+    pool=WAREHOUSE_POOL,
+)
+def raw_tables(
+    context: dg.AssetExecutionContext,
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Load the selected source tables, all or none, and judge how they arrived."""
+    settings = load_settings()
+    selected = {name for name, spec in RAW_SPECS.items() if spec.key in context.selected_asset_keys}
+    if selected:
+        yield from _load(settings, selected)
+    checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
+    if checks:
+        with read_warehouse(settings.warehouse_path) as connection:
+            for spec in checks:
+                yield _evaluate(spec, connection, settings)
+
+
+def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
+    contracts = landing.read_contract(SOURCES_YAML)
+    source_dir = settings.source_dir or settings.sample_dir
+    try:
+        loaded = landing.load(
+            settings.warehouse_path, source_dir, {name: contracts[name] for name in contracts if name in tables}
+        )
+    except landing.LandingError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    for name, table in loaded.items():
+        yield dg.MaterializeResult(
+            asset_key=RAW_SPECS[name].key,
+            metadata={
+                "dagster/row_count": table.rows,
+                "rejected_rows": table.rejected_rows,
+                "files": len(table.files),
+                "first_files": ", ".join(table.files[:5]),
+                "bytes": table.bytes,
+                "source_folder": dg.MetadataValue.path(str(source_dir)),
+                "read_in_place": table.read_in_place,
+                **({"newest": dg.MetadataValue.timestamp(table.newest.replace(tzinfo=UTC))} if table.newest else {}),
+            },
+        )
+
+
+def _evaluate(
+    spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings: Settings
+) -> dg.AssetCheckResult:
+    table = spec.asset_key.path[-1]
+    if spec.name.endswith("_rows_were_all_accepted"):
+        mine = f"source_table = '{table}'"
+        rejected = count(connection, landing.REJECTED_ROWS, mine)
+        verdict = rows_accepted(count(connection, f"raw.{table}"), rejected)
+        return check_result(
+            spec, verdict, sample(connection, landing.REJECTED_ROWS, mine), landing.REJECTED_ROWS
+        )
+    if spec.name.endswith("_columns_match_the_contract"):
+        extra = connection.execute(
+            f"select column_name from {landing.EXTRA_COLUMNS} where source_table = ? order by 1", [table]
+        ).fetchall()
+        known = len(MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"])
+        return check_result(spec, columns_match(known, [name for (name,) in extra]))
+    return check_result(spec, _judge_time(spec.name, table, connection, settings))
+
+
+def _judge_time(name: str, table: str, connection: DuckDBPyConnection, settings: Settings) -> Verdict:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if name.endswith("_are_fresh"):
+        newest = scalar(connection, f"select max(created_at) from raw.{table}")
+        return is_fresh(newest, now, settings.max_age_hours)
+    event_days, days = (_rows_by_day(connection, timed) for timed in ("events", table))
+    return volume_is_usual(days, last_whole_day(event_days, now.date()), settings.volume_band)
+
+
+def _rows_by_day(connection: DuckDBPyConnection, table: str) -> dict[Any, int]:
+    return dict(
+        connection.execute(
+            f"select cast(created_at as date), count(*) from raw.{table} where created_at is not null group by 1"
+        ).fetchall()
+    )
+
+

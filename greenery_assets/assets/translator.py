@@ -1,0 +1,77 @@
+"""What dbt's YAML says of models and tests, in Dagster's terms, where dagster-dbt does not carry it over.
+
+Only general rules belong here: nothing that names a model or a test.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+
+from greenery_assets.assets.presentation import explanation
+from greenery_assets.checks import Assumption
+
+
+class GreeneryTranslator(DagsterDbtTranslator):
+    """Adds to each check its statement, assumption, severity, owner and remedy, and to sources their group."""
+
+    def __init__(self) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_code_references=True))
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """The check of a dbt test, or None where the test belongs to another asset."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None:
+            return None
+        assumption = assumption_of(manifest, unique_id)
+        return spec._replace(
+            description=assumption.statement,
+            metadata={**spec.metadata, **explanation(assumption, ", ".join(asset_spec.owners))},
+        )
+
+
+def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
+    """The assumption that a dbt test holds, from its own YAML or, for a generic test, its macro's.
+
+    A generic test's statement is its macro's description with the names filled in.
+    """
+    test = manifest["nodes"][test_id]
+    generic = test.get("test_metadata")
+    meta = test_meta(manifest, test_id)
+    statement = test["description"]
+    if not statement:
+        words = {name: _in_words(value) for name, value in generic["kwargs"].items()}
+        model = manifest["nodes"][test["attached_node"]]["name"]
+        statement = _macro_of(manifest, test)["description"].format(**{**words, "model": model})
+    return Assumption(
+        id=meta["assumption"],
+        statement=statement.strip(),
+        severity="WARN" if test["config"]["severity"].lower() == "warn" else "ERROR",
+        why=meta["why"],
+        remedy=meta["remedy"],
+    )
+
+
+def test_meta(manifest: Mapping[str, Any], test_id: str) -> Mapping[str, Any]:
+    """A dbt test's `meta`, over that of the generic test it is a case of."""
+    test = manifest["nodes"][test_id]
+    return {**_macro_of(manifest, test).get("meta", {}), **test["config"]["meta"]}
+
+
+def _macro_of(manifest: Mapping[str, Any], test: Mapping[str, Any]) -> Mapping[str, Any]:
+    generic = test.get("test_metadata")
+    return manifest["macros"][f"macro.greenery.test_{generic['name']}"] if generic else {}
+
+
+def _in_words(argument: object) -> str:
+    if isinstance(argument, Mapping | Sequence) and not isinstance(argument, str):
+        return " and ".join(", ".join(map(str, argument)).rsplit(", ", 1))
+    # dbt keeps a relation as the call that finds it: ref('stg_users'), source('raw', 'users').
+    return str(argument).removeprefix("ref('").removeprefix("source('").removesuffix("')").replace("', '", ".")

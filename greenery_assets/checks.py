@@ -1,0 +1,129 @@
+"""The judgements SQL expresses badly: volume against history, freshness, drift of a figure, rejects.
+
+Plain functions over plain values; they import no Dagster and open no warehouse. The assumptions that
+SQL says well are dbt tests (dbt_project/tests).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import fmean, stdev
+from typing import Literal
+
+WHOLE_DAYS_NEEDED = 7
+DAYS_COMPARED = 28
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
+
+    `id` is the catalogue's (A01 to A23, `assumptions.md`).
+    """
+
+    id: str
+    statement: str
+    severity: Literal["ERROR", "WARN"]
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: `failing_rows` of `rows_checked`, and the reason in one sentence."""
+
+    passed: bool
+    reason: str
+    failing_rows: int
+    rows_checked: int
+
+
+def rows_accepted(accepted: int, rejected: int) -> Verdict:
+    """A19: no row of a source table was set aside as unreadable."""
+    total = accepted + rejected
+    if rejected == 0:
+        return Verdict(True, f"All {total:,} rows could be read.", 0, total)
+    return Verdict(False, f"{rejected:,} of {total:,} rows could not be read and were set aside.", rejected, total)
+
+
+def columns_match(contract: int, extra_columns: Sequence[str]) -> Verdict:
+    """A19: a source table has the contract's columns and no others (a missing one stops the load)."""
+    found = contract + len(extra_columns)
+    if not extra_columns:
+        return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, found)
+    names = ", ".join(extra_columns)
+    return Verdict(False, f"Columns the contract does not know: {names}.", len(extra_columns), found)
+
+
+def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Verdict:
+    """A20: the newest row is younger than a set age. Both times are UTC; ages in hours."""
+    if newest is None:
+        return Verdict(False, "There are no rows.", 1, 1)
+    age = (now - newest) / timedelta(hours=1)
+    fresh = age <= max_age_hours
+    shown = f"{age:,.1f} hours" if abs(age) < 72 else f"{age / 24:,.0f} days"  # noqa: PLR2004
+    reason = f"The newest is from {newest:%Y-%m-%d %H:%M} UTC, {shown} ago; at most {max_age_hours:g} hours are allowed."
+    return Verdict(fresh, reason, 0 if fresh else 1, 1)
+
+
+@dataclass(frozen=True)
+class VolumeBand:
+    """Rows expected on a day: `low` to `high`, around the `mean` of the days before."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def volume_band(history: Sequence[int], band: float) -> VolumeBand:
+    """The band of a day's rows from those of the days before, `band` standard deviations to each side.
+
+    Days differ by chance even when nothing is wrong, by about the square root of their count; the deviation
+    is never taken to be less, so that a very even week does not make the band too narrow.
+    """
+    mean = fmean(history)
+    spread = band * max(stdev(history), mean**0.5)
+    return VolumeBand(mean, max(mean - spread, 0), mean + spread)
+
+
+def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band: float) -> Verdict:
+    """A21: the rows of `last_day` lie within the band of up to 28 days before it.
+
+    Passes and says why with fewer than seven whole days before it. The first day counts as whole; a day
+    without rows between the first and the last counts as zero.
+    """
+    first_day = min(rows_by_day, default=None)
+    if last_day is None or first_day is None or (last_day - first_day).days < WHOLE_DAYS_NEEDED:
+        days = (last_day - first_day).days if last_day and first_day and last_day > first_day else 0
+        reason = f"Not judged: {days} whole days of history, {WHOLE_DAYS_NEEDED} are needed."
+        return Verdict(True, reason, 0, 1)
+    start = max(first_day, last_day - timedelta(days=DAYS_COMPARED))
+    history = [rows_by_day.get(start + timedelta(days=n), 0) for n in range((last_day - start).days)]
+    expected = volume_band(history, band)
+    rows = rows_by_day.get(last_day, 0)
+    usual = expected.low <= rows <= expected.high
+    reason = (
+        f"{rows:,} rows on {last_day}; the {len(history)} days before had {expected.mean:,.0f} on average, "
+        f"{expected.low:,.0f} to {expected.high:,.0f} are expected."
+    )
+    return Verdict(usual, reason, 0 if usual else 1, 1)
+
+
+def last_whole_day(event_days: Mapping[date, int], today: date) -> date | None:
+    """The newest day with events that is over. Shipping logged after midnight makes today begin early."""
+    return max((day for day in event_days if day < today), default=None)
+
+
+def moved_little(figure: float | None, previous: float | None, max_step: float) -> Verdict:
+    """A23: a share (0 to 1) moved less than a set step since the last run; passes without an earlier run."""
+    if previous is None:
+        return Verdict(True, "Not judged: no earlier run to compare with.", 0, 1)
+    if figure is None:
+        return Verdict(False, f"There is no figure any more; it was {previous:.1%}.", 1, 1)
+    step = abs(figure - previous)
+    steady = step < max_step
+    reason = (
+        f"{figure:.1%} after {previous:.1%}: moved by {step * 100:.1f} percentage points, "
+        f"less than {max_step * 100:g} are expected."
+    )
+    return Verdict(steady, reason, 0 if steady else 1, 1)

@@ -1,0 +1,224 @@
+"""`make run`: one daily job in this process, with its progress and verdict on the terminal.
+
+Starting, following and ending a run belong here; how a run is summed up is summary's business.
+"""
+
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import dagster as dg
+import duckdb
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from greenery_assets.quality import read_warehouse
+from greenery_assets.sample import ensure_default_sample
+from greenery_assets.settings import Settings
+from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render
+
+LAUNCHED_BY = {"greenery/launched_by": "make run"}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What there is to build and to check: the group of each asset, the spec of each check."""
+
+    groups: Mapping[dg.AssetKey, str]
+    checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
+
+    @classmethod
+    def of(cls, definitions: dg.Definitions) -> "Catalogue":
+        """Everything in the definitions."""
+        graph = definitions.resolve_asset_graph()
+        return cls(
+            groups={spec.key: str(spec.group_name) for spec in definitions.resolve_all_asset_specs()},
+            checks={key: graph.get_check_spec(key) for key in graph.asset_check_keys},
+        )
+
+    def no_facts_yet(self) -> RunFacts:
+        """The facts of a run before it starts."""
+        return RunFacts(
+            planned_assets=Counter(self.groups.values()),
+            planned_checks=Counter(self.groups[key.asset_key] for key in self.checks),
+        )
+
+
+def run_daily_job(settings: Settings) -> int:
+    """Run `daily_job` on the configured source, or on sample data made for it, and print what came of it.
+
+    Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
+    """
+    console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
+    if settings.source_dir is None and ensure_default_sample(settings.sample_dir, datetime.now(UTC).date()):
+        console.print(f"No GREENERY_SOURCE_DIR is set: made sample data in {_shown(settings.sample_dir)}")
+    console.print(f"Source     {_shown(settings.source_dir or settings.sample_dir)}")
+    console.print(f"Warehouse  {_shown(settings.warehouse_path)}")
+    with _one_at_a_time(settings, console):
+        from greenery_assets.definitions import defs  # noqa: PLC0415  the checks above come before seconds of imports
+
+        job = defs.resolve_job_def("daily_job")
+        catalogue = Catalogue.of(defs)
+        facts = catalogue.no_facts_yet()
+        with dg.DagsterInstance.get() as instance:
+            _release_abandoned_runs(instance)
+            run_id = str(uuid4())
+            with _followed(instance, run_id, catalogue, facts, console), _stdout_muted():
+                result = job.execute_in_process(
+                    instance=instance,
+                    run_id=run_id,
+                    raise_on_error=False,
+                    tags=LAUNCHED_BY,
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                )
+            facts.succeeded = result.success
+    steps = [
+        ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
+        ("This run there", f"{settings.ui_url}runs/{run_id}"),
+        ("The tables", f"duckdb -readonly {_shown(settings.warehouse_path)}"),
+    ]
+    if facts.failing:
+        steps.append(("Failing rows", "schema quality, one table a check"))
+    console.print(render(facts, _repeat_rate(settings, facts), steps))
+    return facts.exit_code
+
+
+@contextlib.contextmanager
+def _one_at_a_time(settings: Settings, console: Console) -> Iterator[None]:
+    """Let one command-line run into the warehouse at a time. The system drops the lock if a run is killed."""
+    lock = FileLock(f"{settings.warehouse_path}.run.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        console.print("Another run is under way; waiting for it to end.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _release_abandoned_runs(instance: dg.DagsterInstance) -> None:
+    """End command-line runs whose process was killed: they would keep their place in the pool for ever.
+
+    Only called under the lock, so that any such run still marked as going on has no process any more.
+    """
+    unfinished = dg.RunsFilter(
+        tags=LAUNCHED_BY,
+        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING],
+    )
+    for run in instance.get_runs(unfinished):
+        instance.report_run_failed(run, "The process of this run was killed.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+@contextlib.contextmanager
+def _stdout_muted() -> Iterator[None]:
+    """Keep dbt's log off the terminal. Muted at the descriptor, so that Dagster still captures it for the UI."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(nowhere)
+        os.close(stdout)
+
+
+@contextlib.contextmanager
+def _followed(
+    instance: dg.DagsterInstance, run_id: str, catalogue: Catalogue, facts: RunFacts, console: Console
+) -> Iterator[None]:
+    """Collect the run's facts while it goes on, and show how far it is."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} assets and checks"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    announced: set[str] = set()
+    steps = sum(facts.planned_assets.values()) + sum(facts.planned_checks.values())
+    task = progress.add_task("Starting", total=steps)
+
+    def follow(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        group = _collect(event, catalogue, facts)
+        if group is None:
+            return
+        done = sum(map(len, facts.rows.values())) + len(facts.checks)
+        progress.update(task, completed=done, description=f"Building {group}")
+        if facts.is_complete(group) and group not in announced:
+            announced.add(group)
+            progress.console.print(group_line(facts, group))
+
+    instance.add_event_listener(run_id, follow)
+    with progress:
+        yield
+
+
+def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> str | None:
+    """Add what an event tells to the facts; returns the group it is about, if any."""
+    if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+        key = event.step_materialization_data.materialization.asset_key
+        group = catalogue.groups[key]
+        rows = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
+        facts.rows[group][key.to_user_string()] = int(str(rows.value)) if rows else None
+        return group
+    if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        evaluation = event.asset_check_evaluation_data
+        spec = catalogue.checks[evaluation.asset_check_key]
+        group = catalogue.groups[evaluation.asset_key]
+        facts.checks.append(
+            CheckOutcome(
+                group=group,
+                asset=evaluation.asset_key.to_user_string(),
+                name=evaluation.check_name,
+                passed=evaluation.passed,
+                is_error=evaluation.severity == dg.AssetCheckSeverity.ERROR,
+                assumption=spec.metadata["assumption"],
+                statement=spec.description or "",
+                finding=evaluation.description or "",
+                remedy=spec.metadata["remedy"],
+            )
+        )
+        return group
+    if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        failure = event.step_failure_data
+        if failure.user_failure_data and failure.user_failure_data.description:
+            facts.problems.append(failure.user_failure_data.description)
+        elif failure.error and failure.error.cls_name != "DagsterAssetCheckFailedError":
+            cause = failure.error.cause or failure.error
+            facts.problems.append(f"{event.step_key}: {cause.message.strip()} (the run's log has the rest)")
+    return None
+
+
+def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
+    try:
+        with read_warehouse(settings.warehouse_path) as connection:
+            row = connection.execute(
+                "select users_repeat, users_purchased, repeat_rate from marketing.fact_repeat_rate"
+            ).fetchone()
+    except duckdb.Error:
+        row = None
+    if row is None or row[2] is None:
+        return "not known yet"
+    refreshed = "marketing/fact_repeat_rate" in facts.rows["marketing"]
+    return f"{row[2]:.3f} ({row[0]} of {row[1]} buyers)" + ("" if refreshed else ", from an earlier run")
+
+
+def _shown(path: os.PathLike[str]) -> str:
+    return os.path.relpath(path) if os.path.relpath(path).count("..") < 3 else str(path)  # noqa: PLR2004

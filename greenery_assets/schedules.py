@@ -1,0 +1,20 @@
+"""When the whole graph runs: the daily job and its schedule."""
+
+import dagster as dg
+
+from greenery_assets.settings import load_settings
+
+daily_job = dg.define_asset_job(
+    "daily_job",
+    selection=dg.AssetSelection.all(),
+    description="Load the source tables, build every mart and evaluate every assumption.",
+)
+
+daily_schedule = dg.ScheduleDefinition(
+    name="daily_schedule",
+    job=daily_job,
+    cron_schedule="0 6 * * *",
+    execution_timezone=load_settings().timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 06:00 in GREENERY_TIMEZONE, before anybody looks at a figure.",
+)

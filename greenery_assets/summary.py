@@ -1,0 +1,135 @@
+"""A run of the daily job in a few lines for the terminal: what was built, what holds, what to open next.
+
+Pure: collects plain facts about a run and renders them with rich. Where the facts come from is runner's
+business.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+GROUPS = ("raw", "staging", "core", "marketing", "product")
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One evaluated check: where it stands, what it assumes and what it found."""
+
+    group: str
+    asset: str
+    name: str
+    passed: bool
+    is_error: bool
+    assumption: str
+    statement: str
+    finding: str
+    remedy: str
+
+
+@dataclass
+class RunFacts:
+    """What is known of a run so far, collected while it goes on.
+
+    `planned_assets` and `planned_checks` count by group; `rows` holds the rows of each asset built.
+    """
+
+    planned_assets: dict[str, int]
+    planned_checks: dict[str, int]
+    rows: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
+    checks: list[CheckOutcome] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    succeeded: bool = False
+
+    def outcomes(self, group: str) -> list[CheckOutcome]:
+        """The evaluated checks of a group."""
+        return [check for check in self.checks if check.group == group]
+
+    def is_complete(self, group: str) -> bool:
+        """Whether all assets of the group are built and all its checks evaluated."""
+        return (
+            len(self.rows[group]) == self.planned_assets[group]
+            and len(self.outcomes(group)) == self.planned_checks[group]
+        )
+
+    @property
+    def failing(self) -> list[CheckOutcome]:
+        """Checks that failed, ERROR before WARN, in order of the graph."""
+        failing = [check for check in self.checks if not check.passed]
+        return sorted(failing, key=lambda check: (not check.is_error, GROUPS.index(check.group), check.name))
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the job ran and no ERROR check failed, else 1."""
+        return 0 if self.succeeded and not any(check.is_error for check in self.failing) else 1
+
+
+def group_line(facts: RunFacts, group: str) -> str:
+    """What to say when a group is complete."""
+    failing = [check for check in facts.outcomes(group) if not check.passed]
+    verdict = f"{len(failing)} of {facts.planned_checks[group]} checks fail" if failing else "all checks hold"
+    return f"{group:<10} {facts.planned_assets[group]:>2} assets built, {verdict}"
+
+
+def render(facts: RunFacts, repeat_rate: str, next_steps: list[tuple[str, str]]) -> RenderableType:
+    """The whole verdict. `next_steps` pairs what one may want to see with the command or address for it."""
+    parts: list[RenderableType] = [Text(), _verdict(facts), Text(), _by_group(facts), Text()]
+    parts += [Text(problem, style="red") for problem in facts.problems]
+    parts += [line for check in facts.failing for line in _failing_check(check)]
+    parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold")))
+    parts.append(Text())
+    steps = Table.grid(padding=(0, 2))
+    for what, how in next_steps:
+        steps.add_row(what, Text(how, style="cyan", overflow="fold"))
+    parts.append(steps)
+    return Group(*parts)
+
+
+def _verdict(facts: RunFacts) -> Text:
+    planned, evaluated = sum(facts.planned_checks.values()), len(facts.checks)
+    if facts.exit_code == 0 and not facts.failing and evaluated == planned:
+        return Text(f"All {planned} checks hold.", style="bold green")
+    errors = sum(check.is_error for check in facts.failing)
+    counted = [
+        f"{errors} checks fail and stopped what lies downstream" if errors else "",
+        f"{len(facts.failing) - errors} checks warn" if len(facts.failing) > errors else "",
+        f"{planned - evaluated} were not evaluated" if planned > evaluated else "",
+    ]
+    text = f"Of {planned} checks " + ", ".join(filter(None, counted)) + "."
+    if not facts.succeeded and not errors:
+        text = "The run failed. " + text
+    return Text(text, style="bold yellow" if facts.exit_code == 0 else "bold red")
+
+
+def _by_group(facts: RunFacts) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("group")
+    for column in ("assets", "rows", "passed", "warned", "failed", "not evaluated"):
+        table.add_column(column, justify="right")
+    for group in GROUPS:
+        outcomes = facts.outcomes(group)
+        passed = sum(check.passed for check in outcomes)
+        failed = sum(not check.passed and check.is_error for check in outcomes)
+        table.add_row(
+            group,
+            f"{len(facts.rows[group])} of {facts.planned_assets[group]}",
+            f"{sum(rows or 0 for rows in facts.rows[group].values()):,}",
+            str(passed),
+            str(len(outcomes) - passed - failed),
+            str(failed),
+            str(facts.planned_checks[group] - len(outcomes)),
+        )
+    return table
+
+
+def _failing_check(check: CheckOutcome) -> list[Text]:
+    label, style = ("FAILED", "bold red") if check.is_error else ("WARNED", "bold yellow")
+    return [
+        Text.assemble((label, style), f" {check.assumption} {check.asset}: {check.statement}"),
+        Text(f"       {check.finding}"),
+        Text(f"       {check.remedy}", style="dim"),
+        Text(f"       check {check.name}", style="dim"),
+        Text(),
+    ]
