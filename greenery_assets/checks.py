@@ -61,8 +61,10 @@ def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Ve
         return Verdict(False, "There are no rows.", 1, 1)
     age = (now - newest) / timedelta(hours=1)
     fresh = age <= max_age_hours
-    shown = f"{age:,.1f} hours" if abs(age) < 72 else f"{age / 24:,.0f} days"  # noqa: PLR2004
-    reason = f"The newest is from {newest:%Y-%m-%d %H:%M} UTC, {shown} ago; at most {max_age_hours:g} hours are allowed."
+    shown = f"{age:,.1f} hours" if abs(age) < 72 else f"{age / 24:,.0f} days"
+    reason = (
+        f"The newest is from {newest:%Y-%m-%d %H:%M} UTC, {shown} ago; at most {max_age_hours:g} hours are allowed."
+    )
     return Verdict(fresh, reason, 0 if fresh else 1, 1)
 
 

@@ -34,7 +34,8 @@ def prepared_manifest() -> Mapping[str, Any]:
     with FileLock(target / ".prepare.lock"):
         if _is_stale(dbt_project.manifest_path):
             dbt_project.preparer.prepare(dbt_project)
-        return json.loads(dbt_project.manifest_path.read_bytes())  # type: ignore[no-any-return]
+        manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
+        return manifest
 
 
 def _is_stale(manifest: Path) -> bool:

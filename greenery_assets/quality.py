@@ -15,12 +15,56 @@ SAMPLE_ROWS = 5
 
 # Ids, times, amounts and enumerations. Names, mail, telephone, streets and free text are not among them.
 SHAREABLE_COLUMNS = frozenset(
-    "event_id session_id user_id order_id product_id promo_id address_id tracking_id "
-    "event_type status created_at updated_at order_date ship_date order_delivered_date delivered_at "
-    "estimated_delivery_at start_time stop_time started_at ended_at number_of_events number_of_sessions "
-    "all_sessions order_cost shipping_cost order_total items_cost price inventory discount quantity "
-    "shipping_service shipped_order_id first_orders last_orders difference total built expected day step "
-    "indicator source_table file line column_name reason".split()
+    [
+        "event_id",
+        "session_id",
+        "user_id",
+        "order_id",
+        "product_id",
+        "promo_id",
+        "address_id",
+        "tracking_id",
+        "event_type",
+        "status",
+        "created_at",
+        "updated_at",
+        "order_date",
+        "ship_date",
+        "order_delivered_date",
+        "delivered_at",
+        "estimated_delivery_at",
+        "start_time",
+        "stop_time",
+        "started_at",
+        "ended_at",
+        "number_of_events",
+        "number_of_sessions",
+        "all_sessions",
+        "order_cost",
+        "shipping_cost",
+        "order_total",
+        "items_cost",
+        "price",
+        "inventory",
+        "discount",
+        "quantity",
+        "shipping_service",
+        "shipped_order_id",
+        "first_orders",
+        "last_orders",
+        "difference",
+        "total",
+        "built",
+        "expected",
+        "day",
+        "step",
+        "indicator",
+        "source_table",
+        "file",
+        "line",
+        "column_name",
+        "reason",
+    ]
 )
 
 

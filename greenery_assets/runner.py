@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from greenery_assets.quality import read_warehouse
 from greenery_assets.sample import ensure_default_sample
 from greenery_assets.settings import Settings
-from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render
+from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_next_steps
 
 LAUNCHED_BY = {"greenery/launched_by": "make run"}
 
@@ -85,7 +85,9 @@ def run_daily_job(settings: Settings) -> int:
     ]
     if facts.failing:
         steps.append(("Failing rows", "schema quality, one table a check"))
-    console.print(render(facts, _repeat_rate(settings, facts), steps))
+    console.print(render(facts, _repeat_rate(settings, facts)))
+    # An address broken over two lines cannot be clicked.
+    console.print(render_next_steps(steps), soft_wrap=True)
     return facts.exit_code
 
 
@@ -221,4 +223,4 @@ def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
 
 
 def _shown(path: os.PathLike[str]) -> str:
-    return os.path.relpath(path) if os.path.relpath(path).count("..") < 3 else str(path)  # noqa: PLR2004
+    return os.path.relpath(path) if os.path.relpath(path).count("..") < 3 else str(path)

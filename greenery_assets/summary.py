@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -73,18 +74,19 @@ def group_line(facts: RunFacts, group: str) -> str:
     return f"{group:<10} {facts.planned_assets[group]:>2} assets built, {verdict}"
 
 
-def render(facts: RunFacts, repeat_rate: str, next_steps: list[tuple[str, str]]) -> RenderableType:
-    """The whole verdict. `next_steps` pairs what one may want to see with the command or address for it."""
+def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
+    """The whole verdict: one sentence, a row a group, each failing check, the repeat rate."""
     parts: list[RenderableType] = [Text(), _verdict(facts), Text(), _by_group(facts), Text()]
-    parts += [Text(problem, style="red") for problem in facts.problems]
-    parts += [line for check in facts.failing for line in _failing_check(check)]
-    parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold")))
-    parts.append(Text())
-    steps = Table.grid(padding=(0, 2))
-    for what, how in next_steps:
-        steps.add_row(what, Text(how, style="cyan", overflow="fold"))
-    parts.append(steps)
+    parts += [Text(f"{problem}\n", style="red") for problem in facts.problems]
+    parts += [_failing_check(check) for check in facts.failing]
+    parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold"), "\n"))
     return Group(*parts)
+
+
+def render_next_steps(next_steps: list[tuple[str, str]]) -> Text:
+    """What one may want to see, each with the command or address for it."""
+    width = max(len(what) for what, _ in next_steps) + 2
+    return Text("\n").join(Text.assemble(f"{what:<{width}}", (how, "cyan")) for what, how in next_steps)
 
 
 def _verdict(facts: RunFacts) -> Text:
@@ -92,9 +94,10 @@ def _verdict(facts: RunFacts) -> Text:
     if facts.exit_code == 0 and not facts.failing and evaluated == planned:
         return Text(f"All {planned} checks hold.", style="bold green")
     errors = sum(check.is_error for check in facts.failing)
+    warnings = len(facts.failing) - errors
     counted = [
-        f"{errors} checks fail and stopped what lies downstream" if errors else "",
-        f"{len(facts.failing) - errors} checks warn" if len(facts.failing) > errors else "",
+        f"{errors} fail and stopped what lies downstream" if errors else "",
+        f"{warnings} warn" if warnings else "",
         f"{planned - evaluated} were not evaluated" if planned > evaluated else "",
     ]
     text = f"Of {planned} checks " + ", ".join(filter(None, counted)) + "."
@@ -124,12 +127,16 @@ def _by_group(facts: RunFacts) -> Table:
     return table
 
 
-def _failing_check(check: CheckOutcome) -> list[Text]:
+def _failing_check(check: CheckOutcome) -> RenderableType:
     label, style = ("FAILED", "bold red") if check.is_error else ("WARNED", "bold yellow")
-    return [
+    return Group(
         Text.assemble((label, style), f" {check.assumption} {check.asset}: {check.statement}"),
-        Text(f"       {check.finding}"),
-        Text(f"       {check.remedy}", style="dim"),
-        Text(f"       check {check.name}", style="dim"),
-        Text(),
-    ]
+        Padding(
+            Group(
+                *([Text(check.finding)] if check.finding else []),
+                Text(check.remedy),
+                Text(f"check {check.name}\n", style="dim"),
+            ),
+            (0, 0, 0, 7),
+        ),
+    )

@@ -15,7 +15,9 @@ from greenery_assets.assets.presentation import row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
 from greenery_assets.quality import count, read_warehouse, sample
 
-BuildEvent = dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult
+BuildEvent = (
+    dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
+)
 
 ROW_COUNT_PREFIX = "greenery_row_count="
 
@@ -128,4 +130,3 @@ def _in_words(failing: int, checked: int | None) -> str:
     if not checked:
         return f"{failing:,} totals differ."
     return f"{failing:,} of {checked:,} rows ({failing / checked:.1%})."
-

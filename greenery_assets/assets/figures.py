@@ -68,7 +68,9 @@ def figure_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCh
     for figure, value in values.items():
         verdict = moved_little(value, _last_recorded(context.instance, figure), settings.max_figure_step)
         if value is not None:
-            context.op_execution_context.log_event(dg.AssetObservation(figure.asset_key, metadata={figure.column: value}))
+            context.op_execution_context.log_event(
+                dg.AssetObservation(figure.asset_key, metadata={figure.column: value})
+            )
         yield check_result(figure.check, verdict)
 
 

@@ -121,7 +121,9 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
     source_dir = settings.source_dir or settings.sample_dir
     try:
         loaded = landing.load(
-            settings.warehouse_path, source_dir, {name: contracts[name] for name in contracts if name in tables}
+            settings.warehouse_path,
+            source_dir,
+            {name: contracts[name] for name in contracts if name in tables},
         )
     except landing.LandingError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
@@ -141,17 +143,13 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
         )
 
 
-def _evaluate(
-    spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings: Settings
-) -> dg.AssetCheckResult:
+def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings: Settings) -> dg.AssetCheckResult:
     table = spec.asset_key.path[-1]
     if spec.name.endswith("_rows_were_all_accepted"):
         mine = f"source_table = '{table}'"
         rejected = count(connection, landing.REJECTED_ROWS, mine)
         verdict = rows_accepted(count(connection, f"raw.{table}"), rejected)
-        return check_result(
-            spec, verdict, sample(connection, landing.REJECTED_ROWS, mine), landing.REJECTED_ROWS
-        )
+        return check_result(spec, verdict, sample(connection, landing.REJECTED_ROWS, mine), landing.REJECTED_ROWS)
     if spec.name.endswith("_columns_match_the_contract"):
         extra = connection.execute(
             f"select column_name from {landing.EXTRA_COLUMNS} where source_table = ? order by 1", [table]
@@ -176,5 +174,3 @@ def _rows_by_day(connection: DuckDBPyConnection, table: str) -> dict[Any, int]:
             f"select cast(created_at as date), count(*) from raw.{table} where created_at is not null group by 1"
         ).fetchall()
     )
-
-

@@ -1,0 +1,32 @@
+"""Landing: read a folder of source tables against its contract into DuckDB.
+
+Here: everything between the source folder and schema raw, as plain functions; `load` is the way in. Not
+here: Dagster (assets/raw.py), settings, and any judgement of the data beyond its types.
+"""
+
+from greenery_assets.landing.contract import SUPPORTED_TYPES, Column, TableContract, read_contract
+from greenery_assets.landing.errors import (
+    ContractError,
+    LandingError,
+    SourceError,
+    WarehouseBusyError,
+    WarehouseError,
+)
+from greenery_assets.landing.load import LoadedTable, load
+from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
+
+__all__ = [
+    "EXTRA_COLUMNS",
+    "REJECTED_ROWS",
+    "SUPPORTED_TYPES",
+    "Column",
+    "ContractError",
+    "LandingError",
+    "LoadedTable",
+    "SourceError",
+    "TableContract",
+    "WarehouseBusyError",
+    "WarehouseError",
+    "load",
+    "read_contract",
+]

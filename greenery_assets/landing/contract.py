@@ -1,0 +1,101 @@
+"""The contract of the sources, read from dbt's sources YAML.
+
+Here: which tables there are, their columns and the types a column may have. Not here: how a value is
+converted to such a type (conversions.py), or what a folder really holds (files.py, shapes.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from greenery_assets.landing.errors import ContractError
+
+SUPPORTED_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "uuid": "UUID",
+        "text": "VARCHAR",
+        "timestamp": "TIMESTAMP",
+        # 64 bits: what pandas and Arrow write, so that their Parquet needs no range check to be read in place
+        "integer": "BIGINT",
+        "decimal(18,2)": "DECIMAL(18,2)",
+    }
+)
+"""The contract's `data_type` (lower case, without spaces) -> the DuckDB type it lands as."""
+
+# Landing marks the faulty columns of a row in the bits of one signed 64-bit integer.
+_MOST_COLUMNS = 62
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, the contract's type (a key of SUPPORTED_TYPES) and its description."""
+
+    name: str
+    data_type: str
+    description: str
+
+    @property
+    def duckdb_type(self) -> str:
+        """The DuckDB type of the column in schema raw."""
+        return SUPPORTED_TYPES[self.data_type]
+
+
+@dataclass(frozen=True)
+class TableContract:
+    """One source table: its name, its description and its columns in the order they land."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+
+def read_contract(path: Path) -> Mapping[str, TableContract]:
+    """Every table of every source in a dbt sources YAML file, by name, in the file's order.
+
+    Raises ContractError when the file cannot be read, names a table or column twice, leaves out a
+    name or type, or uses a type that is not in SUPPORTED_TYPES.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tables = [table for source in document["sources"] for table in source["tables"]]
+        contracts = [_table(table, path) for table in tables]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ContractError(f"The contract {path} cannot be read: {error}.") from error
+    except (KeyError, TypeError) as error:
+        raise ContractError(
+            f"The contract {path} is not a dbt sources file: every source needs tables, every table a name "
+            f"and columns, every column a name and a data_type ({error!r})."
+        ) from error
+    _refuse_repeats([contract.name for contract in contracts], f"The contract {path}", "table")
+    return MappingProxyType({contract.name: contract for contract in contracts})
+
+
+def _table(table: Mapping[str, Any], path: Path) -> TableContract:
+    name = str(table["name"])
+    columns = []
+    for column in table["columns"]:
+        data_type = "".join(str(column["data_type"]).lower().split())
+        if data_type not in SUPPORTED_TYPES:
+            raise ContractError(
+                f"The contract {path} gives {name}.{column['name']} the type {column['data_type']!r}; "
+                f"landing knows {', '.join(SUPPORTED_TYPES)}."
+            )
+        columns.append(Column(str(column["name"]), data_type, str(column.get("description", ""))))
+    _refuse_repeats([column.name for column in columns], f"Table {name} in the contract {path}", "column")
+    if not 0 < len(columns) <= _MOST_COLUMNS:
+        raise ContractError(
+            f"Table {name} in the contract {path} has {len(columns)} columns; landing takes 1 to {_MOST_COLUMNS}."
+        )
+    return TableContract(name, str(table.get("description", "")), tuple(columns))
+
+
+def _refuse_repeats(names: list[str], where: str, what: str) -> None:
+    # DuckDB's names ignore case, so two that differ in case alone would collide there.
+    folded = [name.casefold() for name in names]
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise ContractError(f"{where} names the {what} {name} more than once.")

@@ -1,0 +1,118 @@
+"""The warehouse file: opening it, and what landing keeps in its schemas raw and quality.
+
+Here: everything said to the warehouse besides reading source files. Not here: the source files.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from greenery_assets.landing.errors import WarehouseBusyError, WarehouseError
+from greenery_assets.landing.parquet import quoted
+from greenery_assets.landing.rejects import Reject
+
+REJECTED_ROWS = "quality.rejected_rows"
+EXTRA_COLUMNS = "quality.extra_columns"
+
+_REJECTED_ROWS = """
+create table if not exists {table} (
+    source_table varchar, file varchar, line bigint, column_name varchar, reason varchar, raw_text varchar
+)
+"""
+
+
+class Warehouse:
+    """An open warehouse within a transaction; see `transaction`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        # Every name is qualified with the catalog: raw.users is ambiguous in a file called raw.duckdb.
+        row = connection.execute("select current_database()").fetchone()
+        self._catalog = quoted(str(row[0])) if row else ""
+        for schema in ("raw", "quality"):
+            connection.execute(f"create schema if not exists {self._catalog}.{schema}")
+
+    def make_room(self, table: str) -> str:
+        """Drops raw.<table>, be it a table or a view, and gives the name to create it by (quoted SQL)."""
+        for (kind,) in self.connection.execute(
+            "select table_type from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = 'raw' and table_name = ?",
+            [table],
+        ).fetchall():
+            what = "view" if kind == "VIEW" else "table"
+            self.connection.execute(f"drop {what} {self._raw(table)}")
+        return self._raw(table)
+
+    def replace_rejects(self, rejects: Mapping[str, Sequence[tuple[str, Reject]]]) -> None:
+        """Puts these tables' rejected rows, each with its file's name, in place of those from before."""
+        target = f"{self._catalog}.{REJECTED_ROWS}"
+        self.connection.execute(_REJECTED_ROWS.format(table=target))
+        self.connection.execute(f"delete from {target} where list_contains(?, source_table)", [list(rejects)])
+        rows = [
+            (table, file, reject.line, reject.column_name, reject.reason, reject.raw_text)
+            for table, of_table in rejects.items()
+            for file, reject in of_table
+        ]
+        if rows:
+            self.connection.execute(
+                f"insert into {target} select unnest(?::varchar[]), unnest(?::varchar[]), "
+                "unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[])",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+
+    def replace_extra_columns(self, columns: Mapping[str, Sequence[str]]) -> None:
+        """Puts the columns that no contract asked for, by table, in place of those from before."""
+        target = f"{self._catalog}.{EXTRA_COLUMNS}"
+        self.connection.execute(f"create table if not exists {target} (source_table varchar, column_name varchar)")
+        self.connection.execute(f"delete from {target} where list_contains(?, source_table)", [list(columns)])
+        for table, names in columns.items():
+            self.connection.execute(f"insert into {target} select ?, unnest(?::varchar[])", [table, list(names)])
+
+    def _raw(self, table: str) -> str:
+        return f"{self._catalog}.raw.{quoted(table)}"
+
+
+@contextmanager
+def transaction(path: Path) -> Iterator[Warehouse]:
+    """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
+
+    Raises WarehouseBusyError when another program has it open, WarehouseError when it cannot be opened.
+    """
+    with _open(path) as connection:
+        connection.begin()
+        try:
+            yield Warehouse(connection)
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+
+
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if _is_something_else(path):
+            raise WarehouseError(
+                f"The warehouse {path} is not a DuckDB file; name another file, or move this one away to "
+                "have a new one made."
+            )
+        return duckdb.connect(str(path))
+    except (duckdb.Error, OSError) as error:
+        text = str(error)
+        if "lock" in text:
+            raise WarehouseBusyError(
+                f"The warehouse {path} is open in another program; close it there, or wait until it is done, "
+                "and run again."
+            ) from error
+        raise WarehouseError(f"The warehouse {path} cannot be opened: {text.splitlines()[0]}") from error
+
+
+def _is_something_else(path: Path) -> bool:
+    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed.
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start != b"" and start[8:] != b"DUCK"

@@ -1,0 +1,65 @@
+"""The temporary DuckDB database in which a sample is put together before its files are written.
+
+Tables have the columns and types of the contract (the dbt sources file). Nothing here decides
+what the rows say, except the form of page addresses.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from greenery_assets.landing import read_contract
+from greenery_assets.settings import PROJECT_ROOT
+
+CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
+MEMORY_LIMIT = "1GB"
+
+# Rows leave the generator with money in whole cents; these say how a table's own columns are made.
+DERIVED_COLUMNS = {
+    "products": {"price": "price_cents * 0.01"},
+    "promos": {"discount": "discount_cents * 0.01"},
+    "orders": {
+        "order_cost": "order_cost_cents * 0.01",
+        "shipping_cost": "shipping_cost_cents * 0.01",
+        "order_total": "order_total_cents * 0.01",
+    },
+    "events": {
+        "page_url": """case event_type
+            when 'checkout' then checkout_page(order_id)
+            when 'package_shipped' then shipping_page(order_id)
+            else product_page(product_id) end""",
+    },
+}
+
+
+@cache
+def contract_columns() -> dict[str, dict[str, str]]:
+    """Return each source table's columns and their types, in the contract's order."""
+    return {
+        table.name: {column.name: column.data_type for column in table.columns}
+        for table in read_contract(CONTRACT).values()
+    }
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a new database file at `path` with the seven empty tables and the page address macros."""
+    connection = duckdb.connect(path, config={"memory_limit": MEMORY_LIMIT})
+    connection.execute("set enable_progress_bar = false")
+    for page in ("product", "checkout", "shipping"):
+        connection.execute(f"create macro {page}_page(id) as 'https://greenery.com/{page}/' || id")
+    for table, columns in contract_columns().items():
+        listed = ", ".join(f"{name} {data_type}" for name, data_type in columns.items())
+        connection.execute(f"create table {table} ({listed})")
+    return connection
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Append `rows`, whose columns are the table's own or what DERIVED_COLUMNS makes them from."""
+    derived = DERIVED_COLUMNS.get(table, {})
+    columns = contract_columns()[table]
+    values = ", ".join(derived.get(column, column) for column in columns)
+    connection.register("new_rows", rows)
+    connection.execute(f"insert into {table} select {values} from new_rows")
+    connection.unregister("new_rows")

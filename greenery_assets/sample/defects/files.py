@@ -1,0 +1,89 @@
+"""Defects of the files: lines that cannot be read, columns beyond the contract (A19).
+
+Broken lines exist only as text: they are noted in table `line_faults` of the sample's database, and
+`break_lines` plants them once the files are written.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from greenery_assets.sample.defects.base import Apply, Connection, Defect, rows
+
+CREATE_LINE_FAULTS = "create table if not exists line_faults (event_id uuid, fault text)"
+PAGE_VIEWS = """
+    select event_id from events
+    where event_type = 'page_view' and event_id is not null
+      and event_id not in (select event_id from line_faults)
+    qualify count(*) over (partition by event_id) = 1
+    order by created_at, event_id"""
+
+
+def _unreadable(fields: list[str], header: list[str]) -> list[str]:
+    time = header.index("created_at")
+    return [*fields[:time], "not-a-time", *fields[time + 1 :]]
+
+
+def _short(fields: list[str], _header: list[str]) -> list[str]:
+    return fields[:-2]
+
+
+def _long(fields: list[str], _header: list[str]) -> list[str]:
+    return [*fields, "surplus"]
+
+
+FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
+    "unreadable_row": _unreadable,
+    "short_row": _short,
+    "long_row": _long,
+}
+
+
+def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
+    """Rewrite the lines of the CSV `event_files` that the defects of this module have chosen."""
+    connection.execute(CREATE_LINE_FAULTS)
+    faults = dict(connection.execute("select event_id::text, fault from line_faults").fetchall())
+    if not faults:
+        return
+    for path in event_files:
+        broken = path.with_suffix(".broken")
+        with (
+            path.open(encoding="utf-8", newline="") as lines,
+            broken.open("w", encoding="utf-8", newline="") as out,
+        ):
+            header_line = next(lines)
+            header = header_line.rstrip("\n").split(",")
+            out.write(header_line)
+            for line in lines:
+                fault = faults.get(line.partition(",")[0])
+                # A page view's line quotes nothing, so that its commas are its separators.
+                out.write(",".join(FAULTS[fault](line.rstrip("\n").split(","), header)) + "\n" if fault else line)
+        broken.replace(path)
+
+
+def _line_fault(name: str) -> Apply:
+    choose = rows(PAGE_VIEWS, f"insert into line_faults select event_id, '{name}' from victims")
+
+    def apply(connection: Connection, count: int, rng: np.random.Generator) -> None:
+        connection.execute(CREATE_LINE_FAULTS)
+        choose(connection, count, rng)
+
+    return apply
+
+
+def _add_column(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+    connection.execute("alter table events add column if not exists campaign text default 'newsletter'")
+
+
+DEFECTS = [
+    *(
+        Defect(name, "A19", f"Page views {fault}.", _line_fault(name), csv_only=True)
+        for name, fault in {
+            "unreadable_row": "have a time that is none",
+            "short_row": "lack their last two fields",
+            "long_row": "have a field too many",
+        }.items()
+    ),
+    Defect("extra_column", "A19", "Events have a column that nobody asked for.", _add_column, counted=None),
+]

@@ -1,0 +1,103 @@
+"""Fixtures that cost much and are shared: one sample, one built warehouse for all tests that only read."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+# The definitions read settings when they are imported: tests must never touch the developer's own warehouse.
+for variable in [name for name in os.environ if name.startswith("GREENERY_") and name != "GREENERY_UPDATE_IMAGES"]:
+    del os.environ[variable]
+
+from greenery_assets.sample import SampleSpec, generate  # noqa: E402
+from greenery_assets.settings import Settings  # noqa: E402
+from tests.job import ROOT, Home, Outcome, outcome_of  # noqa: E402
+
+Settings.model_config["env_file"] = None
+
+REAL_EXPORT = ROOT.parent / "shared" / "data" / "greenery"
+
+
+def yesterday() -> "datetime":
+    return datetime.now(UTC) - timedelta(days=1)
+
+
+@pytest.fixture(scope="session")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all test processes of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment(shared_dir: Path) -> Iterator[None]:
+    """Point the settings at a place of their own before anything imports the definitions."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in Home(shared_dir / "unused", shared_dir / "unused.duckdb").environment(shared_dir).items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def sample_dir(shared_dir: Path) -> Path:
+    """The default sample, up to yesterday."""
+    folder = shared_dir / "sample"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            generate(SampleSpec(until=yesterday().date()), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_export() -> Path:
+    """Greenery's real export, where this checkout has it beside it."""
+    if not REAL_EXPORT.exists():
+        pytest.skip("the real export is not beside this checkout (../shared/data/greenery)")
+    return REAL_EXPORT
+
+
+RunJob = Callable[[Home, Path], Outcome]
+
+
+def run_daily_job(home: Home, source: Path) -> Outcome:
+    """Run `daily_job` in this process, in `home`, on a source folder."""
+    import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in home.environment(source).items():
+            patch.setenv(name, value)
+        from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
+
+        with dg.DagsterInstance.get() as instance:
+            result = defs.resolve_job_def("daily_job").execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            return outcome_of(instance, result.run_id)
+
+
+@pytest.fixture(scope="session")
+def run_job() -> RunJob:
+    """The real job, callable."""
+    return run_daily_job
+
+
+@pytest.fixture(scope="session")
+def built(shared_dir: Path, sample_dir: Path) -> tuple[Home, Outcome]:
+    """The sample run once. Read only: copy the home to run in it again."""
+    folder = shared_dir / "built"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "outcome.json").exists():
+            outcome = run_daily_job(Home.new(folder), sample_dir)
+            outcome.dump(folder / "outcome.json")
+    return Home(folder / "dagster_home", folder / "greenery.duckdb"), Outcome.parse(folder / "outcome.json")
+
+
+@pytest.fixture(scope="session")
+def built_warehouse(built: tuple[Home, Outcome]) -> Path:
+    """The DuckDB file of the sample run."""
+    return built[0].warehouse

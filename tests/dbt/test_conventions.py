@@ -1,0 +1,223 @@
+"""What every relation, column and test of the dbt project keeps to, read from its manifest.
+
+What a single model computes is not judged here but in the unit tests beside the models.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from greenery_assets.project import DBT_PROJECT_DIR, prepared_manifest
+
+Node = Mapping[str, Any]
+Manifest = Mapping[str, Any]
+
+# A19, A20, A21 and A23 compare with files, the clock or history, which SQL over the present tables cannot.
+IN_PYTHON = {"A19", "A20", "A21", "A23"}
+CATALOGUE = {f"A{number:02}" for number in range(1, 24)}
+
+# What makes a name a statement. A test whose verb is missing here adds it.
+VERBS = {"agrees", "are", "belongs", "counts", "exists", "has", "is", "lasts", "makes", "names", "places"}
+
+BUILT = ("model", "snapshot")
+
+ENGINE_SPECIFIC = {
+    "::": r"::",
+    "epoch()": r"\bepoch(_\w+)?\s*\(",
+    "interval '...'": r"\binterval\s*'",
+    "date_diff()": r"\bdate_?diff\s*\(",
+    "string_split()": r"\b(string_split|split_part)\s*\(",
+    "to_days()": r"\bto_(days|hours|seconds|microseconds)\s*\(",
+    "qualify": r"\bqualify\b",
+    "group by all": r"\b(group|order)\s+by\s+all\b",
+}
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Manifest:
+    return prepared_manifest()
+
+
+def relations(manifest: Manifest) -> list[Node]:
+    """Sources, models and snapshots: what a person may query."""
+    built = [node for node in manifest["nodes"].values() if node["resource_type"] in BUILT]
+    return [*manifest["sources"].values(), *built]
+
+
+def data_tests(manifest: Manifest) -> dict[str, Node]:
+    """dbt's data tests by their unique id."""
+    return {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "test"}
+
+
+def columns(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for relation in relations(manifest):
+        for column in relation["columns"].values():
+            yield f"{relation['schema']}.{relation['name']}.{column['name']}", column
+
+
+def sql_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((DBT_PROJECT_DIR / folder).rglob("*.sql"))]
+
+
+def test_first_sentence_of_every_description_tells_what_one_row_is(manifest: Manifest) -> None:
+    assert [node["name"] for node in relations(manifest) if not node["description"].startswith("One row")] == []
+
+
+def test_every_column_is_described_in_sentences_and_typed(manifest: Manifest) -> None:
+    # A comma in an unquoted description ends it: the rest becomes a key, and the full stop is gone.
+    cut = [name for name, column in columns(manifest) if not column["description"].strip().endswith(".")]
+    untyped = [name for name, column in columns(manifest) if not column["data_type"]]
+    assert (cut, untyped) == ([], [])
+
+
+def test_every_relation_has_its_documented_columns_and_types(manifest: Manifest, built_warehouse: Path) -> None:
+    with duckdb.connect(str(built_warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "select schema_name, table_name, column_name, data_type from duckdb_columns()"
+        ).fetchall()
+    built: dict[str, dict[str, str]] = {}
+    for schema, table, column, data_type in rows:
+        built.setdefault(f"{schema}.{table}", {})[column] = data_type.lower().replace("varchar", "text")
+    documented = {
+        f"{node['schema']}.{node['name']}": {column["name"]: column["data_type"] for column in node["columns"].values()}
+        for node in relations(manifest)
+    }
+    assert {name: built.get(name) for name in documented} == documented
+
+
+def test_every_mart_has_a_key_or_adds_up_to_its_source(manifest: Manifest) -> None:
+    held = {
+        test["attached_node"]
+        for test in data_tests(manifest).values()
+        if (test.get("test_metadata") or {}).get("name") in ("is_key", "adds_up_to")
+    }
+    marts = [node for node in relations(manifest) if node["name"].startswith(("dim_", "int_", "fact_"))]
+    assert marts
+    assert [node["name"] for node in marts if node["unique_id"] not in held] == []
+
+
+def test_every_model_with_arithmetic_has_a_described_unit_test(manifest: Manifest) -> None:
+    units = manifest["unit_tests"].values()
+    arithmetic = {node["name"] for node in relations(manifest) if node["name"].startswith(("int_", "fact_"))}
+    assert arithmetic - {unit["model"] for unit in units} == set()
+    assert [unit["name"] for unit in units if not unit["description"]] == []
+
+
+def stands_on(manifest: Manifest, test: Node) -> str | None:
+    """The node whose asset shows the test, as dagster-dbt finds it: named, attached, or its only parent."""
+    named = test["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
+    if named:
+        return next(name for name, node in manifest["nodes"].items() if node["name"] == named)
+    if test.get("attached_node"):
+        return str(test["attached_node"])
+    parents = test["depends_on"]["nodes"]
+    return parents[0] if len(parents) == 1 else None
+
+
+def reached_from(links: Mapping[str, list[str]], start: str) -> set[str]:
+    """Everything that can be reached over the links, the start itself not included."""
+    reached: set[str] = set()
+    ahead = [start]
+    while ahead:
+        found = set(links.get(ahead.pop(), [])) - reached
+        reached |= found
+        ahead += found
+    return reached
+
+
+def test_every_error_test_stops_all_that_lies_downstream(manifest: Manifest) -> None:
+    # dbt lets a node wait for a test only if all of the test's parents are the node's ancestors.
+    not_stopped = {}
+    for test in data_tests(manifest).values():
+        if test["config"]["severity"].lower() == "warn":
+            continue
+        asset = stands_on(manifest, test)
+        assert asset is not None, f"{test['name']} has several parents and does not say which asset it stands on"
+        parents = set(test["depends_on"]["nodes"])
+        downstream = [
+            name
+            for name in reached_from(manifest["child_map"], asset)
+            if name in manifest["nodes"] and manifest["nodes"][name]["resource_type"] in BUILT
+        ]
+        passed = [name for name in downstream if not parents <= reached_from(manifest["parent_map"], name)]
+        if passed:
+            not_stopped[test["name"]] = sorted(passed)
+    assert not_stopped == {}
+
+
+def test_every_test_says_what_is_assumed_why_and_what_to_do(manifest: Manifest) -> None:
+    from greenery_assets.assets.translator import assumption_of  # noqa: PLC0415  what the checks really show
+
+    for name in data_tests(manifest):
+        assumption = assumption_of(manifest, name)
+        assert assumption.id in CATALOGUE - IN_PYTHON, name
+        assert re.fullmatch(r"[^{}]+\.", assumption.statement), name
+        assert assumption.why.endswith("."), name
+        assert assumption.remedy.endswith("."), name
+
+
+def test_every_test_name_is_a_statement_and_used_once(manifest: Manifest) -> None:
+    names = [test["name"] for test in data_tests(manifest).values()]
+    assert [name for name in names if VERBS.isdisjoint(name.split("_"))] == []
+    assert [name for name in names if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", name)] == []
+    assert len(names) == len(set(names))
+
+
+def test_dbt_and_python_checks_hold_the_whole_catalogue(manifest: Manifest) -> None:
+    from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
+
+    held_by_dbt = {test["config"]["meta"]["assumption"] for test in data_tests(manifest).values()}
+    graph = defs.resolve_asset_graph()
+    specs = [graph.get_check_spec(key) for key in graph.asset_check_keys]
+    assert held_by_dbt == CATALOGUE - IN_PYTHON
+    assert {str(spec.metadata["assumption"]) for spec in specs} == CATALOGUE
+    assert {test["name"] for test in data_tests(manifest).values()} <= {spec.name for spec in specs}
+    assert len(specs) == len({spec.name for spec in specs})
+
+
+def engine_specific(sql: str) -> list[str]:
+    """The constructs in a file's SQL that other engines lack, comments left out."""
+    code = re.sub(r"--[^\n]*|\{#.*?#\}", "", sql, flags=re.DOTALL)
+    return [name for name, pattern in ENGINE_SPECIFIC.items() if re.search(pattern, code, re.IGNORECASE)]
+
+
+def test_models_and_tests_leave_engine_specific_sql_to_macros() -> None:
+    found = {path.name: engine_specific(path.read_text()) for path in sql_files("models", "snapshots", "tests")}
+    assert {name: constructs for name, constructs in found.items() if constructs} == {}
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("select a::date from b", ["::"]),
+        ("select epoch(a), EPOCH_MS (b) from c", ["epoch()"]),
+        ("select a + Interval '1 day' from b", ["interval '...'"]),
+        ("select date_diff('day', a, b), datediff(day, a, b) from c", ["date_diff()"]),
+        ("select string_split(a, '/') from b", ["string_split()"]),
+        ("select a + to_days(1) from b", ["to_days()"]),
+        ("select a from b\nqualify row_number() over () = 1", ["qualify"]),
+        ("select a from b group  by\n all", ["group by all"]),
+        (
+            "-- a::date\nselect {# qualify\n #} epochs, qualified from b group by allowed",
+            [],
+        ),
+    ],
+)
+def test_engine_specific_sql_is_recognised(sql: str, found: list[str]) -> None:
+    assert engine_specific(sql) == found
+
+
+def test_singular_tests_and_their_yaml_match_one_to_one() -> None:
+    described = [
+        entry["name"]
+        for path in sorted((DBT_PROJECT_DIR / "tests").rglob("*.yml"))
+        for entry in yaml.safe_load(path.read_text()).get("data_tests", [])
+    ]
+    written = [path.stem for path in sql_files("tests") if "generic" not in path.parts]
+    assert sorted(described) == sorted(written)
+    assert described

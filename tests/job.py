@@ -1,0 +1,165 @@
+"""Running the real daily job in a test, and what came of it in plain values."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[1]
+MARTS = ("core", "marketing", "product")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One evaluated check."""
+
+    asset: str
+    passed: bool
+    severity: str
+    assumption: str
+    failing_rows: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: `built` assets, evaluated `checks` by name, the names `planned`."""
+
+    success: bool
+    built: tuple[str, ...]
+    checks: Mapping[str, Check]
+    planned: tuple[str, ...]
+
+    @property
+    def failing(self) -> dict[str, int]:
+        """Failing rows of each check that failed."""
+        return {name: check.failing_rows for name, check in self.checks.items() if not check.passed}
+
+    @property
+    def failing_errors(self) -> dict[str, Check]:
+        """The failed checks that stop what lies downstream."""
+        return {n: c for n, c in self.checks.items() if not c.passed and c.severity == "ERROR"}
+
+    def dump(self, path: Path) -> None:
+        """Write it for another process."""
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def parse(cls, path: Path) -> "Outcome":
+        """Read what `dump` wrote."""
+        fields = json.loads(path.read_text())
+        checks = {name: Check(**check) for name, check in fields.pop("checks").items()}
+        return cls(**fields, checks=checks)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A place to run in: a Dagster home and a warehouse of its own."""
+
+    dagster_home: Path
+    warehouse: Path
+
+    @classmethod
+    def new(cls, folder: Path) -> "Home":
+        """An empty one, with the project's dagster.yaml."""
+        home = cls(folder / "dagster_home", folder / "greenery.duckdb")
+        home.dagster_home.mkdir(parents=True)
+        shutil.copy(ROOT / "dagster_home" / "dagster.yaml", home.dagster_home)
+        return home
+
+    def copy(self, folder: Path) -> "Home":
+        """The same history and tables in another place."""
+        home = Home(folder / "dagster_home", folder / "greenery.duckdb")
+        shutil.copytree(self.dagster_home, home.dagster_home)
+        shutil.copy(self.warehouse, home.warehouse)
+        return home
+
+    def environment(self, source: Path) -> dict[str, str]:
+        """The settings of a run here."""
+        return {
+            "DAGSTER_HOME": str(self.dagster_home),
+            "GREENERY_WAREHOUSE_PATH": str(self.warehouse),
+            "GREENERY_SOURCE_DIR": str(source),
+        }
+
+    def command(
+        self, source: Path, *arguments: str, project: Path = ROOT, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m greenery_assets ...` as make does."""
+        return subprocess.run(
+            [sys.executable, "-m", "greenery_assets", *arguments],
+            cwd=project,
+            env={
+                **os.environ,
+                **self.environment(source),
+                "PYTHONPATH": str(project),
+                "COLUMNS": "160",
+                **settings,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def last_outcome(self) -> Outcome:
+        """What the newest run here did."""
+        with dg.DagsterInstance.from_config(str(self.dagster_home)) as instance:
+            run = instance.get_runs(limit=1)[0]
+            return outcome_of(instance, run.run_id)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def fingerprints(self, schemas: tuple[str, ...] = MARTS) -> dict[str, tuple[int, int]]:
+        """Row count and an order-free hash of the content of each table, by schema/name."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            names = connection.execute(
+                "select table_schema, table_name from information_schema.tables where list_contains(?, table_schema)",
+                [list(schemas)],
+            ).fetchall()
+            return {f"{schema}/{table}": _fingerprint(connection, schema, table) for schema, table in names}
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[int, int]:
+    row = connection.execute(
+        f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from {schema}.{table} as t"
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def outcome_of(instance: dg.DagsterInstance, run_id: str) -> Outcome:
+    """Collect what a run did from its events."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    built: list[str] = []
+    planned: list[str] = []
+    checks: dict[str, Check] = {}
+    for entry in instance.all_logs(run_id):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            built.append(event.step_materialization_data.materialization.asset_key.to_user_string())
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            planned.append(event.asset_check_planned_data.check_name)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            checks[found.check_name] = Check(
+                asset=found.asset_key.to_user_string(),
+                passed=found.passed,
+                severity=found.severity.value,
+                assumption=str(found.metadata["assumption"].value),
+                failing_rows=int(str(found.metadata["failing_rows"].value)),
+            )
+    return Outcome(run.status == dg.DagsterRunStatus.SUCCESS, tuple(sorted(built)), checks, tuple(sorted(planned)))

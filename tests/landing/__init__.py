@@ -1,0 +1,1 @@
+"""Tests of greenery_assets.landing; they share support.py."""

@@ -1,0 +1,1 @@
+"""Tests of the sample generator, on samples of their own."""

@@ -1,0 +1,274 @@
+"""Each planted defect breaks exactly what it says, as often as asked, and nothing else."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from greenery_assets.sample import EventFiles, Format, SampleError, SampleSpec, generate
+from greenery_assets.sample.defects import CATALOGUE, apply_defect
+from tests.sample.source_rules import KEYS, UNTIL, broken_rules, rows_by_day, sample_database, scalar
+
+SEED = 7
+COUNT = 3
+# Offenders by rule for one planted fault: the defect's own rule, and those that must follow.
+FOLLOWS = {
+    "event_of_unknown_user": {"A01": 1},
+    "order_of_unknown_user": {"A02": 1, "A09 checkout": 1},
+    "second_checkout": {"A03": 1},
+    "second_shipment": {"A04": 1},
+    "order_id_on_page_view": {"A05": 1},
+    "checkout_without_order": {"A05": 1, "A06": 2},
+    "session_of_two_users": {"A08": 1},
+    "checkout_of_unknown_order": {"A09 checkout": 1, "A15 refers events.order_id": 1},
+    "order_without_checkout": {"A09 order": 1},
+    "checkout_by_another_user": {"A09 checkout": 1},
+    "shipped_before_checkout": {"A10": 1},
+    "delivered_before_shipped": {"A10": 1},
+    "status_disagrees": {"A11": 1},
+    "order_cost_wrong": {"A12 cost": 1},
+    "order_total_wrong": {"A12 total": 1},
+    "ordered_but_not_in_cart": {"A13": 1},
+    "in_cart_but_not_ordered": {"A13": 1},
+    "page_url_of_another_product": {"A14": 1},
+    "duplicate_user": {"A15 unique users": 1},
+    "duplicate_address": {"A15 unique addresses": 1},
+    "duplicate_product": {"A15 unique products": 1},
+    "duplicate_promo": {"A15 unique promos": 1},
+    "duplicate_order": {"A15 unique orders": 1},
+    # The sum of the items counts the repeated one.
+    "duplicate_order_item": {"A15 unique order_items": 1, "A12 cost": 1},
+    "duplicate_event": {"A15 unique events": 1},
+    "missing_user_id": {"A15 set users.user_id": 1},
+    "missing_address_id": {"A15 set addresses.address_id": 1},
+    "missing_product_id": {"A15 set products.product_id": 1},
+    "missing_promo_id": {"A15 set promos.promo_id": 1},
+    # Without an id, a delivered order has no shipment.
+    "missing_order_id": {"A15 set orders.order_id": 1, "A11": 1},
+    "missing_order_item_order": {"A15 set order_items.order_id": 1},
+    "missing_order_item_product": {"A15 set order_items.product_id": 1, "A13": 1},
+    "missing_event_id": {"A15 set events.event_id": 1},
+    "missing_session_id": {"A15 set events.session_id": 1},
+    "missing_event_user": {"A15 set events.user_id": 1},
+    "missing_event_type": {"A15 set events.event_type": 1},
+    "missing_event_time": {"A15 set events.created_at": 1},
+    "missing_order_user": {"A15 set orders.user_id": 1, "A09 checkout": 1},
+    "missing_order_time": {"A15 set orders.created_at": 1},
+    "unknown_user_address": {"A15 refers users.address_id": 1},
+    "unknown_order_address": {"A15 refers orders.address_id": 1},
+    "unknown_promo": {"A15 refers orders.promo_id": 1},
+    "unknown_item_product": {"A15 refers order_items.product_id": 1, "A13": 1},
+    "unknown_item_order": {"A15 refers order_items.order_id": 1},
+    "unknown_event_product": {"A15 refers events.product_id": 1},
+    "unknown_event_order": {"A15 refers events.order_id": 1},
+    "unknown_event_type": {"A15 value events.event_type": 1},
+    "unknown_order_status": {"A15 value orders.status": 1},
+    "unknown_shipping_service": {"A15 value orders.shipping_service": 1},
+    "unknown_promo_status": {"A15 value promos.status": 1},
+    "negative_price": {"A15 sign products.price": 1},
+    "negative_inventory": {"A15 sign products.inventory": 1},
+    "negative_discount": {"A15 sign promos.discount": 1},
+    "negative_shipping_cost": {"A15 sign orders.shipping_cost": 1},
+    "non_positive_quantity": {"A15 sign order_items.quantity": 1},
+    "session_of_a_day": {"A18": 1},
+}
+FIGURES = {"stale", "volume_drop", "volume_spike", "heavy_user", "figures_jump"}
+TEXT = {"unreadable_row", "short_row", "long_row"}
+SESSION_SHARES = "select session_id, user_id from events group by all"
+
+
+@pytest.fixture(scope="module")
+def sound() -> Iterator[duckdb.DuckDBPyConnection]:
+    with sample_database(SampleSpec(until=UNTIL)) as connection:
+        for table in KEYS:
+            connection.execute(f"create table sound_{table} as from {table}")
+        yield connection
+
+
+@pytest.fixture
+def sample(sound: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The sound sample; what a test plants is rolled back."""
+    sound.execute("begin")
+    yield sound
+    sound.execute("rollback")
+
+
+def plant(sample: duckdb.DuckDBPyConnection, name: str, count: int | None = None) -> None:
+    defect = CATALOGUE[name]
+    apply_defect(sample, defect, count or defect.default_count, SEED)
+
+
+def test_every_defect_is_tested() -> None:
+    assert set(CATALOGUE) == set(FOLLOWS) | FIGURES | TEXT | {"extra_column"}
+    assert all(any(rule.startswith(CATALOGUE[name].assumption) for rule in rules) for name, rules in FOLLOWS.items())
+
+
+def test_sound_sample_breaks_no_rule(sample: duckdb.DuckDBPyConnection) -> None:
+    assert broken_rules(sample) == {}
+
+
+@pytest.mark.parametrize("name", FOLLOWS)
+def test_defect_breaks_its_rule_as_often_as_asked(sample: duckdb.DuckDBPyConnection, name: str) -> None:
+    plant(sample, name, COUNT)
+
+    assert broken_rules(sample) == {rule: COUNT * offenders for rule, offenders in FOLLOWS[name].items()}
+    for table in KEYS:
+        changed = scalar(
+            sample,
+            f"select count(*) from ((from {table} except all from sound_{table}) "
+            f"union all (from sound_{table} except all from {table}))",
+        )
+        assert changed <= 2 * COUNT
+    for table in ("orders", "events"):
+        newest, oldest = f"select max(created_at) from {table}", f"select min(created_at) from {table}"
+        assert scalar(sample, newest) == scalar(sample, newest.replace(table, f"sound_{table}"))
+        assert scalar(sample, oldest) >= scalar(sample, oldest.replace(table, f"sound_{table}"))
+
+
+def test_seeds_choose_other_rows(sample: duckdb.DuckDBPyConnection) -> None:
+    chosen = []
+    for seed in (1, 2):
+        apply_defect(sample, CATALOGUE["missing_order_user"], 5, seed)
+        chosen.append(sample.execute("select order_id from orders where user_id is null order by 1").fetchall())
+
+    assert chosen[0] != chosen[1]
+
+
+def test_stale_moves_every_time_and_nothing_else(sample: duckdb.DuckDBPyConnection) -> None:
+    plant(sample, "stale", 12)
+
+    assert broken_rules(sample) == {}
+    for table in ("orders", "events"):
+        was, now = (scalar(sample, f"select max(created_at) from {name}") for name in (f"sound_{table}", table))
+        assert was - now == timedelta(days=12)
+
+
+def test_volume_drop_leaves_a_tenth_of_the_last_day(sample: duckdb.DuckDBPyConnection) -> None:
+    before = rows_by_day(sample, "events")
+    newest = scalar(sample, "select max(created_at) from orders")
+
+    plant(sample, "volume_drop")
+
+    after = rows_by_day(sample, "events")
+    assert broken_rules(sample) == {}
+    assert after[UNTIL] < 0.35 * before[UNTIL]
+    assert rows_by_day(sample, "orders")[UNTIL] <= 3
+    assert {day: rows for day, rows in after.items() if day != UNTIL} == {
+        day: rows for day, rows in before.items() if day != UNTIL
+    }
+    assert scalar(sample, "select max(created_at) from orders") == newest
+
+
+def test_volume_spike_adds_browsing_on_the_last_day_only(sample: duckdb.DuckDBPyConnection) -> None:
+    before, orders = rows_by_day(sample, "events"), rows_by_day(sample, "orders")
+
+    plant(sample, "volume_spike")
+
+    after = rows_by_day(sample, "events")
+    assert broken_rules(sample) == {}
+    assert after[UNTIL] > 5 * before[UNTIL]
+    assert Counter(after) - Counter(before) == {UNTIL: after[UNTIL] - before[UNTIL]}
+    assert rows_by_day(sample, "orders") == orders
+    assert scalar(sample, f"select max(n) / sum(n) from (select count(*) as n from ({SESSION_SHARES}) "
+                          "group by user_id)") < 0.05  # fmt: skip
+
+
+def test_heavy_user_makes_the_share_asked_for_evenly(sample: duckdb.DuckDBPyConnection) -> None:
+    plant(sample, "heavy_user", 40)
+
+    shares = f"select count(*) as n from ({SESSION_SHARES}) group by user_id"
+    days = rows_by_day(sample, "events")
+    mean = sum(days.values()) / len(days)
+    assert broken_rules(sample) == {}
+    assert scalar(sample, f"select max(n) / sum(n) from ({shares})") == pytest.approx(0.4, abs=0.005)
+    assert all(0.65 * mean <= rows <= 1.35 * mean for rows in days.values())
+
+
+def test_figures_jump_halves_repeat_rate_and_keeps_days_even(sample: duckdb.DuckDBPyConnection) -> None:
+    repeat_rate = "select avg((n > 1)::int) from (select count(*) as n from orders group by user_id)"
+    before, buyers = scalar(sample, repeat_rate), scalar(sample, "select count(distinct user_id) from orders")
+
+    plant(sample, "figures_jump")
+
+    assert broken_rules(sample) == {}
+    assert scalar(sample, repeat_rate) == pytest.approx(before / 2, abs=0.01)
+    assert scalar(sample, "select count(distinct user_id) from orders") == buyers
+    for table in ("orders", "events"):
+        days = rows_by_day(sample, table)
+        mean = sum(days.values()) / len(days)
+        assert all(0.55 * mean <= rows <= 1.45 * mean for rows in days.values())
+
+
+def test_too_many_rows_asked_for_is_an_error(sample: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(SampleError, match="duplicate_product: 31 asked for, but this sample allows 0 to 30"):
+        plant(sample, "duplicate_product", 31)
+
+
+@pytest.mark.parametrize("name", ["figures_jump", "session_of_a_day"])
+def test_sample_too_small_for_a_defect_is_an_error(name: str) -> None:
+    with (
+        sample_database(SampleSpec(until=UNTIL, orders=1, days=1)) as connection,
+        pytest.raises(SampleError, match=f"defect {name}: "),
+    ):
+        plant(connection, name)
+
+
+def test_volume_drop_needs_more_than_the_newest_session() -> None:
+    with (
+        sample_database(SampleSpec(until=UNTIL, orders=1, days=9)) as connection,
+        pytest.raises(SampleError, match="the last day of this sample has too few sessions"),
+    ):
+        plant(connection, "volume_drop")
+
+
+@pytest.mark.parametrize("event_files", EventFiles)
+def test_broken_lines_are_page_views_with_the_fault_asked_for(tmp_path: Path, event_files: EventFiles) -> None:
+    lines = {}
+    for folder, defects in (("sound", ()), ("faulty", ("unreadable_row:2", "short_row:3", "long_row:4"))):
+        generate(SampleSpec(until=UNTIL, orders=40, event_files=event_files, defects=defects), tmp_path / folder)
+        files = sorted((tmp_path / folder).rglob("events*.csv")) + sorted((tmp_path / folder).rglob("events/*"))
+        lines[folder] = [line for file in files for line in file.read_text().splitlines()]
+
+    changed = [
+        (sound, faulty) for sound, faulty in zip(lines["sound"], lines["faulty"], strict=True) if sound != faulty
+    ]
+    assert all(",page_view,," in line for line, _ in changed)
+    assert Counter(len(faulty.split(",")) for _, faulty in changed) == {8: 2, 6: 3, 9: 4}
+    unreadable = [faulty.split(",") for _, faulty in changed if faulty.count(",") == 7]
+    assert [fields[4] for fields in unreadable] == ["not-a-time"] * 2
+    assert all(sound.startswith(faulty) for sound, faulty in changed if faulty.count(",") == 5)
+
+
+@pytest.mark.parametrize("file_format", Format)
+def test_extra_column_is_in_every_format(tmp_path: Path, file_format: Format) -> None:
+    generate(SampleSpec(until=UNTIL, orders=20, format=file_format, defects=("extra_column",)), tmp_path / "out")
+
+    with duckdb.connect() as connection:
+        described = connection.execute(
+            "describe from query_table($1)", [str(tmp_path / "out" / f"events.{file_format}")]
+        )
+        columns = [name for name, *_ in described.fetchall()]
+    assert columns[-2:] == ["product_id", "campaign"]
+
+
+def test_all_defects_can_be_planted_together(tmp_path: Path) -> None:
+    generate(SampleSpec(until=UNTIL, defects=tuple(CATALOGUE)), tmp_path / "out")
+
+    header = (tmp_path / "out" / "events.csv").read_text().partition("\n")[0]
+    assert header.endswith(",campaign")
+
+
+def test_undated_events_arrive_with_the_last_day(tmp_path: Path) -> None:
+    spec = SampleSpec(until=UNTIL, orders=40, event_files=EventFiles.DAILY, defects=("missing_event_time:2",))
+    generate(spec, tmp_path / "out")
+
+    undated = [
+        file.stem
+        for file in sorted((tmp_path / "out" / "events").iterdir())
+        for line in file.read_text().splitlines()
+        if line.split(",")[4] == ""
+    ]
+    assert undated == [str(UNTIL)] * 2

@@ -1,0 +1,114 @@
+"""The Python judgements, bare: each seen passing, failing and at its edge."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenery_assets.checks import (
+    columns_match,
+    is_fresh,
+    last_whole_day,
+    moved_little,
+    rows_accepted,
+    volume_band,
+    volume_is_usual,
+)
+
+NOW = datetime(2026, 3, 10, 6, 0)
+DAY = date(2026, 3, 9)
+
+
+def test_rejected_rows_are_counted_among_all_rows() -> None:
+    verdict = rows_accepted(accepted=97, rejected=3)
+    assert (verdict.passed, verdict.failing_rows, verdict.rows_checked) == (False, 3, 100)
+    assert rows_accepted(5, 0).passed
+
+
+def test_an_unknown_column_is_named() -> None:
+    assert "campaign, device" in columns_match(8, ["campaign", "device"]).reason
+    assert columns_match(8, []).passed
+
+
+@pytest.mark.parametrize(("age_hours", "passed"), [(0, True), (36, True), (36.1, False), (-2, True)])
+def test_freshness_allows_exactly_the_set_age(age_hours: float, passed: bool) -> None:
+    assert is_fresh(NOW - timedelta(hours=age_hours), NOW, 36).passed is passed
+
+
+def test_an_empty_table_is_not_fresh() -> None:
+    assert is_fresh(None, NOW, 36).passed is False
+
+
+def history(rows: list[int]) -> dict[date, int]:
+    """Rows by day, the last of them on DAY."""
+    return {DAY - timedelta(days=len(rows) - 1 - n): count for n, count in enumerate(rows)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "passed"),
+    [
+        ([100] * 7 + [100], True),
+        ([100] * 7 + [140], True),
+        ([100] * 7 + [141], False),
+        ([100] * 7 + [59], False),
+        ([0] * 7 + [1], False),
+        ([90, 110, 95, 105, 100, 98, 102, 10], False),
+    ],
+)
+def test_volume_is_judged_by_the_band(rows: list[int], passed: bool) -> None:
+    assert volume_is_usual(history(rows), DAY, 4).passed is passed
+
+
+def test_a_last_day_without_rows_is_judged() -> None:
+    rows = history([100] * 10)
+    del rows[DAY]
+    assert volume_is_usual(rows, DAY, 4).passed is False
+
+
+def test_a_missing_day_of_history_counts_as_zero() -> None:
+    rows = history([100] * 10)
+    del rows[DAY - timedelta(days=3)]
+    assert "had 89 on average" in volume_is_usual(rows, DAY, 4).reason
+
+
+@pytest.mark.parametrize("days", [1, 3, 7])
+def test_too_short_a_history_passes_and_says_why(days: int) -> None:
+    verdict = volume_is_usual(history([100] * (days - 1) + [1]), DAY, 4)
+    assert verdict.passed
+    assert verdict.reason == f"Not judged: {days - 1} whole days of history, 7 are needed."
+
+
+def test_no_data_at_all_passes_and_says_why() -> None:
+    assert volume_is_usual({}, None, 4).reason.startswith("Not judged: 0 whole days")
+
+
+def test_only_the_last_four_weeks_are_compared() -> None:
+    assert volume_is_usual(history([5] * 100 + [1000] * 28 + [1000]), DAY, 4).passed
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=40), st.floats(0.1, 10))
+def test_the_band_holds_the_mean_and_is_never_negative(rows: list[int], width: float) -> None:
+    band = volume_band(rows, width)
+    assert 0 <= band.low <= band.mean + 1e-9
+    assert band.mean <= band.high + 1e-9
+
+
+def test_today_is_not_a_whole_day() -> None:
+    assert last_whole_day({DAY: 5, DAY + timedelta(days=1): 1}, DAY + timedelta(days=1)) == DAY
+    assert last_whole_day({}, DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("figure", "previous", "passed"),
+    [
+        (0.8, None, True),
+        (0.8, 0.8, True),
+        (0.84, 0.8, True),
+        (0.86, 0.8, False),
+        (0.7, 0.8, False),
+        (None, 0.8, False),
+    ],
+)
+def test_a_figure_may_move_less_than_the_step(figure: float | None, previous: float | None, passed: bool) -> None:
+    assert moved_little(figure, previous, 0.05).passed is passed

@@ -1,0 +1,105 @@
+"""The daily job on good data: what it builds, what it shows, and that it is the same a second time."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.conftest import RunJob
+from tests.job import Home, Outcome
+
+pytestmark = pytest.mark.slow
+
+ALL_SCHEMAS = ("raw", "staging", "core", "marketing", "product", "snapshots", "quality")
+
+
+def test_the_sample_builds_everything_and_every_assumption_holds(built: tuple[Home, Outcome]) -> None:
+    _, outcome = built
+    assert outcome.success
+    assert outcome.failing == {}
+    assert set(outcome.checks) == set(outcome.planned)
+    assert len(outcome.built) == len(set(outcome.built)) == 37
+
+
+def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home, Outcome]) -> None:
+    home, outcome = built
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        for name in outcome.built:
+            event = instance.get_latest_materialization_event(dg.AssetKey(name.split("/")))
+            assert event is not None
+            assert event.asset_materialization is not None
+            metadata = event.asset_materialization.metadata
+            schema, table = name.split("/")
+            assert metadata["dagster/row_count"].value == home.query(f"select count(*) from {schema}.{table}")[0][0]
+            if schema == "raw":
+                assert {"files", "bytes", "source_folder", "rejected_rows"} <= metadata.keys()
+                assert ("newest" in metadata) == (table in {"events", "orders", "users"})
+            elif schema != "snapshots":
+                columns = metadata["dagster/column_schema"].value
+                assert isinstance(columns, dg.TableSchema)
+                assert columns.columns
+                lineage = metadata["dagster/column_lineage"].value
+                assert isinstance(lineage, dg.TableColumnLineage)
+                assert any(lineage.deps_by_column.values()), name
+
+
+def test_a_second_run_on_the_same_source_leaves_identical_tables(
+    built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    before = home.fingerprints(ALL_SCHEMAS)
+    outcome = run_job(home, sample_dir)
+    assert outcome.failing == {}
+    assert home.fingerprints(ALL_SCHEMAS) == before
+
+
+def test_the_real_export_gives_the_analysts_numbers(run_job: RunJob, real_export: Path, tmp_path: Path) -> None:
+    home = Home.new(tmp_path)
+    outcome = run_job(home, real_export)
+    assert outcome.success
+    assert home.query("from marketing.fact_repeat_rate") == [(124, 99, pytest.approx(0.798, abs=0.0005))]
+    assert home.query(
+        "select count(*), count_if(is_first_order = 'Y'), count_if(is_last_order = 'Y') from core.fact_orders"
+    ) == [(361, 124, 124)]
+    assert home.query("select count(*), count(order_id) from product.int_page_views") == [(3553, 3003)]
+    assert home.query("select count(*) from product.fact_page_views") == [(1057,)]
+    assert outcome.failing == {
+        "events_are_fresh": 1,
+        "orders_are_fresh": 1,
+        "no_user_makes_most_of_the_sessions": 1,
+    }
+    assert {outcome.checks[name].assumption for name in outcome.failing} == {"A20", "A22"}
+    assert outcome.failing_errors == {}
+    assert set(outcome.checks) == set(outcome.planned)
+
+
+def test_make_run_prints_the_verdict_and_what_to_open_next(
+    built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    done = home.command(sample_dir, "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for text in ("All 104 checks hold.", "marketing", "Repeat rate: 0.", "make ui", "/runs/"):
+        assert text in done.stdout
+    assert "START" not in done.stdout, "dbt's log is on the terminal"
+
+
+def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(
+    built: tuple[Home, Outcome], tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    before = home.fingerprints(ALL_SCHEMAS)
+    done = home.command(tmp_path / "nowhere", "run")
+    assert done.returncode == 1
+    assert "nowhere" in done.stdout
+    assert "GREENERY_SOURCE_DIR" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "from an earlier run" in done.stdout
+    assert home.fingerprints(ALL_SCHEMAS) == before
+
+
+def test_make_run_with_a_bad_setting_names_it(tmp_path: Path) -> None:
+    done = Home.new(tmp_path).command(tmp_path, "run", GREENERY_MAX_AGE_HOURS="soon")
+    assert done.returncode == 1
+    assert "GREENERY_MAX_AGE_HOURS='soon'" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,128 @@
+"""The project loads anywhere, holds what others rely on, and any part of it can be run alone."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.job import ROOT, Home, Outcome
+
+JOB = "daily_job"
+KEY_ASSETS = {
+    "raw/events", "staging/stg_events", "core/dim_orders", "core/fact_orders", "marketing/fact_user_orders",
+    "marketing/fact_repeat_rate", "marketing/fact_repeat_indicators", "product/int_page_views",
+    "product/fact_page_views", "product/fact_conversion", "product/fact_funnel", "product/fact_daily",
+    "snapshots/orders_snapshot",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
+
+    return defs
+
+
+def test_the_fixed_names_are_there(defs: dg.Definitions) -> None:
+    assert defs.resolve_job_def(JOB).name == JOB
+    schedule = defs.resolve_schedule_def("daily_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", "UTC")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == JOB
+    assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} >= KEY_ASSETS
+
+
+def test_the_job_covers_every_asset_and_check(defs: dg.Definitions) -> None:
+    layer = defs.resolve_job_def(JOB).asset_layer
+    graph = defs.resolve_asset_graph()
+    assert set(layer.selected_asset_keys) == set(graph.get_all_asset_keys())
+    assert set(layer.asset_graph.asset_check_keys) == set(graph.asset_check_keys)
+
+
+def test_every_asset_explains_itself(defs: dg.Definitions) -> None:
+    for spec in defs.resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        assert spec.description, name
+        assert spec.group_name in {"raw", "staging", "core", "marketing", "product"}, name
+        assert spec.owners, name
+        assert spec.kinds, name
+        assert spec.tags.get("layer") or any(key in spec.tags for key in ("staging", "mart", "snapshot")), name
+        assert "dagster/code_references" in spec.metadata, name
+        columns = spec.metadata["dagster/column_schema"]
+        assert isinstance(columns, dg.TableSchema | dg.TableSchemaMetadataValue), name
+
+
+def test_every_check_explains_itself(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    found = set()
+    for key in graph.asset_check_keys:
+        spec = graph.get_check_spec(key)
+        assert spec.description, key
+        assert spec.description[-1] in ".)", key
+        for name in ("assumption", "severity", "owner", "why", "remedy"):
+            assert spec.metadata[name], (key, name)
+        assert spec.blocking is (spec.metadata["severity"] == "ERROR"), key
+        found.add(spec.metadata["assumption"])
+    assert found == {f"A{number:02}" for number in range(1, 24)}
+
+
+@pytest.mark.slow
+def test_a_clean_copy_loads_in_a_clean_process(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for part in ("greenery_assets", "dbt_project"):
+        shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("target", "logs", "__pycache__"))
+    shutil.copy(ROOT / "workspace.yaml", project)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GREENERY_", "DAGSTER_", "DBT_"))}
+    # A virtual environment is not always activated: dbt is not on this PATH.
+    environment |= {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(project)}
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_an_asset_a_group_and_a_check_can_each_be_run_alone(
+    built: tuple[Home, Outcome],
+    sample_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    defs: dg.Definitions,
+) -> None:
+    home = built[0].copy(tmp_path)
+    for name, value in home.environment(sample_dir).items():
+        monkeypatch.setenv(name, value)
+    checks = {key.name: key for key in defs.resolve_asset_graph().asset_check_keys}
+
+    def run(selection: dg.AssetSelection) -> Outcome:
+        part = dg.define_asset_job("part", selection=selection)
+        merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[part]))
+        with dg.DagsterInstance.get() as instance:
+            assert merged.resolve_job_def("part").execute_in_process(instance=instance, raise_on_error=False).success
+        return home.last_outcome()
+
+    raw = run(dg.AssetSelection.assets("raw/events"))
+    assert raw.built == ("raw/events",)
+    assert set(raw.checks) == set(raw.planned)
+    assert len(raw.checks) == 4
+
+    mart = run(dg.AssetSelection.assets("product/int_page_views"))
+    assert mart.built == ("product/int_page_views",)
+    assert set(mart.checks) == set(mart.planned) >= {"stop_time_is_later_and_null_only_at_session_end"}
+
+    group = run(dg.AssetSelection.groups("marketing"))
+    assert {asset.split("/")[0] for asset in group.built} == {"marketing"}
+    assert set(group.checks) == set(group.planned)
+
+    for name in ("order_has_at_most_one_checkout", "events_are_fresh", "repeat_rate_moved_little"):
+        alone = run(dg.AssetSelection.checks(checks[name]))
+        assert (alone.built, tuple(alone.checks)) == ((), (name,))

@@ -1,0 +1,78 @@
+"""Runs that want the warehouse at the same time, and runs that were killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.job import ROOT, Home, Outcome
+
+pytestmark = pytest.mark.slow
+
+
+def start(home: Home, source: Path, *command: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env={**os.environ, **home.environment(source)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def steps_of_all_runs(home: Home) -> list[tuple[float, float, str]]:
+    """(start, end, run id) of each step of each run."""
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        return sorted(
+            (step.start_time or 0, step.end_time or 0, run.run_id)
+            for run in instance.get_runs()
+            for step in instance.get_run_step_stats(run.run_id)
+        )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(("greenery_assets", "run"), id="make-run-twice"),
+        pytest.param(
+            ("dagster", "job", "execute", "-m", "greenery_assets.definitions", "-j", "daily_job"),
+            id="make-run-beside-a-dagster-run",
+        ),
+    ],
+)
+def test_two_runs_started_at_once_both_succeed_one_after_the_other(
+    other: tuple[str, ...], built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    earlier = len({run for *_, run in steps_of_all_runs(home)})
+    both = [start(home, sample_dir, "greenery_assets", "run"), start(home, sample_dir, *other)]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], "\n".join(outputs)
+    steps = steps_of_all_runs(home)
+    assert len({run for *_, run in steps}) == earlier + 2
+    assert all(one[1] <= next_one[0] for one, next_one in pairwise(steps)), "two steps overlapped"
+
+
+def test_a_killed_run_does_not_hold_up_the_next(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
+    home = built[0].copy(tmp_path)
+    killed = start(home, sample_dir, "greenery_assets", "run")
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        deadline = time.monotonic() + 120
+        while not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            assert time.monotonic() < deadline, "the run did not start"
+            time.sleep(0.1)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.communicate()
+    done = home.command(sample_dir, "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        newest, before = instance.get_runs(limit=2)
+        assert (newest.status, before.status) == (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
