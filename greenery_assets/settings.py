@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     ui_url: HttpUrl = HttpUrl("http://localhost:3000")
     max_age_hours: float = Field(default=36, gt=0)
-    volume_band: float = Field(default=4, gt=0)
+    volume_band: float = Field(default=3, gt=0)
     max_session_share: float = Field(default=0.2, gt=0, le=1)
     max_figure_step: float = Field(default=0.05, gt=0, le=1)
 

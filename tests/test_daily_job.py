@@ -40,7 +40,13 @@ def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home
                 assert columns.columns
                 lineage = metadata["dagster/column_lineage"].value
                 assert isinstance(lineage, dg.TableColumnLineage)
-                assert any(lineage.deps_by_column.values()), name
+                assert set(lineage.deps_by_column) == {column.name for column in columns.columns}, name
+                if name == "core/fact_orders":
+                    [source] = lineage.deps_by_column["amount"]
+                    assert (source.asset_key.to_user_string(), source.column_name) == (
+                        "core/int_fact_orders",
+                        "order_total",
+                    )
 
 
 def test_a_second_run_on_the_same_source_leaves_identical_tables(

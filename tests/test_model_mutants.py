@@ -33,9 +33,6 @@ def run_with(models: Mapping[str, tuple[str, str]], home: Home, sample_dir: Path
             path.write_text(sql.replace(text, other))
         else:
             path.write_text(other.format(sql=sql))
-    # dbt's own unit tests would stop the broken models before any check could see them.
-    for unit_tests in (project / "dbt_project").rglob("*_unit_tests.yml"):
-        unit_tests.unlink()
     done = home.command(sample_dir, "run", project=project)
     assert done.returncode == 1, done.stdout + done.stderr
     return home.last_outcome()
@@ -83,8 +80,8 @@ def test_a_published_model_with_a_row_too_many_is_found(
     )  # fmt: skip
     models = {
         **doubled("fact_repeat_rate", "fact_conversion", *keyed),
-        "fact_page_views": ("stop_time is not null", "stop_time is not null and event_type = 'add_to_cart'"),
-        "fact_funnel": ("select\n        1 as step_number", "select\n        3 as step_number"),
+        # Orders that have not shipped have no stop time on their checkout.
+        "fact_page_views": ("stop_time is not null", "stop_time is not null and event_type = 'checkout'"),
     }
     outcome = run_with(models, home, sample_dir, tmp_path)
     assert set(outcome.failing) == {
@@ -135,8 +132,8 @@ def test_orders_and_behaviour_with_a_row_too_many_are_found(
 ) -> None:
     home = built[0].copy(tmp_path / "home")
     models = {
-        **doubled("fact_orders", "int_user_behaviour"),
-        "fact_funnel": ("count(*) as sessions", "1 as sessions"),
+        **doubled("fact_orders", "int_user_behaviour", "fact_page_views"),
+        "fact_funnel": ("count(*) as sessions", "count(*) + 1 as sessions"),
     }
     outcome = run_with(models, home, sample_dir, tmp_path)
     found = set(outcome.failing)
@@ -148,5 +145,6 @@ def test_orders_and_behaviour_with_a_row_too_many_are_found(
         "int_user_behaviour_key_is_unique_and_set",
         "int_user_behaviour_has_every_user",
         "int_user_behaviour_has_every_order",
+        "fact_page_views_key_is_unique_and_set",
         "fact_funnel_counts_every_session",
     }

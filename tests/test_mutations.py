@@ -120,9 +120,10 @@ MUTATIONS: Mapping[str, Mapping[str, int | str]] = {
     "extra_column": {"events_columns_match_the_contract": 1},
     "stale": {"events_are_fresh": 1, "orders_are_fresh": 1},
     "volume_drop": {"events_of_the_last_day_are_as_usual": 1, "orders_of_the_last_day_are_as_usual": 1},
-    "volume_spike": {"events_of_the_last_day_are_as_usual": 1},
-    "heavy_user": {"no_user_makes_most_of_the_sessions": 1},
-    "figures_jump": {"repeat_rate_moved_little": 1},
+    # More visits without orders convert less than those of the run before.
+    "volume_spike": {"events_of_the_last_day_are_as_usual": 1, "conversion_rate_moved_little": 1},
+    "heavy_user": {"no_user_makes_most_of_the_sessions": 1, "conversion_rate_moved_little": 1},
+    "figures_jump": {"repeat_rate_moved_little": 1, "conversion_rate_moved_little": 1},
 }
 
 

@@ -19,6 +19,8 @@ BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
 )
 
+# dbt's own bookkeeping, of no use to whoever reads a check.
+BOOKKEEPING = {"invocation_id", "unique_id", "dagster_dbt/failed_row_count"}
 ROW_COUNT_PREFIX = "greenery_row_count="
 
 
@@ -32,6 +34,7 @@ def asset_events(
     manifest: Mapping[str, Any] | None = None
     row_counts: dict[str, int] = {}
     errors: list[str] = []
+    broken = False
     failed: list[dg.AssetCheckResult] = []
     for message in invocation.stream_raw_events():
         info, data = message.raw_event["info"], message.raw_event["data"]
@@ -42,6 +45,7 @@ def asset_events(
             errors.append(info["msg"].strip())
         if not message.is_result_event:
             continue
+        broken |= data["status"] == "error"
         # Column lineage needs the names of this warehouse, which the manifest prepared earlier may not have.
         manifest = manifest or invocation.get_artifact("manifest.json")
         for event in message.to_default_asset_events(
@@ -52,64 +56,66 @@ def asset_events(
             project=invocation.project,
         ):
             if isinstance(event, dg.AssetCheckResult):
-                explained = _with_explanation(event, context)
                 if event.passed:
-                    yield explained
+                    yield _explained(event, context, {})
                 else:
-                    failed.append(explained)
+                    failed.append(event)
             elif isinstance(event, dg.Output) and unique_id in row_counts:
                 yield event.with_metadata({**event.metadata, "dagster/row_count": row_counts[unique_id]})
             else:
                 yield event
 
     if failed:
-        yield from _with_rows(failed, manifest or {}, warehouse)
-    blocking = [result for result in failed if result.severity == dg.AssetCheckSeverity.ERROR]
-    if invocation.process.returncode != 0 and not blocking:
+        yield from _with_rows(failed, context, manifest or {}, warehouse)
+    blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in failed)
+    if broken or (invocation.process.returncode != 0 and not blocking):
         raise dg.Failure("\n".join(errors) or f"dbt exited with {invocation.process.returncode}.")
 
 
-def _with_explanation(result: dg.AssetCheckResult, context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
-    key = dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
-    spec = context.assets_def.get_spec_for_check_key(key)
-    shown = {name: value for name, value in spec.metadata.items() if "/" not in name}
-    return _amended(result, {**shown, **row_metadata(_failing_rows(result), None)})
-
-
 def _with_rows(
-    failed: list[dg.AssetCheckResult], manifest: Mapping[str, Any], warehouse: Path
+    failed: list[dg.AssetCheckResult],
+    context: dg.AssetExecutionContext,
+    manifest: Mapping[str, Any],
+    warehouse: Path,
 ) -> Iterator[dg.AssetCheckResult]:
     with read_warehouse(warehouse) as connection:
         for result in failed:
             if result.metadata["status"].value == "error":
-                yield _amended(result, {}, "This check could not be evaluated: its SQL failed.")
+                yield _explained(result, context, {}, "This check could not be evaluated: its SQL failed.")
                 continue
             test = manifest["nodes"][result.metadata["unique_id"].value]
             kept_in = f"{test['schema']}.{test['alias']}"
             failing, checked = _failing_rows(result), _rows_checked(connection, test, manifest)
-            yield _amended(
-                result,
-                {**row_metadata(failing, checked), **sample_metadata(sample(connection, kept_in), kept_in)},
-                _in_words(failing, checked),
-            )
+            shown = {**row_metadata(failing, checked), **sample_metadata(sample(connection, kept_in), kept_in)}
+            yield _explained(result, context, shown, _in_words(failing, checked))
 
 
-def _failing_rows(result: dg.AssetCheckResult) -> int:
-    reported = result.metadata.get("dagster_dbt/failed_row_count")
-    return int(str(reported.value)) if reported else 0
-
-
-def _amended(
-    result: dg.AssetCheckResult, metadata: Mapping[str, Any], description: str | None = None
+def _explained(
+    result: dg.AssetCheckResult,
+    context: dg.AssetExecutionContext,
+    metadata: Mapping[str, Any],
+    description: str | None = None,
 ) -> dg.AssetCheckResult:
+    key = dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
+    spec = context.assets_def.get_spec_for_check_key(key)
     return dg.AssetCheckResult(
         passed=result.passed,
         asset_key=result.asset_key,
         check_name=result.check_name,
         severity=result.severity,
         description=description,
-        metadata={**result.metadata, **metadata},
+        metadata={
+            **{name: value for name, value in result.metadata.items() if name not in BOOKKEEPING},
+            **{name: value for name, value in spec.metadata.items() if not name.startswith("dagster_dbt/")},
+            **row_metadata(_failing_rows(result), None),
+            **metadata,
+        },
     )
+
+
+def _failing_rows(result: dg.AssetCheckResult) -> int:
+    reported = result.metadata.get("dagster_dbt/failed_row_count")
+    return int(str(reported.value)) if reported else 0
 
 
 def _rows_checked(connection: Any, test: Mapping[str, Any], manifest: Mapping[str, Any]) -> int | None:

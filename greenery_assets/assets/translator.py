@@ -19,6 +19,10 @@ class GreeneryTranslator(DagsterDbtTranslator):
     def __init__(self) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_code_references=True))
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The YAML's description alone; dagster-dbt would append the SQL, which a code reference links to."""
+        return str(dbt_resource_props["description"]).strip()
+
     def get_asset_check_spec(
         self,
         asset_spec: dg.AssetSpec,

@@ -20,7 +20,7 @@ SUPPORTED_TYPES: Mapping[str, str] = MappingProxyType(
         "text": "VARCHAR",
         "timestamp": "TIMESTAMP",
         # 64 bits: what pandas and Arrow write, so that their Parquet needs no range check to be read in place
-        "integer": "BIGINT",
+        "bigint": "BIGINT",
         "decimal(18,2)": "DECIMAL(18,2)",
     }
 )

@@ -16,10 +16,10 @@ ITEMS = TableContract(
         Column("name", "text", ""),
         Column("created_at", "timestamp", ""),
         Column("price", "decimal(18,2)", ""),
-        Column("pieces", "integer", ""),
+        Column("pieces", "bigint", ""),
     ),
 )
-NOTES = TableContract("notes", "One row per note.", (Column("note", "text", ""), Column("n", "integer", "")))
+NOTES = TableContract("notes", "One row per note.", (Column("note", "text", ""), Column("n", "bigint", "")))
 CONTRACTS: Mapping[str, TableContract] = {"items": ITEMS, "notes": NOTES}
 
 HEADER = "item_id,name,created_at,price,pieces"

@@ -1,4 +1,4 @@
--- A row that points nowhere stops here: the tables it refers to are checked first.
+-- A row that points nowhere stops here: the tables it refers to, and what those refer to, are checked first.
 -- depends_on: {{ ref('stg_addresses') }}
 select
     user_id,

@@ -23,35 +23,78 @@ user_orders as (
     group by user_id
 ),
 
--- Shipping is logged in the session too, hours later: only what the user did counts as browsing.
-sessions as (
+-- A parcel is sent in the session too, hours later: what lasts until then is waiting, not browsing.
+shipments as (
+    select distinct
+        user_id,
+        session_id,
+        start_time
+    from {{ ref('int_page_views') }}
+    where event_type = 'package_shipped'
+),
+
+browsing as (
     select
         page_views.user_id,
         page_views.session_id,
-        min(page_views.start_time) as started_at,
-        coalesce(sum(case
-            when page_views.event_type in ('page_view', 'add_to_cart')
-                then {{ microseconds_between('page_views.start_time', 'page_views.stop_time') }}
-        end), 0) as browsing_microseconds,
-        max(case when page_views.event_type = 'checkout' then 1 else 0 end) as has_checkout
+        page_views.start_time,
+        page_views.stop_time
     from {{ ref('int_page_views') }} as page_views
-    group by page_views.user_id, page_views.session_id
+    left join shipments
+        on
+            page_views.user_id = shipments.user_id
+            and page_views.session_id = shipments.session_id
+            and page_views.stop_time = shipments.start_time
+    where
+        page_views.event_type in ('page_view', 'add_to_cart')
+        and shipments.session_id is null
 ),
 
--- What was known of a user when the first order was placed: sessions begun by then.
+sessions as (
+    select
+        user_id,
+        session_id,
+        min(start_time) as started_at,
+        max(case when event_type = 'checkout' then 1 else 0 end) as has_checkout
+    from {{ ref('int_page_views') }}
+    group by user_id, session_id
+),
+
+-- What was known of a user when the first order was placed: browsing up to that moment.
+session_browsing as (
+    select
+        browsing.user_id,
+        browsing.session_id,
+        sum({{ microseconds_between('browsing.start_time', 'browsing.stop_time') }}) as browsing_microseconds,
+        sum(case
+            when browsing.start_time <= user_orders.first_order_date
+                then {{ microseconds_between(
+                    'browsing.start_time', 'least(browsing.stop_time, user_orders.first_order_date)'
+                ) }}
+        end) as browsing_microseconds_to_first_order
+    from browsing
+    left join user_orders
+        on browsing.user_id = user_orders.user_id
+    where browsing.stop_time is not null
+    group by browsing.user_id, browsing.session_id
+),
+
 user_sessions as (
     select
         sessions.user_id,
         count(*) as number_of_sessions,
-        sum(sessions.browsing_microseconds) as browsing_microseconds,
-        count(case when sessions.browsing_microseconds < 60000000 then 1 end) as sessions_under_a_minute,
-        sum(case
-            when sessions.started_at <= user_orders.first_order_date then sessions.browsing_microseconds
-        end) as browsing_microseconds_to_first_order,
+        sum(session_browsing.browsing_microseconds) as browsing_microseconds,
+        count(case when coalesce(session_browsing.browsing_microseconds, 0) < 60000000 then 1 end)
+            as sessions_under_a_minute,
+        sum(session_browsing.browsing_microseconds_to_first_order) as browsing_microseconds_to_first_order,
         count(case
             when sessions.started_at <= user_orders.first_order_date and sessions.has_checkout = 0 then 1
         end) as sessions_without_checkout_to_first_order
     from sessions
+    left join session_browsing
+        on
+            sessions.user_id = session_browsing.user_id
+            and sessions.session_id = session_browsing.session_id
     left join user_orders
         on sessions.user_id = user_orders.user_id
     group by sessions.user_id

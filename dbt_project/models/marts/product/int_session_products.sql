@@ -7,7 +7,9 @@ with browsed as (
         max(case when event_type = 'add_to_cart' then 1 else 0 end) as added,
         0 as bought
     from {{ ref('dim_events') }}
-    where product_id is not null
+    where
+        event_type in ('page_view', 'add_to_cart')
+        and product_id is not null
     group by session_id, product_id
 ),
 
