@@ -86,12 +86,14 @@ def compiled(shared_dir: Path, sample_dir: Path) -> Mapping[str, str]:
         if not folder.exists():
             home = Home.new(folder)
             subprocess.run(
-                [str(Path(sys.executable).parent / "dbt"), "compile", "--quiet", "--select", *MODELS]
-                + ["--profiles-dir", ".", "--target-path", str(folder / "target"), "--log-path", str(folder)],
+                [
+                    str(Path(sys.executable).parent / "dbt"), "compile", "--quiet", "--select", *MODELS,
+                    "--profiles-dir", ".", "--target-path", str(folder / "target"), "--log-path", str(folder),
+                ],
                 cwd=ROOT / "dbt_project",
                 env={**os.environ, **home.environment(sample_dir)},
                 check=True,
-            )
+            )  # fmt: skip
     marts = folder / "target" / "compiled" / "greenery" / "models" / "marts"
     return {name: (marts / schema / f"{name}.sql").read_text() for name, schema in MODELS.items()}
 

@@ -105,7 +105,7 @@ def test_parquet_has_real_types(tmp_path: Path) -> None:
     assert kinds["order_total"] == "Decimal(precision=18, scale=2)"
     assert "isAdjustedToUTC=false" in kinds["created_at"]
     items = pq.ParquetFile(tmp_path / "out" / "order_items.parquet").schema
-    assert items.column(2).physical_type == "INT32"
+    assert items.column(2).physical_type == "INT64"
 
 
 def test_new_sample_replaces_every_table_and_no_other_file(tmp_path: Path) -> None:
