@@ -18,10 +18,7 @@ def run() -> None:
     settings = _settings()
     from greenery_assets.runner import run_daily_job  # noqa: PLC0415  imports Dagster: seconds
 
-    try:
-        raise typer.Exit(run_daily_job(settings))
-    except ValueError as error:
-        _stop(str(error))
+    raise typer.Exit(run_daily_job(settings))
 
 
 @app.command()

@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import dagster as dg
@@ -19,7 +18,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.quality import read_warehouse
-from greenery_assets.sample import ensure_default_sample
 from greenery_assets.settings import Settings
 from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_next_steps
 
@@ -51,17 +49,16 @@ class Catalogue:
 
 
 def run_daily_job(settings: Settings) -> int:
-    """Run `daily_job` on the configured source, or on sample data made for it, and print what came of it.
+    """Run `daily_job` once and print what came of it.
 
     Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
-    if settings.source_dir is None and ensure_default_sample(settings.sample_dir, datetime.now(UTC).date()):
-        console.print(f"No GREENERY_SOURCE_DIR is set: made sample data in {_shown(settings.sample_dir)}")
-    console.print(f"Source     {_shown(settings.source_dir or settings.sample_dir)}")
+    source = _shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
+    console.print(f"Source     {source}")
     console.print(f"Warehouse  {_shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console):
-        from greenery_assets.definitions import defs  # noqa: PLC0415  the checks above come before seconds of imports
+        from greenery_assets.definitions import defs  # noqa: PLC0415  the lines above come before seconds of imports
 
         job = defs.resolve_job_def("daily_job")
         catalogue = Catalogue.of(defs)
@@ -81,7 +78,7 @@ def run_daily_job(settings: Settings) -> int:
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
         ("This run there", f"{settings.ui_url}runs/{run_id}"),
-        ("The tables", f"duckdb -readonly {_shown(settings.warehouse_path)}"),
+        ("The tables", f"{_shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
     ]
     if facts.failing:
         steps.append(("Failing rows", "schema quality, one table a check"))

@@ -17,6 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 MARTS = ("core", "marketing", "product")
 
 
+def copy_of_project(folder: Path) -> Path:
+    """The code as a clean clone has it: nothing generated."""
+    for part in ("greenery_assets", "dbt_project"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("target", "logs", "__pycache__"))
+    shutil.copy(ROOT / "workspace.yaml", folder)
+    return folder
+
+
 @dataclass(frozen=True)
 class Check:
     """One evaluated check."""

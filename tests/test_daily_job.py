@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from tests.conftest import RunJob
-from tests.job import Home, Outcome
+from tests.job import Home, Outcome, copy_of_project
 
 pytestmark = pytest.mark.slow
 
@@ -79,15 +79,15 @@ def test_the_real_export_gives_the_analysts_numbers(run_job: RunJob, real_export
     assert set(outcome.checks) == set(outcome.planned)
 
 
-def test_make_run_prints_the_verdict_and_what_to_open_next(
-    built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
-) -> None:
-    home = built[0].copy(tmp_path)
-    done = home.command(sample_dir, "run")
+def test_make_run_on_a_clean_copy_makes_sample_data_and_prints_the_verdict(tmp_path: Path) -> None:
+    project = copy_of_project(tmp_path / "project")
+    home = Home.new(tmp_path)
+    done = home.command(Path(), "run", project=project, GREENERY_SOURCE_DIR="")
     assert done.returncode == 0, done.stdout + done.stderr
     for text in ("All 104 checks hold.", "marketing", "Repeat rate: 0.", "make ui", "/runs/"):
         assert text in done.stdout
     assert "START" not in done.stdout, "dbt's log is on the terminal"
+    assert (project / "data" / "sample" / "events.csv").exists()
 
 
 def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(

@@ -1,7 +1,6 @@
 """The project loads anywhere, holds what others rely on, and any part of it can be run alone."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.job import ROOT, Home, Outcome
+from tests.job import Home, Outcome, copy_of_project
 
 JOB = "daily_job"
 KEY_ASSETS = {
@@ -72,10 +71,7 @@ def test_every_check_explains_itself(defs: dg.Definitions) -> None:
 
 @pytest.mark.slow
 def test_a_clean_copy_loads_in_a_clean_process(tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    for part in ("greenery_assets", "dbt_project"):
-        shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("target", "logs", "__pycache__"))
-    shutil.copy(ROOT / "workspace.yaml", project)
+    project = copy_of_project(tmp_path / "project")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GREENERY_", "DAGSTER_", "DBT_"))}
     # A virtual environment is not always activated: dbt is not on this PATH.
     environment |= {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(project)}

@@ -4,14 +4,13 @@ So the SQL is broken instead, in a copy of the project, and the real `make run` 
 checks that the faults must bring up are listed; no more and no fewer may fail.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.job import ROOT, Home, Outcome
+from tests.job import Home, Outcome, copy_of_project
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +20,7 @@ DOUBLED = "select * from (\n{sql}\n) union all (select * from (\n{sql}\n) as dou
 
 def run_with(models: Mapping[str, tuple[str, str]], home: Home, sample_dir: Path, folder: Path) -> Outcome:
     """Run the job in a copy of the project; `models` maps a model's name to (a text in its SQL, another)."""
-    project = folder / "project"
-    generated = shutil.ignore_patterns("target", "logs", "__pycache__", "images")
-    for part in ("greenery_assets", "dbt_project"):
-        shutil.copytree(ROOT / part, project / part, ignore=generated)
+    project = copy_of_project(folder / "project")
     for name, (text, other) in models.items():
         [path] = (project / "dbt_project").rglob(f"{name}.sql")
         sql = path.read_text()

@@ -24,6 +24,7 @@ from greenery_assets.checks import (
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
 from greenery_assets.quality import count, read_warehouse, sample, scalar
+from greenery_assets.sample import SampleError, ensure_default_sample
 from greenery_assets.settings import Settings, load_settings
 
 OWNER = "data-platform@greenery.example"
@@ -104,7 +105,10 @@ RAW_CHECKS = [
 def raw_tables(
     context: dg.AssetExecutionContext,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Load the selected source tables, all or none, and judge how they arrived."""
+    """Load the selected source tables, all or none, and judge how they arrived.
+
+    Without a configured source they come from sample data, made on the first run of a day.
+    """
     settings = load_settings()
     selected = {name for name, spec in RAW_SPECS.items() if spec.key in context.selected_asset_keys}
     if selected:
@@ -120,12 +124,14 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
     contracts = landing.read_contract(SOURCES_YAML)
     source_dir = settings.source_dir or settings.sample_dir
     try:
+        if settings.source_dir is None:
+            ensure_default_sample(settings.sample_dir, datetime.now(UTC).date())
         loaded = landing.load(
             settings.warehouse_path,
             source_dir,
             {name: contracts[name] for name in contracts if name in tables},
         )
-    except landing.LandingError as error:
+    except (landing.LandingError, SampleError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     for name, table in loaded.items():
         yield dg.MaterializeResult(
