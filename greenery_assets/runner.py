@@ -145,6 +145,9 @@ def _followed(
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        # It would show what is printed meanwhile: dbt's whole log.
+        redirect_stdout=False,
+        redirect_stderr=False,
         disable=not console.is_terminal,
     )
     announced: set[str] = set()

@@ -1,5 +1,10 @@
 """The daily job on good data: what it builds, what it shows, and that it is the same a second time."""
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -79,14 +84,29 @@ def test_the_real_export_gives_the_analysts_numbers(run_job: RunJob, real_export
     assert set(outcome.checks) == set(outcome.planned)
 
 
-def test_make_run_on_a_clean_copy_makes_sample_data_and_prints_the_verdict(tmp_path: Path) -> None:
+def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_terminal(tmp_path: Path) -> None:
     project = copy_of_project(tmp_path / "project")
-    home = Home.new(tmp_path)
-    done = home.command(Path(), "run", project=project, GREENERY_SOURCE_DIR="")
-    assert done.returncode == 0, done.stdout + done.stderr
-    for text in ("All 104 checks hold.", "marketing", "Repeat rate: 0.", "make ui", "/runs/"):
-        assert text in done.stdout
-    assert "START" not in done.stdout, "dbt's log is on the terminal"
+    environment = Home.new(tmp_path).environment(Path()) | {"GREENERY_SOURCE_DIR": "", "PYTHONPATH": str(project)}
+    terminal, its_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "greenery_assets", "run"],
+        cwd=project,
+        env={**os.environ, **environment, "COLUMNS": "120", "TERM": "xterm"},
+        stdout=its_end,
+        stderr=its_end,
+    )
+    os.close(its_end)
+    shown = b""
+    # Reading a terminal whose other end is closed is an error on Linux.
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            shown += part
+    os.close(terminal)
+    text = shown.decode()
+    assert process.wait() == 0, text
+    for expected in ("of 141 assets and checks", "All 104 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
+        assert expected in text
+    assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()
 
 
