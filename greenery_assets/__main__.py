@@ -23,9 +23,9 @@ def run() -> None:
 
 @app.command()
 def ui() -> NoReturn:
-    """Start the Dagster web interface, the daily schedule and the sensors."""
+    """Start the Dagster web interface, and the daily schedule."""
     settings = _settings()
-    port = str(settings.ui_url.port or 3000)
+    port = str(settings.ui_port)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", port]
     os.chdir(PROJECT_ROOT)
     os.execv(sys.executable, command)

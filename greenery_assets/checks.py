@@ -12,6 +12,7 @@ from typing import Literal
 
 WHOLE_DAYS_NEEDED = 7
 DAYS_COMPARED = 28
+CLOCK_SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Ve
     """A20: the newest row is younger than a set age. Both times are UTC; ages in hours."""
     if newest is None:
         return Verdict(False, "There are no rows.", 1, 1)
+    if newest > now + CLOCK_SKEW:
+        # It would make everything after it look fresh for as long as it lies ahead.
+        return Verdict(False, f"The newest is from {newest:%Y-%m-%d %H:%M} UTC, which is yet to come.", 1, 1)
     age = (now - newest) / timedelta(hours=1)
     fresh = age <= max_age_hours
     shown = f"{age:,.1f} hours" if abs(age) < 72 else f"{age / 24:,.0f} days"
@@ -111,8 +115,13 @@ def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band
     return Verdict(usual, reason, 0 if usual else 1, 1)
 
 
-def last_whole_day(event_days: Mapping[date, int], today: date) -> date | None:
-    """The newest day with events that is over. Shipping logged after midnight makes today begin early."""
+def day_to_judge(event_days: Mapping[date, int], today: date, fresh: bool) -> date | None:
+    """The last day that is over: yesterday, also where nothing came for it, as long as the source is fresh.
+
+    A source that is not fresh is A20's finding; of such a one the newest day with events is judged.
+    """
+    if fresh:
+        return today - timedelta(days=1)
     return max((day for day in event_days if day < today), default=None)
 
 

@@ -92,6 +92,16 @@ def sample(connection: duckdb.DuckDBPyConnection, relation: str, where: str = "t
     return Table(tuple(shown), tuple(tuple(_text(value) for value in row) for row in rows))
 
 
+def finding(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
+    """What failing rows say themselves in a column `finding`, of up to three; empty where they have none."""
+    names = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description]
+    if "finding" not in names:
+        return ""
+    return " ".join(
+        str(said) for (said,) in connection.execute(f"select finding from {relation} order by 1 limit 3").fetchall()
+    )
+
+
 def count(connection: duckdb.DuckDBPyConnection, relation: str, where: str = "true") -> int:
     """The rows of a relation (schema.name)."""
     return int(scalar(connection, f"select count(*) from {relation} where {where}"))

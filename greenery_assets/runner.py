@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
@@ -17,11 +18,10 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings
-from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_next_steps
-
-LAUNCHED_BY = {"greenery/launched_by": "make run"}
+from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_next_steps
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ class Catalogue:
     def no_facts_yet(self) -> RunFacts:
         """The facts of a run before it starts."""
         return RunFacts(
-            planned_assets=Counter(self.groups.values()),
+            planned_assets={
+                group: [key.to_user_string() for key, its in self.groups.items() if its == group] for group in GROUPS
+            },
             planned_checks=Counter(self.groups[key.asset_key] for key in self.checks),
         )
 
@@ -64,24 +66,22 @@ def run_daily_job(settings: Settings) -> int:
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
         with dg.DagsterInstance.get() as instance:
-            _release_abandoned_runs(instance)
+            _make_way(instance, console)
             run_id = str(uuid4())
-            with _followed(instance, run_id, catalogue, facts, console), _stdout_muted():
+            with _followed(instance, run_id, catalogue, facts, console), _output_muted():
                 result = job.execute_in_process(
                     instance=instance,
                     run_id=run_id,
                     raise_on_error=False,
-                    tags=LAUNCHED_BY,
+                    tags={"greenery/launched_by": "make run"},
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 )
             facts.succeeded = result.success
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
-        ("This run there", f"{settings.ui_url}runs/{run_id}"),
+        ("This run there", settings.ui_link(f"runs/{run_id}")),
         ("The tables", f"{_shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
     ]
-    if facts.failing:
-        steps.append(("Failing rows", "schema quality, one table a check"))
     console.print(render(facts, _repeat_rate(settings, facts)))
     # An address broken over two lines cannot be clicked.
     console.print(render_next_steps(steps), soft_wrap=True)
@@ -103,34 +103,56 @@ def _one_at_a_time(settings: Settings, console: Console) -> Iterator[None]:
         lock.release()
 
 
-def _release_abandoned_runs(instance: dg.DagsterInstance) -> None:
-    """End command-line runs whose process was killed: they would keep their place in the pool for ever.
+def _make_way(instance: dg.DagsterInstance, console: Console) -> None:
+    """End runs whose process is gone but which still hold the warehouse; say so where one is alive.
 
-    Only called under the lock, so that any such run still marked as going on has no process any more.
+    A run that was killed keeps its place in the pool, and only the daemon of `make ui` would take it away.
     """
-    unfinished = dg.RunsFilter(
-        tags=LAUNCHED_BY,
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING],
-    )
-    for run in instance.get_runs(unfinished):
-        instance.report_run_failed(run, "The process of this run was killed.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    pool = instance.event_log_storage.get_concurrency_info(WAREHOUSE_POOL)
+    for run_id in pool.active_run_ids | pool.pending_run_ids:
+        run = instance.get_run_by_id(run_id)
+        if run and not run.is_finished and _is_alive(instance, run_id):
+            console.print(f"Run {run_id} has the warehouse; waiting for it to end.")
+            continue
+        if run and not run.is_finished:
+            instance.report_run_failed(run, "The process of this run was killed.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _is_alive(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether the process that executes the run, by its own log, exists on this machine."""
+    pids = [
+        int(str(event.engine_event_data.metadata["pid"].value))
+        for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        if (event := entry.dagster_event) and "pid" in event.engine_event_data.metadata
+    ]
+    if not pids:
+        return False
+    try:
+        os.kill(pids[-1], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextlib.contextmanager
-def _stdout_muted() -> Iterator[None]:
-    """Keep dbt's log off the terminal. Muted at the descriptor, so that Dagster still captures it for the UI."""
-    sys.stdout.flush()
-    stdout = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
+def _output_muted() -> Iterator[None]:
+    """Keep the logs of dbt and Dagster off the terminal.
+
+    Muted at the descriptors, so that Dagster still captures them for the web interface.
+    """
+    with contextlib.ExitStack() as stack:
+        nowhere = stack.enter_context(Path(os.devnull).open("w"))
+        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+            stream.flush()
+            kept = os.dup(descriptor)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, descriptor)
+            stack.callback(stream.flush)
+            os.dup2(nowhere.fileno(), descriptor)
         yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(stdout, 1)
-        os.close(nowhere)
-        os.close(stdout)
 
 
 @contextlib.contextmanager
@@ -151,7 +173,7 @@ def _followed(
         disable=not console.is_terminal,
     )
     announced: set[str] = set()
-    steps = sum(facts.planned_assets.values()) + sum(facts.planned_checks.values())
+    steps = sum(map(len, facts.planned_assets.values())) + sum(facts.planned_checks.values())
     task = progress.add_task("Starting", total=steps)
 
     def follow(entry: dg.EventLogEntry) -> None:
@@ -194,13 +216,16 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
                 assumption=spec.metadata["assumption"],
                 statement=spec.description or "",
                 finding=evaluation.description or "",
+                kept_in=str(evaluation.metadata["kept_in"].value) if "kept_in" in evaluation.metadata else "",
                 remedy=spec.metadata["remedy"],
             )
         )
         return group
     if event.event_type == dg.DagsterEventType.STEP_FAILURE:
         failure = event.step_failure_data
-        if failure.user_failure_data and failure.user_failure_data.description:
+        if failure.error and "DagsterExecutionInterruptedError" in failure.error.to_string():
+            facts.problems.append("Stopped. Tables that were not rebuilt are as they were.")
+        elif failure.user_failure_data and failure.user_failure_data.description:
             facts.problems.append(failure.user_failure_data.description)
         elif failure.error and failure.error.cls_name != "DagsterAssetCheckFailedError":
             cause = failure.error.cause or failure.error

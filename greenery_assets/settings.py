@@ -5,13 +5,16 @@ Values come from the environment, else from `.env` at the project's root.
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, HttpUrl, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+DAGSTER_PORT = 3000
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -62,9 +65,13 @@ class Settings(BaseSettings):
         return PROJECT_ROOT / "data" / "sample"
 
     @property
-    def zone(self) -> ZoneInfo:
-        """The time zone of the daily schedule."""
-        return ZoneInfo(self.timezone)
+    def ui_port(self) -> int:
+        """Where `make ui` listens: the port that `ui_url` names, else Dagster's own."""
+        return urlsplit(str(self.ui_url)).port or DAGSTER_PORT
+
+    def ui_link(self, path: str) -> str:
+        """The address of a page of the web interface."""
+        return f"{str(self.ui_url).rstrip('/')}/{path}"
 
 
 def load_settings() -> Settings:
@@ -84,8 +91,17 @@ def load_settings() -> Settings:
     os.environ["GREENERY_WAREHOUSE_PATH"] = str(settings.warehouse_path)
     os.environ["GREENERY_MAX_SESSION_SHARE"] = str(settings.max_session_share)
     # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
-    settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
+        if not (settings.dagster_home / "dagster.yaml").exists():
+            # Without it two runs could write to the warehouse at once.
+            shutil.copy(PROJECT_ROOT / "dagster_home" / "dagster.yaml", settings.dagster_home)
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} cannot be made ({error.strerror}); name another folder in GREENERY_WAREHOUSE_PATH "
+            "or DAGSTER_HOME."
+        ) from None
     return settings
 
 

@@ -28,16 +28,17 @@ class CheckOutcome:
     statement: str
     finding: str
     remedy: str
+    kept_in: str = ""
 
 
 @dataclass
 class RunFacts:
     """What is known of a run so far, collected while it goes on.
 
-    `planned_assets` and `planned_checks` count by group; `rows` holds the rows of each asset built.
+    `planned_assets` names and `planned_checks` counts by group; `rows` holds the rows of each asset built.
     """
 
-    planned_assets: dict[str, int]
+    planned_assets: dict[str, list[str]]
     planned_checks: dict[str, int]
     rows: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
     checks: list[CheckOutcome] = field(default_factory=list)
@@ -51,9 +52,14 @@ class RunFacts:
     def is_complete(self, group: str) -> bool:
         """Whether all assets of the group are built and all its checks evaluated."""
         return (
-            len(self.rows[group]) == self.planned_assets[group]
+            len(self.rows[group]) == len(self.planned_assets[group])
             and len(self.outcomes(group)) == self.planned_checks[group]
         )
+
+    @property
+    def not_refreshed(self) -> list[str]:
+        """Planned assets that were not built: what they held before, they still hold."""
+        return [name for group in GROUPS for name in self.planned_assets[group] if name not in self.rows[group]]
 
     @property
     def failing(self) -> list[CheckOutcome]:
@@ -71,14 +77,19 @@ def group_line(facts: RunFacts, group: str) -> str:
     """What to say when a group is complete."""
     failing = [check for check in facts.outcomes(group) if not check.passed]
     verdict = f"{len(failing)} of {facts.planned_checks[group]} checks fail" if failing else "all checks hold"
-    return f"{group:<10} {facts.planned_assets[group]:>2} assets built, {verdict}"
+    return f"{group:<10} {len(facts.planned_assets[group]):>2} assets built, {verdict}"
 
 
 def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
     """The whole verdict: one sentence, a row a group, each failing check, the repeat rate."""
-    parts: list[RenderableType] = [Text(), _verdict(facts), Text(), _by_group(facts), Text()]
+    parts: list[RenderableType] = [Text()]
     parts += [Text(f"{problem}\n", style="red") for problem in facts.problems]
+    parts += [_verdict(facts), Text()]
+    if any(facts.rows.values()):
+        parts += [_by_group(facts), Text()]
     parts += [_failing_check(check) for check in facts.failing]
+    if any(facts.rows.values()) and facts.not_refreshed:
+        parts.append(Text(f"Not refreshed, as they were before: {', '.join(facts.not_refreshed)}\n"))
     parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold"), "\n"))
     return Group(*parts)
 
@@ -117,7 +128,7 @@ def _by_group(facts: RunFacts) -> Table:
         failed = sum(not check.passed and check.is_error for check in outcomes)
         table.add_row(
             group,
-            f"{len(facts.rows[group])} of {facts.planned_assets[group]}",
+            f"{len(facts.rows[group])} of {len(facts.planned_assets[group])}",
             f"{sum(rows or 0 for rows in facts.rows[group].values()):,}",
             str(passed),
             str(len(outcomes) - passed - failed),
@@ -135,6 +146,7 @@ def _failing_check(check: CheckOutcome) -> RenderableType:
             Group(
                 *([Text(check.finding)] if check.finding else []),
                 Text(check.remedy),
+                *([Text(f"Failing rows: {check.kept_in}")] if check.kept_in else []),
                 Text(f"check {check.name}\n", style="dim"),
             ),
             (0, 0, 0, 7),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from greenery_assets.checks import (
     columns_match,
+    day_to_judge,
     is_fresh,
-    last_whole_day,
     moved_little,
     rows_accepted,
     volume_band,
@@ -31,7 +31,7 @@ def test_an_unknown_column_is_named() -> None:
     assert columns_match(8, []).passed
 
 
-@pytest.mark.parametrize(("age_hours", "passed"), [(0, True), (36, True), (36.1, False), (-2, True)])
+@pytest.mark.parametrize(("age_hours", "passed"), [(0, True), (36, True), (36.1, False), (-0.5, True), (-2, False)])
 def test_freshness_allows_exactly_the_set_age(age_hours: float, passed: bool) -> None:
     assert is_fresh(NOW - timedelta(hours=age_hours), NOW, 36).passed is passed
 
@@ -95,8 +95,18 @@ def test_the_band_holds_the_mean_and_is_never_negative(rows: list[int], width: f
 
 
 def test_today_is_not_a_whole_day() -> None:
-    assert last_whole_day({DAY: 5, DAY + timedelta(days=1): 1}, DAY + timedelta(days=1)) == DAY
-    assert last_whole_day({}, DAY) is None
+    rows = {DAY: 5, DAY + timedelta(days=1): 1}
+    assert day_to_judge(rows, DAY + timedelta(days=1), fresh=True) == DAY
+    assert day_to_judge(rows, DAY + timedelta(days=1), fresh=False) == DAY
+
+
+def test_a_yesterday_without_events_is_judged_while_the_source_is_fresh() -> None:
+    rows = history([100] * 10)
+    two_days_on = DAY + timedelta(days=2)
+    assert day_to_judge(rows, two_days_on, fresh=True) == DAY + timedelta(days=1)
+    assert not volume_is_usual(rows, day_to_judge(rows, two_days_on, fresh=True), 3).passed
+    assert day_to_judge(rows, two_days_on, fresh=False) == DAY
+    assert day_to_judge({}, DAY, fresh=False) is None
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
     os.close(terminal)
     text = shown.decode()
     assert process.wait() == 0, text
-    for expected in ("of 141 assets and checks", "All 104 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
+    for expected in ("of 142 assets and checks", "All 105 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
         assert expected in text
     assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()

@@ -14,7 +14,9 @@ def outcome(passed: bool, is_error: bool = True, group: str = "staging", finding
 
 def facts(*checks: CheckOutcome, planned: int | None = None, succeeded: bool = True) -> RunFacts:
     groups = ("raw", "staging", "core", "marketing", "product")
-    found = RunFacts(dict.fromkeys(groups, 1), dict.fromkeys(groups, 0) | {"staging": planned or len(checks)})
+    found = RunFacts(
+        {group: [f"{group}/x"] for group in groups}, dict.fromkeys(groups, 0) | {"staging": planned or len(checks)}
+    )
     found.checks.extend(checks)
     found.succeeded = succeeded
     for group in groups:
@@ -89,3 +91,9 @@ def test_next_steps_are_aligned_and_whole() -> None:
     address = "http://localhost:3000/runs/" + "x" * 60
     lines = render_next_steps([("Lineage", "make ui"), ("This run there", address)]).plain.splitlines()
     assert lines == ["Lineage         make ui", f"This run there  {address}"]
+
+
+def test_what_was_not_refreshed_is_named() -> None:
+    found = facts(outcome(False), succeeded=False)
+    del found.rows["product"]["product/x"]
+    assert "Not refreshed, as they were before: product/x" in shown(found)

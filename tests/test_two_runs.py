@@ -15,6 +15,9 @@ from tests.job import ROOT, Home, Outcome
 
 pytestmark = pytest.mark.slow
 
+MAKE_RUN = ("greenery_assets", "run")
+DAGSTER_RUN = ("dagster", "job", "execute", "-m", "greenery_assets.definitions", "-j", "daily_job")
+
 
 def start(home: Home, source: Path, *command: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
@@ -41,11 +44,8 @@ def steps_of_all_runs(home: Home) -> list[tuple[float, float, str]]:
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param(("greenery_assets", "run"), id="make-run-twice"),
-        pytest.param(
-            ("dagster", "job", "execute", "-m", "greenery_assets.definitions", "-j", "daily_job"),
-            id="make-run-beside-a-dagster-run",
-        ),
+        pytest.param(MAKE_RUN, id="make-run-twice"),
+        pytest.param(DAGSTER_RUN, id="make-run-beside-a-dagster-run"),
     ],
 )
 def test_two_runs_started_at_once_both_succeed_one_after_the_other(
@@ -61,18 +61,36 @@ def test_two_runs_started_at_once_both_succeed_one_after_the_other(
     assert all(one[1] <= next_one[0] for one, next_one in pairwise(steps)), "two steps overlapped"
 
 
-def test_a_killed_run_does_not_hold_up_the_next(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", [MAKE_RUN, DAGSTER_RUN], ids=["make-run", "dagster-run"])
+def test_a_run_killed_at_work_does_not_hold_up_the_next(
+    killed: tuple[str, ...], built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
+) -> None:
     home = built[0].copy(tmp_path)
-    killed = start(home, sample_dir, "greenery_assets", "run")
+    process = start(home, sample_dir, *killed)
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
         deadline = time.monotonic() + 120
-        while not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        while not instance.event_log_storage.get_concurrency_info("warehouse").claimed_slots:
             assert time.monotonic() < deadline, "the run did not start"
             time.sleep(0.1)
-        os.killpg(killed.pid, signal.SIGKILL)
-        killed.communicate()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
     done = home.command(sample_dir, "run")
     assert done.returncode == 0, done.stdout + done.stderr
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
         newest, before = instance.get_runs(limit=2)
         assert (newest.status, before.status) == (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
+
+
+def test_a_run_stopped_by_hand_says_so_plainly(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
+    home = built[0].copy(tmp_path)
+    process = start(home, sample_dir, *MAKE_RUN)
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        deadline = time.monotonic() + 120
+        while not instance.event_log_storage.get_concurrency_info("warehouse").claimed_slots:
+            assert time.monotonic() < deadline, "the run did not start"
+            time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, shown
+    assert "Stopped." in shown
+    assert "Traceback" not in shown

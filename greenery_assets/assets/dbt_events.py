@@ -10,10 +10,11 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation
+from duckdb import CatalogException, DuckDBPyConnection
 
 from greenery_assets.assets.presentation import row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
-from greenery_assets.quality import count, read_warehouse, sample
+from greenery_assets.quality import count, finding, read_warehouse, sample
 
 BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
@@ -87,7 +88,7 @@ def _with_rows(
             kept_in = f"{test['schema']}.{test['alias']}"
             failing, checked = _failing_rows(result), _rows_checked(connection, test, manifest)
             shown = {**row_metadata(failing, checked), **sample_metadata(sample(connection, kept_in), kept_in)}
-            yield _explained(result, context, shown, _in_words(failing, checked))
+            yield _explained(result, context, shown, finding(connection, kept_in) or _in_words(failing, checked))
 
 
 def _explained(
@@ -118,21 +119,25 @@ def _failing_rows(result: dg.AssetCheckResult) -> int:
     return int(str(reported.value)) if reported else 0
 
 
-def _rows_checked(connection: Any, test: Mapping[str, Any], manifest: Mapping[str, Any]) -> int | None:
-    """The rows of the table that failing rows are rows of; None where they are totals, not rows."""
+def _rows_checked(connection: DuckDBPyConnection, test: Mapping[str, Any], manifest: Mapping[str, Any]) -> int | None:
+    """The rows of the model that failing rows are rows of; None where there is none, or it is not built yet."""
     meta = test_meta(manifest, test["unique_id"])
-    if meta.get("counts") == "totals":
+    if meta.get("counts") == "nothing":
         return None
     name = meta.get("counts") or meta.get("dagster", {}).get("ref", {}).get("name")
     parents = [manifest["nodes"][parent] for parent in test["depends_on"]["nodes"] if parent in manifest["nodes"]]
-    attached = next(
+    counted = next(
         (node for node in manifest["nodes"].values() if node["name"] == name),
         manifest["nodes"].get(test.get("attached_node") or "") or parents[0],
     )
-    return count(connection, f"{attached['schema']}.{attached['alias']}")
+    try:
+        return count(connection, f"{counted['schema']}.{counted['alias']}")
+    except CatalogException:
+        return None
 
 
 def _in_words(failing: int, checked: int | None) -> str:
-    if not checked:
-        return f"{failing:,} totals differ."
+    rows = "row" if failing == 1 else "rows"
+    if checked is None or failing > checked:
+        return f"{failing:,} {rows}."
     return f"{failing:,} of {checked:,} rows ({failing / checked:.1%})."

@@ -17,8 +17,8 @@ from greenery_assets.checks import (
     Assumption,
     Verdict,
     columns_match,
+    day_to_judge,
     is_fresh,
-    last_whole_day,
     rows_accepted,
     volume_is_usual,
 )
@@ -171,7 +171,9 @@ def _judge_time(name: str, table: str, connection: DuckDBPyConnection, settings:
         newest = scalar(connection, f"select max(created_at) from raw.{table}")
         return is_fresh(newest, now, settings.max_age_hours)
     event_days, days = (_rows_by_day(connection, timed) for timed in ("events", table))
-    return volume_is_usual(days, last_whole_day(event_days, now.date()), settings.volume_band)
+    newest = scalar(connection, "select max(created_at) from raw.events")
+    fresh = is_fresh(newest, now, settings.max_age_hours).passed
+    return volume_is_usual(days, day_to_judge(event_days, now.date(), fresh), settings.volume_band)
 
 
 def _rows_by_day(connection: DuckDBPyConnection, table: str) -> dict[Any, int]:

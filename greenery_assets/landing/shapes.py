@@ -116,6 +116,13 @@ def _parquet_columns(paths: Sequence[Path]) -> dict[Path, tuple[tuple[str, str],
 
 def _refuse_wrong_columns(shape: Shape, contract: TableContract) -> None:
     names = [name for name, _ in shape.columns]
+    folded = {name.strip().casefold() for name in names}
+    if 2 * sum(column.name in folded for column in contract.columns) < len(contract.columns):
+        # Not quoted: where the header is missing, these are somebody's name and mail address.
+        raise SourceError(
+            f"{shape.path} does not begin with a header: most columns of {contract.name} are not named in its first "
+            f"line. Make it {', '.join(column.name for column in contract.columns)}."
+        )
     found = f"It has {', '.join(name or '(no name)' for name in names)}."
     for name in names:
         if names.count(name) > 1:

@@ -158,3 +158,11 @@ def test_line_endings_and_byte_order_mark(landing: Landing, ending: str, mark: s
     landing.load("notes")
     assert landing.query("from raw.notes") == [("a", 1), (f"two{ending}lines", 2), ("c", 3)]
     assert [line for _, line, *_ in landing.rejects()] == [4, 7]
+
+
+def test_a_missing_header_quotes_nothing_of_the_first_row(landing: Landing) -> None:
+    landing.write("items.csv", "7c9a,Melody,melody@example.com,2026-01-01\n")
+    with pytest.raises(SourceError) as error:
+        landing.load("items")
+    assert "does not begin with a header" in str(error.value)
+    assert "elody" not in str(error.value)

@@ -1,52 +1,64 @@
--- Compared for orders whose checkout is there; a missing checkout is another assumption's business.
+-- Compared by session, as one may hold several checkouts, and only where all of them have their order: a missing
+-- order or checkout is another assumption's business.
 with checkouts as (
-    select distinct
-        order_id,
+    select
+        events.user_id,
+        events.session_id,
+        orders.order_id
+    from {{ ref('stg_events') }} as events
+    left join {{ ref('stg_orders') }} as orders
+        on events.order_id = orders.order_id
+    where events.event_type = 'checkout'
+),
+
+sessions as (
+    select
+        user_id,
         session_id
-    from {{ ref('stg_events') }}
-    where
-        event_type = 'checkout'
-        and order_id is not null
+    from checkouts
+    group by user_id, session_id
+    having count(*) = count(order_id)
 ),
 
 carts as (
     select distinct
-        checkouts.order_id,
+        events.user_id,
+        events.session_id,
         events.product_id
-    from checkouts
-    inner join {{ ref('stg_events') }} as events
-        on checkouts.session_id = events.session_id
+    from {{ ref('stg_events') }} as events
+    inner join sessions
+        on
+            events.user_id = sessions.user_id
+            and events.session_id = sessions.session_id
     where events.event_type = 'add_to_cart'
 ),
 
 items as (
     select distinct
-        order_items.order_id,
+        checkouts.user_id,
+        checkouts.session_id,
         order_items.product_id
     from {{ ref('stg_order_items') }} as order_items
     inner join checkouts
         on order_items.order_id = checkouts.order_id
-),
-
-known_carts as (
-    select
-        carts.order_id,
-        carts.product_id
-    from carts
-    inner join {{ ref('stg_orders') }} as orders
-        on carts.order_id = orders.order_id
+    inner join sessions
+        on
+            checkouts.user_id = sessions.user_id
+            and checkouts.session_id = sessions.session_id
 )
 
 select
-    coalesce(items.order_id, known_carts.order_id) as order_id,
-    coalesce(items.product_id, known_carts.product_id) as product_id,
-    case when items.order_id is null then 'in the cart, not ordered' else 'ordered, not in the cart' end
+    coalesce(items.user_id, carts.user_id) as user_id,
+    coalesce(items.session_id, carts.session_id) as session_id,
+    coalesce(items.product_id, carts.product_id) as product_id,
+    case when items.session_id is null then 'in the cart, not ordered' else 'ordered, not in the cart' end
         as difference
 from items
-full outer join known_carts
+full outer join carts
     on
-        items.order_id = known_carts.order_id
-        and items.product_id = known_carts.product_id
+        items.user_id = carts.user_id
+        and items.session_id = carts.session_id
+        and items.product_id = carts.product_id
 where
-    items.order_id is null
-    or known_carts.order_id is null
+    items.session_id is null
+    or carts.session_id is null

@@ -7,7 +7,12 @@
         select
             '{{ name }}' as total,
             cast(coalesce(built.amount, 0) as decimal(18, 2)) as built,
-            cast(coalesce(expected.amount, 0) as decimal(18, 2)) as expected
+            cast(coalesce(expected.amount, 0) as decimal(18, 2)) as expected,
+            '{{ name }}: '
+            || cast(cast(coalesce(built.amount, 0) as decimal(18, 2)) as {{ dbt.type_string() }})
+            || ' here, '
+            || cast(cast(coalesce(expected.amount, 0) as decimal(18, 2)) as {{ dbt.type_string() }})
+            || ' there.' as finding
         from (select {{ here }} as amount from {{ model }}) as built
         cross join (select {{ there }} as amount from {{ to }}) as expected
         where coalesce(built.amount, 0) <> coalesce(expected.amount, 0)
