@@ -21,7 +21,9 @@ def copy_of_project(folder: Path) -> Path:
     """The code as a clean clone has it: nothing generated."""
     for part in ("greenery_assets", "dbt_project"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("target", "logs", "__pycache__"))
-    shutil.copy(ROOT / "workspace.yaml", folder)
+    (folder / "dagster_home").mkdir()
+    for file in ("workspace.yaml", "dagster_home/dagster.yaml"):
+        shutil.copy(ROOT / file, folder / file)
     return folder
 
 

@@ -41,6 +41,15 @@ def steps_of_all_runs(home: Home) -> list[tuple[float, float, str]]:
         )
 
 
+def wait_until_at_work(home: Home) -> None:
+    """Until a run here has the warehouse."""
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        deadline = time.monotonic() + 120
+        while not instance.event_log_storage.get_concurrency_info("warehouse").claimed_slots:
+            assert time.monotonic() < deadline, "the run did not start"
+            time.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -67,13 +76,9 @@ def test_a_run_killed_at_work_does_not_hold_up_the_next(
 ) -> None:
     home = built[0].copy(tmp_path)
     process = start(home, sample_dir, *killed)
-    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
-        deadline = time.monotonic() + 120
-        while not instance.event_log_storage.get_concurrency_info("warehouse").claimed_slots:
-            assert time.monotonic() < deadline, "the run did not start"
-            time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    wait_until_at_work(home)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
     done = home.command(sample_dir, "run")
     assert done.returncode == 0, done.stdout + done.stderr
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
@@ -84,11 +89,7 @@ def test_a_run_killed_at_work_does_not_hold_up_the_next(
 def test_a_run_stopped_by_hand_says_so_plainly(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
     home = built[0].copy(tmp_path)
     process = start(home, sample_dir, *MAKE_RUN)
-    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
-        deadline = time.monotonic() + 120
-        while not instance.event_log_storage.get_concurrency_info("warehouse").claimed_slots:
-            assert time.monotonic() < deadline, "the run did not start"
-            time.sleep(0.1)
+    wait_until_at_work(home)
     os.killpg(process.pid, signal.SIGINT)
     shown, _ = process.communicate(timeout=60)
     assert process.returncode == 1, shown
