@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from tests.job import Home, Outcome, copy_of_project
+from tests.test_mutations import assert_downstream_kept
 
 pytestmark = pytest.mark.slow
 
@@ -29,9 +30,12 @@ def run_with(models: Mapping[str, tuple[str, str]], home: Home, sample_dir: Path
             path.write_text(sql.replace(text, other))
         else:
             path.write_text(other.format(sql=sql))
+    before = home.fingerprints()
     done = home.command(sample_dir, "run", project=project)
     assert done.returncode == 1, done.stdout + done.stderr
-    return home.last_outcome()
+    outcome = home.last_outcome()
+    assert_downstream_kept(outcome, before, home)
+    return outcome
 
 
 def doubled(*names: str) -> dict[str, tuple[str, str]]:
@@ -81,18 +85,20 @@ def test_a_published_model_with_a_row_too_many_is_found(
         "fact_page_views": ("stop_time is not null", "stop_time is not null and event_type = 'checkout'"),
     }
     outcome = run_with(models, home, sample_dir, tmp_path)
-    assert set(outcome.failing) == {
-        "orders_snapshot_key_is_unique_and_set",
-        *(f"{name}_key_is_unique_and_set" for name in keyed if name != "fact_page_views"),
-        "fact_user_orders_has_every_order_and_dollar",
-        "fact_repeat_rate_counts_every_buyer",
-        "fact_repeat_indicators_places_every_buyer",
-        "fact_page_views_has_every_timed_order",
-        "fact_conversion_counts_every_session",
-        "fact_conversion_by_product_has_every_product",
-        "fact_funnel_by_product_has_every_product",
-        "fact_daily_has_every_order_and_dollar",
-        "fact_daily_has_every_event_and_session",
+    # Buyers, orders and dollars differ, and deliveries where the doubled buyer had any.
+    assert outcome.failing["fact_user_orders_has_every_order_and_dollar"] in {3, 4}
+    assert outcome.failing | {"fact_user_orders_has_every_order_and_dollar": 0} == {
+        "orders_snapshot_key_is_unique_and_set": 2,
+        **{f"{name}_key_is_unique_and_set": 2 for name in keyed if name != "fact_page_views"},
+        "fact_user_orders_has_every_order_and_dollar": 0,
+        "fact_repeat_rate_counts_every_buyer": 1,
+        "fact_repeat_indicators_places_every_buyer": 1,
+        "fact_page_views_has_every_timed_order": 1,
+        "fact_conversion_counts_every_session": 1,
+        "fact_conversion_by_product_has_every_product": 1,
+        "fact_funnel_by_product_has_every_product": 1,
+        "fact_daily_has_every_order_and_dollar": 2,
+        "fact_daily_has_every_event_and_session": 2,
     }
 
 
@@ -112,16 +118,11 @@ def test_wrong_first_orders_and_stop_times_are_found(
             "lead(created_at) over (partition by user_id, session_id order by created_at)",
         ),
     }
-    before = home.fingerprints()
     outcome = run_with(models, home, sample_dir, tmp_path)
     assert outcome.failing == {
         "user_has_one_first_and_one_last_order": buyers_twice,
         "stop_time_is_later_and_null_only_at_session_end": tied,
     }
-    after = home.fingerprints()
-    for kept in ("product/fact_daily", "product/fact_page_views", "marketing/int_user_behaviour"):
-        assert kept not in outcome.built
-        assert after[kept] == before[kept]
 
 
 def test_orders_and_behaviour_with_a_row_too_many_are_found(
