@@ -1,0 +1,270 @@
+"""Block Kit's pieces, what Slack accepts of each, and how values become safe text.
+
+Two kinds of text never mix. Our own words, and the project's, are mrkdwn: escaped and verbatim. Whatever comes
+from data is literal: cleaned, cut, and put only into rich text, where Slack interprets nothing. What a message
+says is the business of messages and digest.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+Block = Mapping[str, Any]
+Element = Mapping[str, Any]
+
+# Slack takes 50 blocks, 3,000 characters a section, 150 a header; in all about 13,000, and each block costs 100 more.
+LONGEST_HEADER = 150
+LONGEST_SECTION = 2_900
+LONGEST_TEXT = 2_900
+FULLEST_MESSAGE = 11_600
+LONGEST_URL = 700
+
+LONGEST_CELL = 40
+LONGEST_REASON = 600
+LONGEST_NAME = 60
+# What a laptop shows of preformatted text before it wraps, and the columns no longer stand in line.
+WIDEST_TABLE = 100
+MOST_ROWS = 10
+
+ERROR, WARNING, RESOLVED, LATE = "octagonal_sign", "warning", "white_check_mark", "hourglass"
+ZERO_WIDTH_JOINER = "\u200d"
+EMPTY = "(empty)"
+FIGURE = re.compile(r"[-+<>]?\d[\d,.]*( [a-z% ]+)?")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def escaped(text: str, limit: int = LONGEST_SECTION) -> str:
+    """The project's own text for mrkdwn: controls out, & < > escaped, at most `limit` characters once escaped."""
+    clean = _clean(text)
+    kept = _fitting(clean, limit)
+    if kept < len(clean):
+        kept = _fitting(clean, limit - len(_rest(len(clean))))
+    return _escape(clean[:kept]) + _rest(len(clean) - kept)
+
+
+def literal(value: str, limit: int) -> str:
+    """A value from data as plain characters on one line: the first `limit`, and how many more there are.
+
+    & < > count as what Slack keeps for them, as in its own budgets.
+    """
+    clean = _clean(value)
+    kept = _fitting(clean, limit)
+    return clean[:kept] + _rest(len(clean) - kept) or EMPTY
+
+
+def header(text: str) -> Block:
+    """A headline in our own words; emoji shortcodes are shown, nothing else is interpreted."""
+    shown = _clean(text)
+    if _fitting(shown, LONGEST_HEADER) < len(shown):
+        shown = literal(shown, LONGEST_HEADER - len(_rest(len(shown))))
+    return {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": True}}
+
+
+def section(mrkdwn: str) -> Block:
+    """A paragraph of mrkdwn, its parts escaped already, of at most LONGEST_SECTION characters."""
+    return {"type": "section", "text": _mrkdwn(mrkdwn)}
+
+
+def context(mrkdwn: str) -> Block:
+    """Small print: mrkdwn, its parts escaped already."""
+    return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}
+
+
+def text(value: str, *, bold: bool = False, code: bool = False) -> Element:
+    """Literal characters in rich text; they must not be empty."""
+    style = {name: True for name, wanted in (("bold", bold), ("code", code)) if wanted}
+    return {"type": "text", "text": value, **({"style": style} if style else {})}
+
+
+def emoji(name: str) -> Element:
+    """A shortcode's emoji in rich text."""
+    return {"type": "emoji", "name": name}
+
+
+def lines(*each: Sequence[Element]) -> Block:
+    """Rich text, one line for each sequence of elements."""
+    elements = [{"type": "rich_text_section", "elements": list(line)} for line in each]
+    return {"type": "rich_text", "elements": elements}
+
+
+def preformatted(value: str) -> Block:
+    """Rich text in a fixed width, with its line breaks."""
+    return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [text(value)]}]}
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Block:
+    """Rows of literal values, aligned, figures to the right; columns and rows that do not fit are counted.
+
+    Of a UUID its first part is shown: it tells rows apart, and the table of all failing rows has the rest.
+    """
+    shown = [columns, *rows[:MOST_ROWS]]
+    cells = [[literal(_short(value), LONGEST_CELL) if value else "" for value in row] for row in shown]
+    widths = [max(len(value) for value in column) for column in zip(*cells, strict=True)]
+    kept = 1
+    while kept < len(widths) and sum(widths[: kept + 1]) + 2 * kept <= WIDEST_TABLE:
+        kept += 1
+    is_figure = [all(FIGURE.fullmatch(row[n]) or not row[n] for row in cells[1:]) for n in range(kept)]
+    lines = [
+        "  ".join(
+            value.rjust(width) if right else value.ljust(width)
+            for value, width, right in zip(row, widths, is_figure, strict=False)
+        ).rstrip()
+        for row in cells
+    ]
+    left = ((len(rows) + 1 - len(shown), "more row"), (len(widths) - kept, "more column"))
+    lines += [f"({counted(number, noun)})" for number, noun in left if number]
+    return preformatted("\n".join(lines).rstrip() or EMPTY)
+
+
+def _short(value: str) -> str:
+    return f"{value[:8]}…" if UUID.fullmatch(value) else value
+
+
+def mention(slack_id: str) -> str:
+    """The mrkdwn that notifies a user (U…, W…) or a user group (S…); nothing for what is no such id."""
+    if not re.fullmatch(r"[USW][A-Z0-9]{1,30}", slack_id):
+        return ""
+    return f"<!subteam^{slack_id}>" if slack_id.startswith("S") else f"<@{slack_id}>"
+
+
+def mention_element(slack_id: str) -> Element | None:
+    """The same in rich text."""
+    if not mention(slack_id):
+        return None
+    if slack_id.startswith("S"):
+        return {"type": "usergroup", "usergroup_id": slack_id}
+    return {"type": "user", "user_id": slack_id}
+
+
+def link(base: str, path: str, words: str) -> str:
+    """The mrkdwn of a link, its words our own; nothing where the address is too long or is none."""
+    url = _escape(_clean(base).rstrip("/") + path)
+    if len(url) > LONGEST_URL or not re.fullmatch(r"https?://[^\s|]+", url):
+        return ""
+    return f"<{url}|{words}>"
+
+
+def quoted(part: str) -> str:
+    """A part of an address, its slashes kept."""
+    return quote(part.encode("utf-8", "replace"), safe="/")
+
+
+def listed(
+    items: Sequence[str], most: int, *, limit: int = LONGEST_SECTION, joint: str = "\n", more: str = "more"
+) -> str:
+    """Up to `most` items within `limit` characters, and a count of the others."""
+    room = limit - len(joint) - len(f"{len(items):,} {more}")
+    kept = used = 0
+    for item in items[:most]:
+        used += len(item) + len(joint)
+        if used > room:
+            break
+        kept += 1
+    rest = [f"{len(items) - kept:,} {more}"] if kept < len(items) else []
+    return joint.join([*items[:kept], *rest])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A paragraph that is not divided: its rich text, and `plain`, the same in mrkdwn without values from data."""
+
+    elements: tuple[Element, ...]
+    plain: str
+
+    @property
+    def length(self) -> int:
+        """Its characters once escaped, an emoji or a mention counted as a word."""
+        return sum(len(_escape(each.get("text", "a mention"))) for each in self.elements) + 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """The entries of one message, by block."""
+
+    blocks_of_entries: tuple[tuple[Entry, ...], ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them, in order."""
+        return tuple(entry for block in self.blocks_of_entries for entry in block)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Their rich text."""
+        return tuple(lines(*(entry.elements for entry in block)) for block in self.blocks_of_entries)
+
+
+def packed(entries: Iterable[Entry], room: int = FULLEST_MESSAGE) -> list[Page]:
+    """Entries in order, in as few messages of `room` characters as hold them."""
+    pages: list[list[list[Entry]]] = []
+    for entry in entries:
+        filled = [sum(each.length for each in block) for block in pages[-1]] if pages else []
+        if not pages or sum(filled) + entry.length > room:
+            pages.append([[]])
+        elif filled[-1] + entry.length > LONGEST_SECTION:
+            pages[-1].append([])
+        pages[-1][-1].append(entry)
+    return [Page(tuple(tuple(block) for block in page)) for page in pages]
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: "1 row", "3,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def share_in_words(part: int, whole: int) -> str:
+    """A share that is neither rounded to nothing nor to all: "10.4 %", "<0.1 %"."""
+    per_cent = part / whole * 100
+    if 0 < per_cent < 0.1:
+        return "<0.1 %"
+    return ">99.9 %" if 99.9 < per_cent < 100 else f"{per_cent:.1f} %"
+
+
+def duration_in_words(duration: timedelta) -> str:
+    """How long, in its two largest units up to days: "2 h 5 min", "3 days"; never negative."""
+    minutes = max(int(duration / timedelta(minutes=1)), 0)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return counted(days, "day") + (f" {hours} h" if hours and days < 3 else "")
+    if hours:
+        return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    return f"{minutes} min" if minutes else "less than a minute"
+
+
+def moment(at: datetime, timezone: ZoneInfo) -> str:
+    """A time as the reader's clock shows it: "21 Nov 06:04 UTC"."""
+    local = at.astimezone(timezone)
+    return f"{local.day} {local:%b %H:%M %Z}"
+
+
+def _mrkdwn(value: str) -> Mapping[str, Any]:
+    return {"type": "mrkdwn", "text": value, "verbatim": True}
+
+
+def _clean(value: str) -> str:
+    """On one line, without controls, invisible formats (they can turn text around) and broken characters."""
+    kept = (
+        character
+        for character in " ".join(value.split())
+        if unicodedata.category(character) not in {"Cc", "Cf", "Cs"} or character == ZERO_WIDTH_JOINER
+    )
+    return "".join(kept).strip(f" {ZERO_WIDTH_JOINER}")
+
+
+def _escape(value: str) -> str:
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _fitting(value: str, limit: int) -> int:
+    """How many of the first characters fit within `limit` once escaped."""
+    return sum(used <= limit for used in accumulate(len(_escape(character)) for character in value[:limit]))
+
+
+def _rest(characters: int) -> str:
+    return f"… (+{characters:,} characters)" if characters else ""

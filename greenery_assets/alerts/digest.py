@@ -1,0 +1,188 @@
+"""The day's one message on the state of the data: verdict, counts, what is open, key figures.
+
+Pure, and without any wording that is true only for a while: the message is edited when its facts change, not
+when time passes. Where the facts come from is daily's business.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from greenery_assets.alerts import blocks, wording
+from greenery_assets.alerts.blocks import Block, Entry, counted, escaped, moment, text
+from greenery_assets.alerts.incidents import Incident, Silence
+from greenery_assets.alerts.messages import Message, Reader, line_elements, message
+from greenery_assets.alerts.observations import MartState, Severity
+
+SHOWN_OPEN = 10
+SHOWN_SILENCED = 5
+SHOWN_AGES = 3
+LONGEST_SILENCE_REASON = 200
+# Characters for each list of incidents, so that both and the tables fit in one message.
+ROOM_FOR_OPEN = 2_700
+ROOM_FOR_SILENCED = 1_100
+
+
+@dataclass(frozen=True)
+class MartCounts:
+    """What became of the checks of a mart, or of another group of assets."""
+
+    mart: str
+    passed: int
+    warned: int
+    failed: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A key figure and what it was before, as shares from 0 to 1."""
+
+    name: str
+    value: float
+    previous: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestFacts:
+    """What is known of a day, once its daily run ended or is late.
+
+    `expected_by` is on the reader's clock, `is_late` that the run had not finished by then. The day's last one ended
+    either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks.
+    """
+
+    day: date
+    finished_at: datetime | None
+    failed_at: datetime | None = None
+    expected_by: time
+    is_late: bool
+    marts: tuple[MartCounts, ...]
+    open_incidents: tuple[Incident, ...]
+    silenced: tuple[tuple[Incident, Silence], ...]
+    figures: tuple[Figure, ...]
+    stale: tuple[MartState, ...]
+
+
+def digest_message(facts: DigestFacts, reader: Reader) -> Message:
+    """The message of one day, in the present state of its facts."""
+    title = f"State of the data, {facts.day:%A} {facts.day.day} {facts.day:%B}"
+    verdict = [f":{_mark(facts)}: *{sentence}*" for sentence in _verdict(facts, reader)]
+    if facts.finished_at:
+        verdict.append(f"*Daily run finished:* {moment(facts.finished_at, reader.timezone)}.")
+    stale = wording.marts_in_words(facts.stale, reader.timezone)
+    open_incidents = [_open_entry(incident, facts.day, reader) for incident in facts.open_incidents]
+    silenced = [_silenced_entry(incident, silence, reader) for incident, silence in facts.silenced]
+    return message(
+        title,
+        [*verdict, *stale, *([f"*Open:* {counted(len(open_incidents), 'incident')}"] if open_incidents else [])],
+        [
+            blocks.section("\n".join(verdict)),
+            *([blocks.section("\n".join(stale))] if stale else []),
+            *_list("Open", open_incidents, SHOWN_OPEN, ROOM_FOR_OPEN),
+            *_figures(facts.figures),
+            *_counts(facts.marts),
+            *_list("Silenced", silenced, SHOWN_SILENCED, ROOM_FOR_SILENCED),
+        ],
+        [blocks.link(reader.ui_url, "", "Open Dagster")],
+    )
+
+
+def _mark(facts: DigestFacts) -> str:
+    if facts.failed_at or any(incident.finding.severity == Severity.ERROR for incident in facts.open_incidents):
+        return blocks.ERROR
+    if facts.finished_at is None:
+        return blocks.LATE
+    not_held = sum(mart.warned + mart.failed + mart.unknown for mart in facts.marts)
+    is_well = facts.marts and not facts.open_incidents and not facts.stale and not not_held
+    return blocks.RESOLVED if is_well else blocks.WARNING
+
+
+def _verdict(facts: DigestFacts, reader: Reader) -> list[str]:
+    by = datetime.combine(facts.day, facts.expected_by, reader.timezone)
+    deadline = f"{by:%H:%M %Z}"
+    if facts.finished_at is None:
+        failed = f"failed at {facts.failed_at.astimezone(reader.timezone):%H:%M %Z}" if facts.failed_at else ""
+        late = "" if failed and not facts.is_late else f"did not finish by {deadline}"
+        ended = " and ".join(filter(None, (failed, late)))
+        return [f"The daily run {ended}{_figures_are_old(facts, reader)}."]
+    total = sum(mart.passed + mart.warned + mart.failed + mart.unknown for mart in facts.marts)
+    failing = sum(mart.warned + mart.failed for mart in facts.marts)
+    unknown = sum(mart.unknown for mart in facts.marts)
+    of_all = f" of {counted(total, 'check')}"
+    parts = [f"{failing:,}{of_all} fail{'s' if failing == 1 else ''}"] if failing else []
+    if unknown:
+        parts.append(f"{unknown:,}{'' if failing else of_all} not evaluated")
+    if not parts:
+        parts = [f"All {counted(total, 'check')} hold" if total else "No check was evaluated"]
+    verdict = [f"{', '.join(parts)}{_figures_are_old(facts, reader)}."]
+    return [*verdict, f"The daily run finished later than {deadline}."] if facts.is_late else verdict
+
+
+def _figures_are_old(facts: DigestFacts, reader: Reader) -> str:
+    """ "; core and marketing figures are from 21 Nov 06:04 UTC": of each mart with old figures, since when."""
+    by_mart = defaultdict(list)
+    for state in facts.stale:
+        by_mart[state.asset.split("/", 1)[0]].append(state)
+    by_age = defaultdict(list)
+    for mart, states in sorted(by_mart.items()):
+        is_dated = any(state.data_of for state in states)
+        age = f"from {wording.data_of(states, reader.timezone)}" if is_dated else "not there yet"
+        by_age[age].append(escaped(mart, blocks.LONGEST_NAME))
+    sentences = [
+        f"{blocks.listed(marts, SHOWN_AGES, joint=', ')} figures are {age}" for age, marts in sorted(by_age.items())
+    ]
+    said = blocks.listed(sentences, SHOWN_AGES, joint="; ", more="more ages")
+    return f"; {said}" if said else ""
+
+
+def _open_entry(incident: Incident, day: date, reader: Reader) -> Entry:
+    days = (day - incident.opened_at.astimezone(reader.timezone).date()).days
+    age = f"for {counted(days, 'day')}" if days > 0 else "new"
+    words = [f"{age}, since {moment(incident.opened_at, reader.timezone)}"]
+    if incident.acknowledged_by:
+        words.append(f"on it: {blocks.literal(incident.acknowledged_by, blocks.LONGEST_NAME)}")
+    if incident.finding.owner:
+        words.append(f"owner: {wording.owner_name(incident.finding.owner)}")
+    return Entry((*line_elements(incident), text(f" · {' · '.join(words)}")), "")
+
+
+def _silenced_entry(incident: Incident, silence: Silence, reader: Reader) -> Entry:
+    reason = blocks.literal(silence.reason, LONGEST_SILENCE_REASON)
+    until = f" · until {moment(silence.until, reader.timezone)}: {reason}"
+    return Entry((*line_elements(incident), text(until)), "")
+
+
+def _list(title: str, entries: Sequence[Entry], most: int, room: int) -> list[Block]:
+    if not entries:
+        return []
+    page = blocks.packed(entries[:most], room)[0]
+    left = len(entries) - len(page.entries)
+    more = [blocks.section(f"{left:,} more")] if left else []
+    return [blocks.section(f"*{title} ({len(entries):,})*"), *page.blocks, *more]
+
+
+def _figures(figures: Sequence[Figure]) -> list[Block]:
+    rows = [(each.name, _share(each.value), *_before(each)) for each in figures]
+    return _table("Key figures", ("", "now", "before", "change"), rows)
+
+
+def _counts(marts: Sequence[MartCounts]) -> list[Block]:
+    numbers = [(each.mart, (each.passed, each.warned, each.failed, each.unknown)) for each in marts]
+    rows = [(mart, *(f"{number:,}" for number in each)) for mart, each in numbers]
+    return _table("Checks, as last evaluated", ("", "hold", "warn", "fail", "not evaluated"), rows)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
+    return [blocks.section(f"*{title}*"), blocks.table(columns, rows)] if rows else []
+
+
+def _before(figure: Figure) -> tuple[str, str]:
+    """What it was, and how far it moved since."""
+    if figure.previous is None:
+        return "none", ""
+    return _share(figure.previous), f"{(figure.value - figure.previous) * 100:+.1f} percentage points"
+
+
+def _share(value: float) -> str:
+    return f"{value * 100:.1f} %"

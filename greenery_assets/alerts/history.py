@@ -1,0 +1,367 @@
+"""Reads what runs did out of Dagster's own storage, as observations. Glue: judges nothing.
+
+Runs are read one by one with `get_records_for_run`: on Dagster's default storage, event records of all runs
+cannot be read from a cursor on (`alerting.md`, traps).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import dagster as dg
+
+from greenery_assets.alerts.digest import Figure
+from greenery_assets.alerts.observations import (
+    AD_HOC_JOB,
+    MARTS,
+    RETRIED,
+    Finding,
+    Lineage,
+    Outcome,
+    RunObservation,
+    Sample,
+    Severity,
+    Subject,
+)
+from greenery_assets.quality import SHAREABLE_COLUMNS, SHAREABLE_REASON, masked
+
+RUN_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
+OF_INTEREST = {
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
+# Dagster's own limit for one query.
+PAGE = 1000
+# Transactions of a shared database may become visible out of the order of their ids.
+OVERLAP = 500
+KEY_FIGURES = {"marketing/fact_repeat_rate": "repeat_rate", "product/fact_conversion": "conversion_rate"}
+WILL_RETRY_TAG = "dagster/will_retry"
+UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
+RECENT_EXECUTIONS = 20
+LONGEST_PROBLEM = 600
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the definitions say of assets and checks.
+
+    The lineage, the owners of each asset, what a run of everything builds, and a spec for each check.
+    """
+
+    lineage: Lineage
+    owners: Mapping[str, str]
+    built: Set[dg.AssetKey]
+    checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
+
+    @classmethod
+    def of(cls, repository: dg.RepositoryDefinition) -> "Catalogue":
+        """Everything in a repository."""
+        graph = repository.asset_graph
+        nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
+        lineage = Lineage(
+            {name: frozenset(key.to_user_string() for key in node.parent_keys) for name, node in nodes.items()},
+            {name: node.group_name for name, node in nodes.items()},
+        )
+        return cls(
+            lineage,
+            {name: ", ".join(node.owners) for name, node in nodes.items()},
+            graph.materializable_asset_keys,
+            {key: graph.get_check_spec(key) for key in graph.asset_check_keys},
+        )
+
+    @property
+    def subjects(self) -> frozenset[Subject]:
+        """Every check there is."""
+        return frozenset(_subject(key) for key in self.checks)
+
+
+@dataclass(frozen=True, order=True)
+class RunEnd:
+    """The event of a run having ended: its place in Dagster's log, and the run."""
+
+    storage_id: int
+    run_id: str
+    status: str
+    at: datetime
+
+
+def run_ends(instance: dg.DagsterInstance, after: int) -> list[RunEnd]:
+    """Runs that ended after a place in the log, in order, as many as one query gives of each kind.
+
+    Some of before that place are given again: whoever remembers which were seen loses none.
+    """
+    found: list[RunEnd] = []
+    horizon = None
+    for kind in RUN_ENDS:
+        ends = list(_ends(instance, kind, max(after - OVERLAP, 0)))
+        found += ends
+        if len(ends) == PAGE:
+            horizon = min(ends[-1].storage_id, horizon or ends[-1].storage_id)
+    return sorted(end for end in found if horizon is None or end.storage_id <= horizon)
+
+
+def run_ends_since(instance: dg.DagsterInstance, since: datetime) -> list[RunEnd]:
+    """Every run that ended since a time, in order."""
+    found = []
+    for kind in RUN_ENDS:
+        after = 0
+        while page := list(_ends(instance, kind, after, since=since)):
+            found += page
+            after = page[-1].storage_id
+    return sorted(found)
+
+
+def newest_run_end(instance: dg.DagsterInstance) -> RunEnd | None:
+    """The last run that ended, None where none did."""
+    return max((end for kind in RUN_ENDS for end in _ends(instance, kind, limit=1, ascending=False)), default=None)
+
+
+def may_be_retried(instance: dg.DagsterInstance, end: RunEnd, now: datetime) -> bool:
+    """Whether it is not known yet if another attempt follows: Dagster notes that a moment after the end."""
+    if end.status != "FAILURE" or not instance.run_retries_enabled or now - end.at > UNTIL_RETRIES_ARE_NOTED:
+        return False
+    run = instance.get_run_by_id(end.run_id)
+    return run is not None and WILL_RETRY_TAG not in run.tags
+
+
+def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) -> RunObservation | None:
+    """What an ended run did; None where the run was deleted meanwhile."""
+    record = instance.get_run_record_by_id(end.run_id)
+    if record is None:
+        return None
+    run = record.dagster_run
+    planned_checks: set[dg.AssetCheckKey] = set()
+    evaluations: dict[tuple[dg.AssetCheckKey, str], dg.AssetCheckEvaluation] = {}
+    planned: set[str] = set()
+    built: dict[str, datetime] = {}
+    problems: list[str] = []
+    for event, at in _events(instance, end.run_id):
+        match event.event_type:
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+                planned_checks.add(event.asset_check_planned_data.asset_check_key)
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                evaluation = event.asset_check_evaluation_data
+                evaluations[evaluation.asset_check_key, evaluation.partition or ""] = evaluation
+            case dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+                planned.add(event.asset_materialization_planned_data.asset_key.to_user_string())
+            case dg.DagsterEventType.ASSET_MATERIALIZATION:
+                built[event.step_materialization_data.materialization.asset_key.to_user_string()] = at
+            case _:
+                problems += _problem(event, bool(problems))
+    # Checks that are gone since, or of another project on the same instance, are not ours to judge.
+    unknown = (planned_checks & catalogue.checks.keys()) - {key for key, _ in evaluations}
+    findings = [
+        _finding(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks
+    ]
+    findings += [_unknown(key, catalogue) for key in unknown]
+    not_built = planned - built.keys()
+    retried = end.status == "FAILURE" and run.tags.get(WILL_RETRY_TAG) == "true"
+    return RunObservation(
+        run_id=end.run_id,
+        job=AD_HOC_JOB if _is_part(run, catalogue) else run.job_name,
+        status=RETRIED if retried else end.status,
+        started_at=_utc(record.start_time or record.create_timestamp.timestamp()),
+        ended_at=end.at,
+        findings=tuple(findings),
+        built=frozenset(built),
+        not_built=frozenset(not_built),
+        data_of=built | _built_before(instance, end.at, _marts_to_date(catalogue.lineage, findings, not_built, built)),
+        problem="\n".join(problems),
+        owner=_owner_of_first(not_built, catalogue),
+    )
+
+
+def last_evaluations(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[RunObservation]:
+    """How each check was found the last time it was evaluated, by the runs that found it, oldest first."""
+    found: dict[str, list[tuple[Finding, datetime]]] = {}
+    for key in catalogue.checks:
+        # The newest are often enough: one may have been planned, and not evaluated.
+        for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT_EXECUTIONS):
+            event = record.event and record.event.dagster_event
+            if record.event and event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                finding = _finding(event.asset_check_evaluation_data, catalogue)
+                found.setdefault(record.run_id, []).append((finding, _utc(record.event.timestamp)))
+                break
+    return sorted(
+        (_evaluated_by(instance, run_id, evaluated, catalogue) for run_id, evaluated in found.items()),
+        key=lambda run: run.ended_at,
+    )
+
+
+def _evaluated_by(
+    instance: dg.DagsterInstance, run_id: str, evaluated: list[tuple[Finding, datetime]], catalogue: Catalogue
+) -> RunObservation:
+    """A run of the past, as far as its evaluations still count."""
+    findings = [finding for finding, _ in evaluated]
+    at = max(at for _, at in evaluated)
+    return RunObservation(
+        run_id=run_id,
+        job="",
+        status="SUCCESS",
+        started_at=at,
+        ended_at=at,
+        findings=tuple(findings),
+        data_of=_built_before(instance, datetime.now(UTC), _marts_to_date(catalogue.lineage, findings, (), {})),
+    )
+
+
+def _is_part(run: dg.DagsterRun, catalogue: Catalogue) -> bool:
+    """Whether only some of the assets of a job were chosen."""
+    if run.asset_selection:
+        return run.asset_selection != catalogue.built
+    return bool(run.asset_check_selection)
+
+
+def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
+    """The owner of the asset furthest upstream: who can mend what kept it from being built."""
+    first = min(assets, key=lambda name: (catalogue.lineage.depth(name), name), default="")
+    return catalogue.owners.get(first, "")
+
+
+def figures(instance: dg.DagsterInstance) -> list[Figure]:
+    """The key figures as the last run recorded them, with those of the run before."""
+    found = []
+    for asset, name in KEY_FIGURES.items():
+        records = instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=2).records
+        values = [
+            float(str(record.asset_observation.metadata[name].value))
+            for record in records
+            if record.asset_observation and name in record.asset_observation.metadata
+        ]
+        if values:
+            found.append(Figure(name.replace("_", " "), values[0], values[1] if len(values) > 1 else None))
+    return found
+
+
+def _ends(
+    instance: dg.DagsterInstance,
+    kind: dg.DagsterEventType,
+    after: int | None = None,
+    *,
+    since: datetime | None = None,
+    limit: int = PAGE,
+    ascending: bool = True,
+) -> Iterator[RunEnd]:
+    records = instance.fetch_run_status_changes(
+        dg.RunStatusChangeRecordsFilter(
+            cast("Any", kind), after_storage_id=after, after_timestamp=since.timestamp() if since else None
+        ),
+        limit=limit,
+        ascending=ascending,
+    ).records
+    for record in records:
+        yield RunEnd(record.storage_id, record.run_id, kind.value.removeprefix("PIPELINE_"), _utc(record.timestamp))
+
+
+def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[dg.DagsterEvent, datetime]]:
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.get_records_for_run(run_id, cursor, OF_INTEREST, limit=PAGE)
+        for record in page.records:
+            if event := record.event_log_entry.dagster_event:
+                yield event, _utc(record.timestamp)
+        cursor, has_more = page.cursor, page.has_more
+
+
+def was_stopped(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed because somebody interrupted it; DuckDB says so in its own way."""
+    error = event.step_failure_data.error
+    said = error.to_string() if error else ""
+    return "DagsterExecutionInterruptedError" in said or "RuntimeError: Query interrupted" in said
+
+
+def _problem(event: dg.DagsterEvent, is_known: bool) -> list[str]:
+    """Why a run failed, in words that hold no data: an exception's own text may quote a row."""
+    if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        failure = event.step_failure_data
+        if was_stopped(event):
+            return ["The run was stopped by hand."]
+        if failure.user_failure_data:
+            said = failure.user_failure_data.metadata.get(SHAREABLE_REASON)
+            return [masked(str(said.value))[:LONGEST_PROBLEM]] if said else []
+        name = (failure.error.cause or failure.error).cls_name if failure.error else "an error"
+        return [] if name == "DagsterAssetCheckFailedError" else [f"The step {event.step_key} failed: {name}."]
+    # Whoever only reports that a run is dead leaves no data with the event.
+    failed_step = event.event_specific_data and event.job_failure_data.first_step_failure_event
+    if is_known or failed_step:
+        return []
+    return ["The run did not come to its end: its process was killed, or could not start."]
+
+
+def _finding(evaluation: dg.AssetCheckEvaluation, catalogue: Catalogue) -> Finding:
+    metadata = evaluation.metadata
+    spec = catalogue.checks.get(evaluation.asset_check_key)
+
+    def text(name: str) -> str:
+        return str(metadata[name].value) if name in metadata else ""
+
+    outcome = Outcome.PASSED
+    if not evaluation.passed:
+        outcome = Outcome.ERRORED if text("status") == "error" else Outcome.FAILED
+    return Finding(
+        subject=Subject(evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.partition or ""),
+        outcome=outcome,
+        severity=Severity(evaluation.severity.value),
+        statement=(spec and spec.description) or f"{evaluation.check_name} holds.",
+        owner=text("owner"),
+        assumption=text("assumption"),
+        why=text("why"),
+        remedy=text("remedy"),
+        reason=masked(evaluation.description or ""),
+        failing_rows=int(text("failing_rows") or 0),
+        rows_checked=int(text("rows_checked")) if "rows_checked" in metadata else None,
+        kept_in=text("kept_in"),
+        sample=_sample(metadata.get("sample")),
+    )
+
+
+def _unknown(key: dg.AssetCheckKey, catalogue: Catalogue) -> Finding:
+    spec = catalogue.checks.get(key)
+    metadata = spec.metadata if spec else {}
+    return Finding(
+        subject=_subject(key),
+        outcome=Outcome.UNKNOWN,
+        severity=Severity(str(metadata.get("severity", Severity.WARN))),
+        statement=(spec and spec.description) or f"{key.name} holds.",
+        owner=str(metadata.get("owner", "")),
+    )
+
+
+def _subject(key: dg.AssetCheckKey) -> Subject:
+    return Subject(key.asset_key.to_user_string(), key.name)
+
+
+def _sample(value: dg.MetadataValue[Any] | None) -> Sample:
+    if not isinstance(value, dg.TableMetadataValue):
+        return Sample()
+    columns = tuple(column.name for column in value.schema.columns if column.name in SHAREABLE_COLUMNS)
+    return Sample(columns, tuple(tuple(str(row.data.get(name, "")) for name in columns) for row in value.records))
+
+
+def _marts_to_date(
+    lineage: Lineage, findings: Iterable[Finding], not_built: Iterable[str], built: Mapping[str, datetime]
+) -> set[str]:
+    """The marts that a message may speak of and that this run did not build."""
+    touched = set(not_built)
+    for finding in findings:
+        if finding.outcome.is_failing:
+            touched.update(lineage.marts_from(finding.subject.asset))
+    return {name for name in touched - built.keys() if lineage.groups.get(name) in MARTS}
+
+
+def _built_before(instance: dg.DagsterInstance, at: datetime, assets: Iterable[str]) -> dict[str, datetime]:
+    times = {}
+    for name in assets:
+        wanted = dg.AssetRecordsFilter(dg.AssetKey.from_user_string(name), before_timestamp=at.timestamp())
+        for record in instance.fetch_materializations(wanted, limit=1).records:
+            times[name] = _utc(record.timestamp)
+    return times
+
+
+def _utc(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)

@@ -1,0 +1,368 @@
+"""What was seen, what is open, what was sent: the alert ledger's reads and writes.
+
+Every change of a pass is one transaction: what was observed, what follows from it, and the messages that say
+so become true together or not at all. Decides nothing; its tables are schema's business.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+
+from greenery_assets.alerts.entries import CheckState, DailyRun, Outgoing, Thread
+from greenery_assets.alerts.incidents import Incident, Silence, State, Track
+from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.observations import RETRIED, Outcome, RunObservation, Severity, Subject
+from greenery_assets.alerts.schema import (
+    digests,
+    incidents,
+    observations,
+    open_engine,
+    outbox,
+    progress,
+    runs,
+    silences,
+    threads,
+    tracks,
+)
+
+INCIDENT = TypeAdapter(Incident)
+READ_TO = "dagster_log_read_to"
+STARTED_AFTER = "dagster_log_started_after"
+FIRST_PASS = "first_pass_at"
+# For so long a message that Slack refused is told of.
+LATELY = timedelta(days=1)
+# The status of a run that failed for another reason than its checks.
+BROKEN = "BROKEN"
+
+
+class Ledger:
+    """The alert ledger in one database. `transaction` gives everything else."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Ledger":
+        """Open a ledger, making or upgrading its tables. Raises LedgerError."""
+        return cls(open_engine(url))
+
+    @contextmanager
+    def transaction(self) -> Iterator["Book"]:
+        """A transaction: all of it is kept, or nothing when it raises. Raises LedgerError where the database fails."""
+        with self._engine.begin() as connection:
+            yield Book(connection)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+class Book:
+    """The ledger within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._do = connection.execute
+
+    # Progress
+
+    def progress(self, name: str) -> str | None:
+        """A remembered value."""
+        return self._do(select(progress.c.value).where(progress.c.name == name)).scalar()
+
+    def set_progress(self, name: str, value: str) -> None:
+        """Remember a value."""
+        self._do(delete(progress).where(progress.c.name == name))
+        self._do(insert(progress).values(name=name, value=value))
+
+    def recorded(self, end_ids: Iterable[int]) -> dict[int, str]:
+        """Of these places in Dagster's log, those of recorded runs, with the run."""
+        rows = self._do(select(runs.c.end_id, runs.c.run_id).where(runs.c.end_id.in_(set(end_ids))))
+        return {row.end_id: row.run_id for row in rows}
+
+    def newest_runs(self, limit: int = 20) -> list[str]:
+        """The ids of the runs that were recorded last."""
+        return list(self._do(select(runs.c.run_id).order_by(runs.c.end_id.desc()).limit(limit)).scalars())
+
+    def forget_runs(self) -> None:
+        """Forget which runs were seen: Dagster's log has begun anew, and its places mean other runs."""
+        self._do(delete(runs))
+        self._do(delete(observations))
+        for name in (READ_TO, STARTED_AFTER):
+            self.set_progress(name, "0")
+
+    def record_run(self, end_id: int, run: RunObservation, *, reached_end: bool) -> None:
+        """Keep what a run told, once; one that failed on the way counts as broken."""
+        # A place in Dagster's log may be given anew after its run was deleted.
+        for table in (runs, observations):
+            self._do(delete(table).where(table.c.end_id == end_id))
+        self._do(
+            insert(runs).values(
+                end_id=end_id,
+                run_id=run.run_id,
+                job=run.job,
+                status=run.status if run.status != "FAILURE" or reached_end else BROKEN,
+                started_at=run.started_at,
+                ended_at=run.ended_at,
+            )
+        )
+        rows = [
+            {
+                **_key(found.subject),
+                "end_id": end_id,
+                "outcome": found.outcome,
+                "severity": found.severity,
+                "failing_rows": found.failing_rows,
+            }
+            for found in run.findings
+        ]
+        if rows:
+            self._do(insert(observations), rows)
+
+    def runs_of(self, job: str, since: datetime) -> list[DailyRun]:
+        """The runs of a job that ended since a time, oldest first; attempts that were repeated do not count."""
+        wanted = and_(runs.c.job == job, runs.c.ended_at >= since, runs.c.status != RETRIED)
+        rows = self._do(select(runs.c.status, runs.c.ended_at).where(wanted).order_by(runs.c.end_id))
+        return [DailyRun(row.ended_at, row.status in {"SUCCESS", "FAILURE"}) for row in rows]
+
+    # Incidents
+
+    def state(self, subjects: Iterable[Subject] = ()) -> dict[Subject, Track]:
+        """What is remembered of these subjects and of all that have an open incident."""
+        open_ones = self._do(select(incidents).where(incidents.c.is_open)).all()
+        state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
+        wanted = {*subjects, *state}
+        for row in self._do(select(tracks)):
+            if (subject := _subject(row)) in wanted:
+                known = state.get(subject, Track())
+                state[subject] = Track(row.evaluations, known.incident)
+        closed = wanted - {subject for subject, track in state.items() if track.incident}
+        for subject, incident in self._newest(closed):
+            state[subject] = Track(state.get(subject, Track()).evaluations, incident)
+        return state
+
+    def _newest(self, subjects: set[Subject]) -> Iterator[tuple[Subject, Incident]]:
+        if not subjects:
+            return
+        key = (incidents.c.asset, incidents.c.name, incidents.c.partition)
+        wanted = tuple_(*key).in_([tuple(_key(subject).values()) for subject in subjects])
+        newest = select(func.max(incidents.c.id)).where(wanted).group_by(*key)
+        for row in self._do(select(incidents).where(incidents.c.id.in_(newest))):
+            yield _subject(row), _incident(row)
+
+    def save(self, before: State, after: State) -> None:
+        """Keep what changed of the tracks and of their newest incidents."""
+        for subject, track in after.items():
+            earlier = before.get(subject, Track())
+            if track.evaluations != earlier.evaluations:
+                self._upsert_track(subject, evaluations=track.evaluations)
+            if track.incident and track.incident != earlier.incident:
+                body = INCIDENT.dump_json(track.incident).decode()
+                which = _is_episode(track.incident)
+                values = {"is_open": track.incident.is_open, "body": body}
+                if not self._do(update(incidents).where(which).values(values)).rowcount:
+                    self._do(insert(incidents).values(**_key(subject), episode=track.incident.episode, **values))
+
+    def record_outcomes(self, run: RunObservation) -> None:
+        """Keep how each check of a run was found, for the counts by mart."""
+        for found in run.findings:
+            self._upsert_track(found.subject, outcome=found.outcome, severity=found.severity)
+
+    def _upsert_track(self, subject: Subject, **values: str) -> None:
+        if not self._do(update(tracks).where(_is(tracks, subject)).values(values)).rowcount:
+            blank = {"evaluations": "", "outcome": "", "severity": ""}
+            self._do(insert(tracks).values({**_key(subject), **blank, **values}))
+
+    def check_states(self) -> list[CheckState]:
+        """How every check was found last."""
+        return [
+            CheckState(_subject(row), Outcome(row.outcome), Severity(row.severity))
+            for row in self._do(select(tracks).where(tracks.c.outcome != "").order_by(tracks.c.asset, tracks.c.name))
+        ]
+
+    def open_incidents(self) -> dict[int, Incident]:
+        """Every open incident by its number, oldest first."""
+        rows = self._do(select(incidents).where(incidents.c.is_open).order_by(incidents.c.id))
+        return {row.id: _incident(row) for row in rows}
+
+    # Threads
+
+    def threads_of(self, incident: Incident) -> list[Thread]:
+        """The threads that speak of an incident, one a channel."""
+        roots = self._do(
+            select(threads.c.root, threads.c.form, outbox.c.channel)
+            .join(incidents, incidents.c.id == threads.c.incident_id)
+            .join(outbox, outbox.c.delivery_id == threads.c.root)
+            .where(_is_episode(incident))
+        ).all()
+        return [Thread(row.root, row.channel, row.form) for row in roots]
+
+    def members(self, thread: Thread) -> list[Incident]:
+        """The incidents that a thread speaks of, as they were saved last."""
+        rows = self._do(
+            select(incidents)
+            .join(threads, threads.c.incident_id == incidents.c.id)
+            .where(threads.c.root == thread.root)
+            .order_by(incidents.c.id)
+        )
+        return [_incident(row) for row in rows]
+
+    def add_thread(self, root: str, form: str, members: Iterable[Incident]) -> None:
+        """Remember which thread speaks of these incidents, which are saved already."""
+        for member in members:
+            number: int = self._do(select(incidents.c.id).where(_is_episode(member))).scalar_one()
+            self._do(insert(threads).values(root=root, incident_id=number, form=form))
+
+    # Outbox
+
+    def enqueue(self, out: Outgoing, now: datetime) -> None:
+        """Put a message into the outbox. A new edit replaces those of the same message that were not sent yet."""
+        if out.edits:
+            older = and_(outbox.c.edits == out.edits, outbox.c.state != "sent")
+            self._do(update(outbox).where(older).values(state="superseded"))
+        self._do(
+            insert(outbox).values(
+                delivery_id=out.delivery_id,
+                channel=out.channel,
+                root=out.root,
+                edits=out.edits,
+                is_broadcast=out.is_broadcast,
+                text=out.message.text,
+                blocks=json.dumps(out.message.blocks, ensure_ascii=False),
+                about_run_ended_at=out.about_run_ended_at,
+                created_at=now,
+                state="pending",
+                attempts=0,
+                is_plain=False,
+                last_error="",
+            )
+        )
+
+    def waiting(self) -> list[Row[Any]]:
+        """The messages that are not sent yet, in the order in which they must be."""
+        wanted = outbox.c.state.in_(["pending", "sending"])
+        return list(self._do(select(outbox).where(wanted).order_by(outbox.c.id)))
+
+    def refused(self, since: datetime | None = None) -> list[Row[Any]]:
+        """The messages that Slack will not take in any form: all, or those made since a time.
+
+        People are told of those made LATELY, by the status and by the check alike: nothing can be done about one
+        but to mend its cause, and whether that is done shows in those that follow.
+        """
+        wanted = [outbox.c.state == "refused", *([outbox.c.created_at >= since] if since else [])]
+        return list(self._do(select(outbox).where(*wanted).order_by(outbox.c.id)))
+
+    def created_since(self, since: datetime) -> Counter[str]:
+        """How many messages were made since a time, by how far their delivery is."""
+        wanted = (
+            select(outbox.c.state, func.count().label("number"))
+            .where(outbox.c.created_at >= since)
+            .group_by(outbox.c.state)
+        )
+        return Counter({row.state: row.number for row in self._do(wanted)})
+
+    def message(self, delivery_id: str) -> Row[Any] | None:
+        """One message of the outbox."""
+        return self._do(select(outbox).where(outbox.c.delivery_id == delivery_id)).first()
+
+    def mark(self, delivery_id: str, **values: object) -> None:
+        """Note how far the delivery of a message is."""
+        self._do(update(outbox).where(outbox.c.delivery_id == delivery_id).values(values))
+
+    def sent(self, limit: int) -> list[Row[Any]]:
+        """The newest sent messages that were not edits, oldest first."""
+        wanted = and_(outbox.c.state == "sent", outbox.c.edits.is_(None))
+        return list(self._do(select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit)))[::-1]
+
+    def newest_edits(self, delivery_ids: Iterable[str]) -> dict[str, Row[Any]]:
+        """The newest sent content of those of these messages that were edited, by the message's delivery id."""
+        wanted = and_(outbox.c.state == "sent", outbox.c.edits.in_(list(delivery_ids)))
+        newest = select(func.max(outbox.c.id)).where(wanted).group_by(outbox.c.edits)
+        return {row.edits: row for row in self._do(select(outbox).where(outbox.c.id.in_(newest)))}
+
+    def latencies(self, limit: int = 20) -> list[timedelta]:
+        """Time from a run's end to its first message in a channel, for the newest ones."""
+        wanted = and_(outbox.c.state == "sent", outbox.c.about_run_ended_at.is_not(None), outbox.c.root.is_(None))
+        rows = self._do(select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit))
+        return [row.sent_at - row.about_run_ended_at for row in rows]
+
+    # Digests and silences
+
+    def digest(self, day: date) -> Row[Any] | None:
+        """The digest of a day: its delivery_id and its content as last queued."""
+        return self._do(select(digests).where(digests.c.day == day.isoformat())).first()
+
+    def set_digest(self, day: date, delivery_id: str, content: str) -> None:
+        """Remember the digest of a day."""
+        self._do(delete(digests).where(digests.c.day == day.isoformat()))
+        self._do(insert(digests).values(day=day.isoformat(), delivery_id=delivery_id, content=content))
+
+    def silences(self, now: datetime) -> list[Silence]:
+        """Silences set on the command line that still hold."""
+        rows = self._do(select(silences).where(silences.c.until > now).order_by(silences.c.id))
+        return [Silence(row.asset, row.check, row.reason, row.until) for row in rows]
+
+    def add_silence(self, silence: Silence) -> None:
+        """Set a silence, in the place of one of the same patterns."""
+        self._do(delete(silences).where(silences.c.asset == silence.asset, silences.c.check == silence.check))
+        self._do(
+            insert(silences).values(
+                asset=silence.asset, check=silence.check, reason=silence.reason, until=silence.until
+            )
+        )
+
+
+def message_of(row: Row[Any]) -> Message:
+    """The message of an outbox row."""
+    return Message(row.text, tuple(json.loads(row.blocks)))
+
+
+def outgoing_of(row: Row[Any]) -> Outgoing:
+    """An outbox row as it was put there."""
+    return Outgoing(
+        row.delivery_id,
+        row.channel,
+        message_of(row),
+        row.root,
+        row.edits,
+        row.is_broadcast,
+        row.about_run_ended_at,
+    )
+
+
+def _key(subject: Subject) -> dict[str, str]:
+    return {"asset": subject.asset, "name": subject.name, "partition": subject.partition}
+
+
+def _subject(row: Row[Any]) -> Subject:
+    return Subject(row.asset, row.name, row.partition)
+
+
+def _incident(row: Row[Any]) -> Incident:
+    return INCIDENT.validate_json(row.body)
+
+
+def _is(table: Table, subject: Subject) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == value for name, value in _key(subject).items()))
+
+
+def _is_episode(incident: Incident) -> ColumnElement[bool]:
+    return and_(_is(incidents, incident.subject), incidents.c.episode == incident.episode)

@@ -1,0 +1,348 @@
+"""The life of an incident: what one observation, or the mere passing of time, makes of it.
+
+Pure: (state, observation, policy, now) -> (state, transitions).
+"""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+
+from greenery_assets.alerts.incidents import Incident, Kind, Policy, State, Track, Transition
+from greenery_assets.alerts.observations import (
+    MARTS,
+    RETRIED,
+    Finding,
+    Lineage,
+    MartState,
+    Outcome,
+    RunObservation,
+    Severity,
+    Subject,
+)
+
+# A check that turned this often within its remembered evaluations is flapping, until it was the same a few times.
+TURNS_OF_FLAPPING = 4
+STEADY_EVALUATIONS = 3
+
+
+def observe(
+    state: State, run: RunObservation, lineage: Lineage, policy: Policy, now: datetime
+) -> tuple[State, list[Transition]]:
+    """The state after an ended run, and what happened, causes before what they cause.
+
+    An unknown check changes nothing of its own incident: it neither opens nor resolves one.
+    """
+    judge = _Judge(dict(state), run, lineage, policy, now)
+    evaluated = [found for found in run.findings if found.outcome != Outcome.UNKNOWN]
+    for finding in sorted(evaluated, key=lambda found: _rank(found.subject, lineage)):
+        judge.see_check(finding)
+    judge.see_run()
+    return judge.state, judge.transitions
+
+
+def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -> tuple[State, list[Transition]]:
+    """What is due without any run, causes before what they cause.
+
+    Incidents whose silence ended or whose cause is gone are told, or folded under the next cause; what is open
+    for long is recalled.
+    """
+    after = dict(state)
+    transitions = []
+    for subject, track in sorted(state.items(), key=lambda item: _rank(item[0], lineage)):
+        incident = track.open_incident
+        if incident is None or policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
+            continue
+        happened = _due(incident, after, lineage, policy, now)
+        if happened:
+            after[subject] = replace(track, incident=happened.incident)
+            transitions.append(happened)
+    return after, transitions
+
+
+def retire(state: State, lineage: Lineage, checks: Set[Subject], now: datetime) -> tuple[State, list[Transition]]:
+    """Close the incidents of checks that the project does not have any more, and await nothing that is gone."""
+    after = dict(state)
+    transitions = []
+    for subject, track in sorted(state.items()):
+        incident = track.open_incident
+        if incident is None:
+            continue
+        if subject.is_job:
+            known = lineage.groups.keys() | {check.id for check in checks}
+            after[subject] = replace(track, incident=replace(incident, awaiting=incident.awaiting & known))
+        elif replace(subject, partition="") not in checks:
+            closed = replace(incident, resolved_at=now, is_flapping=False, held_back=0)
+            after[subject] = Track(incident=closed)
+            if closed.announced or closed.folded_under:
+                transitions.append(Transition(Kind.RETIRED, closed, now, before=closed.announced))
+    return after, transitions
+
+
+def acknowledge(track: Track, by: str, now: datetime) -> tuple[Track, list[Transition]]:
+    """Somebody is on it: no reminders until its severity rises or it is resolved."""
+    incident = track.open_incident
+    if incident is None or incident.announced is None or incident.acknowledged_by == by:
+        return track, []
+    changed = replace(incident, acknowledged_by=by, notified_at=now)
+    return replace(track, incident=changed), [Transition(Kind.ACKNOWLEDGED, changed, now)]
+
+
+@dataclass
+class _Judge:
+    """One run being judged: `state` and `transitions` grow as its findings are seen."""
+
+    state: dict[Subject, Track]
+    run: RunObservation
+    lineage: Lineage
+    policy: Policy
+    now: datetime
+    transitions: list[Transition] = field(default_factory=list)
+
+    def see_check(self, finding: Finding) -> None:
+        """Take in one evaluated check."""
+        track = self.state.get(finding.subject, Track())
+        evaluations = track.evaluated(finding.outcome.is_failing)
+        incident = track.open_incident
+        if finding.outcome.is_failing:
+            incident = self._with_impact(self._failing(track, finding, evaluations))
+        elif incident:
+            incident = self._holding(incident, evaluations)
+        self.state[finding.subject] = Track(evaluations, incident or track.incident)
+
+    def see_run(self) -> None:
+        """Take in how the run itself ended, and which failed runs of before it makes good."""
+        done = self.run.built | {found.subject.id for found in self.run.findings if found.outcome != Outcome.UNKNOWN}
+        failed = _failed_run(self.run)
+        for subject, track in sorted(self.state.items()):
+            incident = track.open_incident
+            if incident is None or not subject.is_job or (failed and failed.subject == subject):
+                continue
+            awaiting = incident.awaiting - done
+            made_good = bool(incident.awaiting) and not awaiting
+            # Of a run that failed before it planned anything, nothing else can be known.
+            repeated = self.run.succeeded and subject.name == self.run.job and not incident.awaiting
+            changed = self._holding(incident, "") if repeated or made_good else replace(incident, awaiting=awaiting)
+            self.state[subject] = Track(incident=changed)
+        if failed:
+            track = self.state.get(failed.subject, Track())
+            earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
+            left = self.run.not_built | {unknown.id for unknown in _unknown(self.run)}
+            self.state[failed.subject] = Track(
+                incident=replace(
+                    self._failing(track, failed, ""),
+                    awaiting=earlier | left,
+                    marts=self._marts(name for name in self.run.not_built if self.lineage.groups.get(name) in MARTS),
+                    held_back=len(_unknown(self.run)),
+                )
+            )
+        self._renew_marts()
+        # What was told carries what is known only now: marts, held back checks, what is awaited.
+        self.transitions = [
+            replace(happened, incident=self.state[happened.incident.subject].incident or happened.incident)
+            for happened in self.transitions
+        ]
+
+    def _renew_marts(self) -> None:
+        """Note in every open incident which of its marts this run has built."""
+        for subject, track in self.state.items():
+            incident = track.open_incident
+            if incident and any(mart.asset in self.run.built for mart in incident.marts):
+                marts = tuple(
+                    MartState(mart.asset, True, self.run.data_of.get(mart.asset))
+                    if mart.asset in self.run.built
+                    else mart
+                    for mart in incident.marts
+                    # What a failed run did not build is made good once another has.
+                    if not (subject.is_job and mart.asset in self.run.built)
+                )
+                self.state[subject] = replace(track, incident=replace(incident, marts=marts))
+
+    def _with_impact(self, incident: Incident) -> Incident:
+        """With the marts that are made from it, and the checks that an ERROR held back."""
+        asset = incident.subject.asset
+        held_back = 0
+        if incident.finding.severity == Severity.ERROR:
+            reach = {asset, *self.lineage.downstream(asset)}
+            held_back = sum(unknown.asset in reach for unknown in _unknown(self.run))
+        return replace(incident, marts=self._marts(self.lineage.marts_from(asset)), held_back=held_back)
+
+    def _failing(self, track: Track, finding: Finding, evaluations: str) -> Incident:
+        earlier = track.open_incident
+        incident = earlier or Incident(
+            subject=finding.subject,
+            episode=track.incident.episode + 1 if track.incident else 1,
+            opened_at=self.run.ended_at,
+            opened_by_run=self.run.run_id,
+            finding=finding,
+            last_run=self.run.run_id,
+            is_flapping=_turns(evaluations) >= TURNS_OF_FLAPPING,
+        )
+        was_flapping = incident.is_flapping
+        incident = replace(
+            incident,
+            finding=finding,
+            last_run=self.run.run_id,
+            is_flapping=was_flapping and not _is_steady(evaluations),
+        )
+        if self.policy.silence(incident.subject, self.now):
+            return incident
+        if incident.announced is None:
+            return self._not_known_yet(incident, earlier)
+        kind = _difference(incident.announced, finding)
+        if kind == Kind.RAISED:
+            return self._tell(kind, replace(incident, acknowledged_by=""))
+        if was_flapping:
+            return incident if incident.is_flapping else self._tell(Kind.STEADY, incident)
+        return self._tell(kind, incident) if kind else incident
+
+    def _not_known_yet(self, incident: Incident, earlier: Incident | None) -> Incident:
+        """Tell of a failing check in a thread of its own, or in that of its cause."""
+        if incident.folded_under and _blocks(incident.folded_under, self.state):
+            before = earlier.finding if earlier else incident.finding
+            is_raised = _difference(before, incident.finding) == Kind.RAISED
+            return self._tell(Kind.RAISED, incident, before) if is_raised else incident
+        cause = _cause(incident.subject, self.state, self.lineage)
+        incident = replace(incident, folded_under=cause)
+        return self._tell(Kind.FOLDED if cause else _opening(incident), incident)
+
+    def _holding(self, incident: Incident, evaluations: str) -> Incident:
+        if incident.is_flapping and not _is_steady(evaluations):
+            return replace(incident, last_run=self.run.run_id)
+        resolved = replace(
+            incident,
+            resolved_at=self.run.ended_at,
+            resolved_by_run=self.run.run_id,
+            last_run=self.run.run_id,
+            is_flapping=False,
+            marts=self._marts(mart.asset for mart in incident.marts),
+            held_back=0,
+        )
+        is_told = incident.folded_under and not self.policy.silence(incident.subject, self.now)
+        if incident.announced or is_told:
+            self.transitions.append(
+                Transition(Kind.RESOLVED, resolved, self.run.ended_at, self.run.run_id, incident.announced)
+            )
+        return resolved
+
+    def _tell(self, kind: Kind, incident: Incident, before: Finding | None = None) -> Incident:
+        told = incident if incident.folded_under else _announce(incident, self.now)
+        self.transitions.append(
+            Transition(kind, told, self.run.ended_at, self.run.run_id, before or incident.announced)
+        )
+        return told
+
+    def _marts(self, names: Iterable[str]) -> tuple[MartState, ...]:
+        return tuple(MartState(name, name in self.run.built, self.run.data_of.get(name)) for name in sorted(names))
+
+
+def ends_by_itself(run: RunObservation) -> bool:
+    """Whether a run came to its end: well, or stopped by its checks."""
+    return run.succeeded or (run.status == "FAILURE" and _failed_run(run) is None)
+
+
+def _unknown(run: RunObservation) -> list[Subject]:
+    """The checks that a run planned and did not evaluate."""
+    return [found.subject for found in run.findings if found.outcome == Outcome.UNKNOWN]
+
+
+def _failed_run(run: RunObservation) -> Finding | None:
+    """What is wrong with the run itself, where its checks do not say it."""
+    unknown = _unknown(run)
+    explained = any(
+        found.outcome == Outcome.ERRORED or (found.outcome == Outcome.FAILED and found.severity == Severity.ERROR)
+        for found in run.findings
+    )
+    if run.status == RETRIED or (explained and not run.problem) or (run.succeeded and not unknown):
+        return None
+    if run.status == "CANCELED":
+        reason = "The run was canceled before it was through."
+    elif run.succeeded:
+        reason = "The run ended well, but not all of its checks were evaluated."
+    else:
+        reason = run.problem or "The run failed; its log says why."
+    return Finding(
+        subject=Subject("", run.job),
+        outcome=Outcome.FAILED,
+        owner=run.owner,
+        severity=Severity.ERROR if run.status == "FAILURE" else Severity.WARN,
+        statement="Every run ends well and evaluates all of its checks.",
+        reason=reason,
+        remedy="Open the run and read its last lines. Mend the cause, then run the job again.",
+        failing_rows=len(unknown),
+    )
+
+
+def _cause(subject: Subject, state: State, lineage: Lineage) -> Subject | None:
+    """The open blocking incident furthest upstream of a subject's asset."""
+    upstream = lineage.upstream(subject.asset)
+    causes = [
+        track.incident.subject
+        for track in state.values()
+        if track.incident and track.incident.blocks and track.incident.subject.asset in upstream
+    ]
+    return min(causes, key=lambda cause: _rank(cause, lineage), default=None)
+
+
+def _blocks(cause: Subject, state: State) -> bool:
+    """Whether its incident still speaks for those folded under it."""
+    incident = state.get(cause, Track()).open_incident
+    return incident is not None and incident.blocks
+
+
+def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now: datetime) -> Transition | None:
+    """What is to be told of an open, unsilenced incident by now."""
+    if incident.folded_under and _blocks(incident.folded_under, state):
+        return None
+    if incident.announced is None:
+        cause = _cause(incident.subject, state, lineage)
+        folded = replace(incident, folded_under=cause)
+        if cause:
+            return Transition(Kind.FOLDED, folded, now, incident.last_run)
+        told = _announce(folded, now)
+        return Transition(_opening(told), told, now, incident.last_run)
+    kind = None if incident.is_flapping else _difference(incident.announced, incident.finding)
+    if kind:
+        on_it = "" if kind == Kind.RAISED else incident.acknowledged_by
+        told = replace(_announce(incident, now), acknowledged_by=on_it)
+        return Transition(kind, told, now, incident.last_run, incident.announced)
+    is_old = now - (incident.notified_at or incident.opened_at) >= policy.renotify_after[incident.finding.severity]
+    if is_old and not incident.acknowledged_by:
+        return Transition(Kind.REMINDED, replace(incident, notified_at=now), now, incident.last_run)
+    return None
+
+
+def _difference(before: Finding, now: Finding) -> Kind | None:
+    """What people would want to know of, compared with what they last read."""
+    if before.severity != now.severity:
+        return Kind.RAISED if now.severity == Severity.ERROR else Kind.LOWERED
+    if before.outcome != now.outcome:
+        return Kind.CHANGED
+    if now.subject.is_job and before.reason != now.reason:
+        return Kind.CHANGED
+    if now.failing_rows != before.failing_rows:
+        return Kind.WORSE if now.failing_rows > before.failing_rows else Kind.BETTER
+    return None
+
+
+def _rank(subject: Subject, lineage: Lineage) -> tuple[int, Subject]:
+    """Causes come before what they cause."""
+    return lineage.depth(subject.asset), subject
+
+
+def _opening(incident: Incident) -> Kind:
+    if incident.is_flapping:
+        return Kind.FLAPPING
+    return Kind.OPENED if incident.episode == 1 else Kind.REOPENED
+
+
+def _announce(incident: Incident, now: datetime) -> Incident:
+    return replace(incident, announced=incident.finding, notified_at=now, folded_under=None)
+
+
+def _turns(evaluations: str) -> int:
+    return sum(one != other for one, other in pairwise(evaluations))
+
+
+def _is_steady(evaluations: str) -> bool:
+    return len(set(evaluations[-STEADY_EVALUATIONS:])) == 1

@@ -1,0 +1,271 @@
+"""The tables of the alert ledger, and bringing a database to them. What is written in them is ledger's business."""
+
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    ExceptionContext,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+LONGEST_WAIT_S = 20
+SQLITE_BEGIN = "sqlite_begin"
+# Any number that nothing else locks in the same PostgreSQL database.
+UPGRADE_LOCK = 7_300_526_011
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC: aware in Python, naive in the database, as SQLite knows no zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Store UTC without its zone."""
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read it back with the zone."""
+        return value.replace(tzinfo=UTC) if value else None
+
+
+metadata = MetaData()
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("end_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", String, nullable=False, index=True),
+    Column("job", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=False, index=True),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("end_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("asset", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("partition", String, primary_key=True),
+    Column("outcome", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("failing_rows", BigInteger, nullable=False),
+)
+
+tracks = Table(
+    "tracks",
+    metadata,
+    Column("asset", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("partition", String, primary_key=True),
+    Column("evaluations", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("severity", String, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("asset", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("partition", String, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False, index=True),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("asset", "name", "partition", "episode"),
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("root", String, primary_key=True),
+    Column("incident_id", Integer, primary_key=True, autoincrement=False, index=True),
+    Column("form", String, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("delivery_id", String, nullable=False, unique=True),
+    Column("channel", String, nullable=False),
+    Column("root", String, nullable=True),
+    Column("edits", String, nullable=True, index=True),
+    Column("is_broadcast", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("blocks", Text, nullable=False),
+    Column("about_run_ended_at", UtcDateTime, nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcDateTime, nullable=True),
+    Column("is_plain", Boolean, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=True),
+    Column("slack_channel", String, nullable=True),
+    Column("slack_ts", String, nullable=True),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", String, primary_key=True),
+    Column("delivery_id", String, nullable=False),
+    Column("content", Text, nullable=False),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("asset", String, nullable=False),
+    Column("check", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used; the text says which and what to do."""
+
+
+def open_engine(url: str) -> Engine:
+    """A database of today's schema, made or upgraded as needed.
+
+    Raises LedgerError, naming no password, and so does whatever is done with it later where the database fails.
+    """
+    engine, shown = _engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    try:
+        with engine.connect() as connection:
+            is_current = _is_current(connection, shown)
+        if not is_current:
+            # SQLite would refuse at once, rather than wait, who reads first and then writes beside another.
+            with engine.execution_options(**{SQLITE_BEGIN: "begin immediate"}).begin() as connection:
+                _upgrade(connection, shown)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise LedgerError(f"The alert ledger {shown} cannot be opened: {_reason(error)}") from None
+
+    def tell_in_words(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        is_ours = isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
+        if isinstance(error, DBAPIError) and not is_ours:
+            raise LedgerError(f"The alert ledger {shown} cannot be used: {_reason(error)}")
+
+    event.listen(engine, "handle_error", tell_in_words)
+    return engine
+
+
+def _engine(url: str) -> tuple[Engine, str]:
+    """The engine, and its address without the password."""
+    try:
+        address = make_url(url)
+        # Parts of a password that was not escaped are taken for the host or the port, and would be shown.
+        if "@" in (address.host or ""):
+            raise ValueError
+        # Message bodies are parameters, and errors are logged.
+        return create_engine(address, hide_parameters=True), address.render_as_string(hide_password=True)
+    except ValueError:
+        reason = "its port is no number, or its password holds a character to be written otherwise: @ as %40, / as %2F"
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        reason = str(error)
+    raise LedgerError(
+        f"GREENERY_ALERTS_LEDGER is no database URL that can be used here ({reason}). For PostgreSQL write "
+        "postgresql+psycopg2://user:password@host/database; its driver comes with pip install '.[postgres]'."
+    )
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return str(error.__cause__ or getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _is_current(connection: Connection, shown: str) -> bool:
+    current = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    if current == scripts.get_current_head():
+        return True
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise LedgerError(
+            f"The alert ledger {shown} was written by a newer version of this project (schema {current}). "
+            "Update the project, or name another ledger in GREENERY_ALERTS_LEDGER."
+        )
+    return False
+
+
+def _upgrade(connection: Connection, shown: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"select pg_advisory_xact_lock({UPGRADE_LOCK})")
+    # Another process may have done it while this one waited.
+    if _is_current(connection, shown):
+        return
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver would begin transactions by itself, but none for tables: a ledger half made would stay so.
+    connection.isolation_level = None
+    connection.execute(f"pragma busy_timeout={LONGEST_WAIT_S * 1000}")
+    gives_up_at = time.monotonic() + LONGEST_WAIT_S
+    while True:
+        try:
+            # Readers (the command line, a check) then never wait for the sensor.
+            connection.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            # The timeout does not hold for this: who is second to turn a new file to it is refused at once.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > gives_up_at:
+                raise
+            time.sleep(0.01)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(SQLITE_BEGIN, "begin"))

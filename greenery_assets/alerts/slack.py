@@ -1,0 +1,299 @@
+"""Slack as a transport: its calls, and its refusals in plain words. Retries and order are delivery's business."""
+
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http.client import HTTPException
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+from uuid import uuid4
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from greenery_assets.alerts.delivery import (
+    PREVIEW,
+    AccessRefusedError,
+    ChannelRefusedError,
+    ContentRefusedError,
+    DeliveryError,
+    MaybeDeliveredError,
+    RateLimitedError,
+    Receipt,
+    ThreadGoneError,
+    UnreachableError,
+)
+from greenery_assets.alerts.messages import Message
+
+TIMEOUT_S = 5
+LONGEST_SEARCH_S = 4
+EVENT_TYPE = "greenery_alert"
+# Their clock and ours may differ by as much.
+CLOCK_SKEW = timedelta(minutes=5)
+
+_NEW_TOKEN = "Copy the bot token of the Slack app (OAuth & Permissions) into GREENERY_SLACK_TOKEN and start again."
+LOOK_AT_NETWORK = (
+    "Look at this machine's network, and at GREENERY_SLACK_API_URL if it is set. Messages are kept and sent when it "
+    "is back."
+)
+ACCESS = {
+    "not_authed": f"Slack got no token. {_NEW_TOKEN}",
+    "invalid_auth": f"Slack does not know the token in GREENERY_SLACK_TOKEN. {_NEW_TOKEN}",
+    "account_inactive": f"The token in GREENERY_SLACK_TOKEN belongs to an app that was removed. {_NEW_TOKEN}",
+    "token_revoked": f"The token in GREENERY_SLACK_TOKEN was revoked. Install the Slack app again. {_NEW_TOKEN}",
+    "token_expired": f"The token in GREENERY_SLACK_TOKEN has expired. {_NEW_TOKEN}",
+    "not_allowed_token_type": f"GREENERY_SLACK_TOKEN must be a bot token (xoxb-...). {_NEW_TOKEN}",
+    "no_permission": "The Slack app may not do this. Ask an administrator of the workspace to allow it.",
+    "org_login_required": "The Slack workspace is being moved. Messages are kept and sent when it is back.",
+    "ekm_access_denied": "An administrator has suspended posting in this Slack workspace. Ask them.",
+}
+CHANNEL = {
+    "channel_not_found": "Slack has no channel {channel} that the app can see. Create it or mend the name "
+    "(GREENERY_SLACK_CHANNEL, or the alerts file); if it is private, invite the app: /invite @Greenery data.",
+    "not_in_channel": "The Slack app is not in {channel}. Invite it there: /invite @Greenery data.",
+    "is_archived": "The Slack channel {channel} is archived. Restore it, or name another one "
+    "(GREENERY_SLACK_CHANNEL, or the alerts file).",
+    "is_inactive": "The Slack channel {channel} is archived. Restore it, or name another one "
+    "(GREENERY_SLACK_CHANNEL, or the alerts file).",
+    "restricted_action": "Only some people may post in {channel}. Ask an administrator to let the app.",
+    "messages_tab_disabled": "{channel} is no channel but an app's own page. Name a channel.",
+}
+GONE = {"thread_not_found", "message_not_found", "cant_update_message", "edit_window_closed", "cannot_reply_to_message"}
+CONTENT = {
+    *("invalid_blocks", "invalid_blocks_format", "block_mismatch", "msg_too_long", "msg_blocks_too_long", "no_text"),
+    *("invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large", "invalid_arguments"),
+}
+LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+TROUBLE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+
+
+def slack_client(token: str, base_url: str) -> WebClient:
+    """A client that neither retries, which would post twice, nor logs what is logged in plain words."""
+    log = logging.getLogger("greenery.slack_sdk")
+    log.disabled = True
+    return WebClient(token, base_url=base_url, timeout=TIMEOUT_S, retry_handlers=[], logger=log)
+
+
+@cache
+def _ids_of(base_url: str, token: str) -> dict[str, str]:  # noqa: ARG001  they say which workspace
+    """The ids of channels by name, found so far: looking them up is slow, and Slack counts how often."""
+    return {}
+
+
+class SlackTransport:
+    """Sends to the Slack workspace of a client. Channel names are looked up once, as finding needs their ids."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+        self._ids = _ids_of(client.base_url, client.token or "")
+        self._is_reached = False
+
+    def post(
+        self, channel: str, message: Message, delivery_id: str, thread: Receipt | None, *, is_broadcast: bool
+    ) -> Receipt:
+        """Send a message. Nothing in it is turned into a mention or a link that is not marked as one."""
+        answer = self._call(
+            channel,
+            "chat.postMessage",
+            channel=self.channel_id(channel),
+            text=message.text,
+            blocks=list(message.blocks) or None,
+            thread_ts=thread.ts if thread else None,
+            reply_broadcast=is_broadcast or None,
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id}},
+            parse="none",
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        return Receipt(answer["channel"], answer["ts"])
+
+    def edit(self, posted: Receipt, message: Message) -> Receipt:
+        """Give a sent message new content."""
+        self._call(
+            posted.channel,
+            "chat.update",
+            channel=posted.channel,
+            ts=posted.ts,
+            text=message.text,
+            blocks=list(message.blocks),
+            parse="none",
+        )
+        return posted
+
+    def find(self, channel: str, delivery_id: str, thread: Receipt | None, since: datetime) -> Receipt | None:
+        """Look through the channel, or the thread, since a little before a time."""
+        where = {"ts": thread.ts} if thread else {}
+        pages = self._pages(
+            channel,
+            "conversations.replies" if thread else "conversations.history",
+            channel=self.channel_id(channel),
+            oldest=f"{(since - CLOCK_SKEW).timestamp():.6f}",
+            include_all_metadata=True,
+            limit=200,
+            **where,
+        )
+        for page in pages:
+            for found in page["messages"]:
+                if found.get("metadata", {}).get("event_payload", {}).get("delivery_id") == delivery_id:
+                    return Receipt(self.channel_id(channel), found["ts"])
+        return None
+
+    def has(self, receipt: Receipt) -> bool:
+        """Whether it names a place in Slack and not in the preview."""
+        return receipt.channel != PREVIEW
+
+    def identity(self) -> tuple[str, str]:
+        """Which workspace and which bot the token is for."""
+        answer = self._call("", "auth.test")
+        return answer["team"], answer["user"]
+
+    def try_out(self, channel: str, message: Message) -> None:
+        """Do everything in a channel that alerts will: post, reply, edit, and find both again."""
+        began = datetime.now(UTC)
+        posted_id, reply_id = f"test-{uuid4()}", f"test-{uuid4()}"
+        posted = self.post(channel, message, posted_id, None, is_broadcast=False)
+        self.post(channel, message, reply_id, posted, is_broadcast=False)
+        self.edit(posted, message)
+        for delivery_id, thread in ((reply_id, posted), (posted_id, None)):
+            if self.find(channel, delivery_id, thread, began) is None:
+                raise ContentRefusedError(
+                    f"A message posted to {channel} could not be found again: after a lost connection it could be "
+                    "posted twice. Look whether the app may read the channel's history."
+                )
+
+    def channel_id(self, channel: str) -> str:
+        """The id of a channel given by name or id."""
+        if not channel.startswith("#"):
+            return channel
+        if channel not in self._ids:
+            pages = self._pages(
+                channel,
+                "conversations.list",
+                types="public_channel,private_channel",
+                exclude_archived=False,
+                limit=1000,
+            )
+            for page in pages:
+                self._ids.update({f"#{found['name']}": found["id"] for found in page["channels"]})
+                if channel in self._ids:
+                    break
+        if channel not in self._ids:
+            raise ChannelRefusedError(CHANNEL["channel_not_found"].format(channel=channel))
+        return self._ids[channel]
+
+    def _pages(self, shown_channel: str, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """All pages of an answer, as far as there is time for."""
+        ends_at = monotonic() + LONGEST_SEARCH_S
+        cursor = None
+        while cursor != "":
+            if monotonic() > ends_at:
+                raise ChannelRefusedError(
+                    f"Slack gives too many pages of {method} for {shown_channel}. If the channel is named, write its "
+                    "id instead (channel name > View channel details, at the bottom)."
+                )
+            page = self._call(shown_channel, method, cursor=cursor, **arguments)
+            yield page
+            cursor = page.get("response_metadata", {}).get("next_cursor", "")
+
+    def _reach(self) -> None:
+        """Connect once, saying nothing, and give up in time.
+
+        A request would wait for each address of Slack in turn, and for a name server as long as that takes.
+        """
+        server = urlsplit(self._client.base_url)
+        answered = Event()
+
+        def connect() -> None:
+            try:
+                port = server.port or (443 if server.scheme == "https" else 80)
+                with socket.create_connection((server.hostname, port), timeout=TIMEOUT_S / 3):
+                    answered.set()
+            except TimeoutError:
+                pass
+            except OSError:
+                # The request, which fails as fast, tells why.
+                answered.set()
+
+        Thread(target=connect, daemon=True).start()
+        if not answered.wait(TIMEOUT_S):
+            raise UnreachableError(f"Slack cannot be reached (no answer within {TIMEOUT_S} s). {LOOK_AT_NETWORK}")
+        self._is_reached = True
+
+    def _call(self, shown_channel: str, method: str, **arguments: Any) -> dict[str, Any]:
+        if not (self._is_reached or getproxies()):
+            self._reach()
+        given = {name: value for name, value in arguments.items() if value is not None}
+        try:
+            body: dict[str, Any] = {"json": given} if method.startswith("chat.") else {"params": given}
+            answer = self._client.api_call(method, **body)
+        except SlackApiError as error:
+            refusal = _refusal(error, shown_channel)
+            if isinstance(refusal, ChannelRefusedError):
+                # It may have been made anew, with another id.
+                self._ids.pop(shown_channel, None)
+            raise refusal from None
+        except TimeoutError as error:
+            raise MaybeDeliveredError(
+                f"Slack did not answer within {TIMEOUT_S} s ({method}); it is tried again."
+            ) from error
+        except URLError as error:
+            if isinstance(error.reason, ConnectionRefusedError | socket.gaierror):
+                raise UnreachableError(f"Slack cannot be reached ({error.reason}). {LOOK_AT_NETWORK}") from None
+            raise MaybeDeliveredError(
+                f"The connection to Slack broke ({error.reason}); it is tried again. If it stays so, look at this "
+                "machine's network."
+            ) from None
+        # slack_sdk takes every JSON for an object.
+        except (OSError, HTTPException, SlackClientError, ValueError, AttributeError) as error:
+            raise MaybeDeliveredError(
+                f"The connection to Slack broke ({type(error).__name__}, {method}); it is tried again."
+            ) from None
+        return answer.data if isinstance(answer.data, dict) else {}
+
+
+def _refusal(error: SlackApiError, channel: str) -> DeliveryError:
+    answer = error.response
+    said = str(answer.get("error", "")) if isinstance(answer.data, dict) else ""
+    # For an answer that is no JSON, slack_sdk puts a sentence in the place of Slack's code.
+    code = said if re.fullmatch(r"\w+", said) else ""
+    if answer.status_code == 429 or code in LIMITED:
+        given = str(answer.headers.get("Retry-After", ""))
+        seconds = int(given) if given.isdecimal() else 30
+        reason = f"Slack takes no more messages for {seconds} s; the rest follows then."
+        refusal: DeliveryError = RateLimitedError(reason, timedelta(seconds=seconds))
+    elif code in TROUBLE or answer.status_code >= 500:
+        shown = code or f"HTTP {answer.status_code}"
+        refusal = MaybeDeliveredError(f"Slack has trouble ({shown}); it is tried again.")
+    elif not code:
+        refusal = MaybeDeliveredError(
+            f"Something else than Slack answered (HTTP {answer.status_code}). Look whether a proxy or a sign-in page "
+            "stands between this machine and Slack, and at GREENERY_SLACK_API_URL if it is set. It is tried again."
+        )
+    elif code == "missing_scope":
+        refusal = AccessRefusedError(
+            f"The Slack app lacks the scope {answer.get('needed')}. Add it under OAuth & Permissions, or paste the "
+            "README's manifest again, then install the app anew."
+        )
+    elif code in ACCESS:
+        refusal = AccessRefusedError(ACCESS[code])
+    elif code in CHANNEL:
+        refusal = ChannelRefusedError(CHANNEL[code].format(channel=channel))
+    elif code.startswith("restricted_action"):
+        refusal = ChannelRefusedError(CHANNEL["restricted_action"].format(channel=channel))
+    elif code in GONE:
+        refusal = ThreadGoneError(f"A message in {channel} to reply to or to edit was deleted ({code}).")
+    elif code in CONTENT:
+        refusal = ContentRefusedError(f"Slack does not take a message for {channel} as it is ({code}).")
+    else:
+        refusal = ChannelRefusedError(
+            f"Slack refuses what is for {channel} ({code}); its documentation of chat.postMessage says what that "
+            "means. Messages are kept and tried again."
+        )
+    return refusal

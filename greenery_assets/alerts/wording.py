@@ -1,0 +1,222 @@
+"""The words that messages and digest share: how an incident, its extent and its marts are called.
+
+Everything here is our own and the project's text, as mrkdwn where the docstring says so; values from data are
+not worded here but put as literals where they are shown.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from zoneinfo import ZoneInfo
+
+from greenery_assets.alerts import blocks
+from greenery_assets.alerts.blocks import counted, duration_in_words, escaped, moment
+from greenery_assets.alerts.incidents import Incident
+from greenery_assets.alerts.observations import AD_HOC_JOB, Finding, MartState, Outcome, Severity, Subject
+
+LONGEST_STATEMENT = 300
+# Of the group and name of each mart on a line, so that five lines fit in one section.
+LONGEST_NAMES = 480
+
+
+def amount(finding: Finding) -> str:
+    """How much is wrong: "312 of 3,000 rows (10.4 %)"; empty where rows say nothing."""
+    failing, checked = finding.failing_rows, finding.rows_checked
+    if finding.subject.is_job:
+        return f"{counted(failing, 'check')} not evaluated" if failing else ""
+    if finding.outcome == Outcome.ERRORED or not failing or checked == 1:
+        return ""
+    if checked is None or failing > checked:
+        return counted(failing, "row")
+    return f"{failing:,} of {counted(checked, 'row')} ({blocks.share_in_words(failing, checked)})"
+
+
+def step(before: Finding | None, now: Finding) -> str:
+    """How the extent changed: "312 → 400 rows"; the present one, if any, where nothing else is known."""
+    # Of what could not be evaluated, no extent is known.
+    if before is None or before.failing_rows == now.failing_rows or Outcome.ERRORED in {before.outcome, now.outcome}:
+        return amount(now)
+    after = counted(now.failing_rows, "check" if now.subject.is_job else "row")
+    return f"{before.failing_rows:,} → {after}{' not evaluated' if now.subject.is_job else ''}"
+
+
+def reason(finding: Finding) -> str:
+    """What was found, as it stands in the data; empty where it says no more than the amount."""
+    # A check without words of its own gives its numbers as the reason.
+    is_amount = _bare(finding.reason) == _bare(amount(finding))
+    return "" if is_amount else finding.reason
+
+
+def mark(incident: Incident) -> str:
+    """The name of the emoji of an incident's state."""
+    if not incident.is_open:
+        return blocks.RESOLVED
+    return blocks.ERROR if incident.finding.severity == Severity.ERROR else blocks.WARNING
+
+
+def is_retired(incident: Incident) -> bool:
+    """Whether it was closed because its check is gone: no run resolved it."""
+    return not incident.is_open and not incident.resolved_by_run
+
+
+def state_word(incident: Incident) -> str:
+    """An incident's state, which no colour is needed for: "ERROR", "Warning, comes and goes", "Resolved"."""
+    if not incident.is_open:
+        return "Closed" if is_retired(incident) else "Resolved"
+    return "".join(
+        [
+            "ERROR" if incident.finding.severity == Severity.ERROR else "Warning",
+            " again" if incident.episode > 1 else "",
+            ", comes and goes" if incident.is_flapping else "",
+            ", acknowledged" if incident.acknowledged_by else "",
+        ]
+    )
+
+
+def headline(incident: Incident) -> str:
+    """State and extent in a few words: "ERROR: 312 rows not as assumed in stg_events"."""
+    finding, where = incident.finding, place(incident.subject)
+    if is_retired(incident):
+        return f"Closed: this check of {where} is no longer part of the project"
+    if incident.resolved_at:
+        now = f"runs of {where} end well again" if incident.subject.is_job else f"a check of {where} holds again"
+        return f"Resolved after {duration_in_words(incident.resolved_at - incident.opened_at)}: {now}"
+    if incident.subject.is_job:
+        wrong = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
+    elif finding.outcome == Outcome.ERRORED:
+        wrong = f"a check of {where} could not be evaluated"
+    elif 0 < finding.failing_rows <= (finding.rows_checked or 0) != 1:
+        wrong = f"{counted(finding.failing_rows, 'row')} not as assumed in {where}"
+    else:
+        wrong = f"{where} is not as assumed"
+    return f"{state_word(incident)}: {wrong}"
+
+
+def line(incident: Incident) -> str:
+    """An incident in one line that is not escaped, but for its state: assumption, place, extent."""
+    return ": ".join(filter(None, (named(incident), extent(incident))))
+
+
+def named(incident: Incident) -> str:
+    """The assumption, its id, and where it was checked, in one line that is not escaped."""
+    finding = incident.finding
+    where = ", ".join(filter(None, (finding.assumption, place(incident.subject))))
+    # In rich text a backtick would be shown as such.
+    statement = finding.statement.replace("`", "").rstrip(".")
+    return f"{blocks.literal(statement, LONGEST_STATEMENT)} ({blocks.literal(where, 2 * blocks.LONGEST_NAME)})"
+
+
+def extent(incident: Incident) -> str:
+    """What else a line on an incident says: amount, marts stopped, checks held back."""
+    if not incident.is_open:
+        return ""
+    is_unclear = incident.finding.outcome == Outcome.ERRORED
+    parts = [
+        "could not be evaluated" if is_unclear else amount(incident.finding),
+        f"stops {counted(stopped(incident), 'table')}" if stopped(incident) else "",
+        f"{counted(incident.held_back, 'check')} not evaluated" if incident.held_back else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def stopped(incident: Incident) -> int:
+    """How many marts the incident kept from being refreshed: a warning none."""
+    return sum(not mart.is_refreshed for mart in incident.marts) if incident.finding.severity == Severity.ERROR else 0
+
+
+def place(subject: Subject) -> str:
+    """The asset, or the job, in short."""
+    if subject.is_job:
+        return "chosen assets" if subject.name == AD_HOC_JOB else blocks.literal(subject.name, blocks.LONGEST_NAME)
+    return blocks.literal(subject.asset.rsplit("/", 1)[-1], blocks.LONGEST_NAME)
+
+
+def owners(owner: str) -> list[str]:
+    """Each of the mail addresses that own something; Dagster allows several."""
+    return [one.strip() for one in owner.split(",") if one.strip()]
+
+
+def owner_name(owner: str) -> str:
+    """The owners without the parts of their addresses behind the @, not escaped."""
+    names = ", ".join(one.split("@", 1)[0] for one in owners(owner))
+    return blocks.literal(names, blocks.LONGEST_NAME) if names else ""
+
+
+def figures_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[str]:
+    """The marts that incidents touch while one of them is open, or touched: up to five lines of mrkdwn."""
+    ongoing = [incident for incident in incidents if incident.is_open]
+    if not ongoing:
+        touched = _united(incidents)
+        return [f"*Figures that were affected:* {_names(touched)}"] if touched else []
+    stated = _united(incident for incident in ongoing if not _only_warns(incident))
+    assets = {mart.asset for mart in stated}
+    doubtful = [mart for mart in _united(filter(_only_warns, ongoing)) if mart.asset not in assets]
+    lines = [f"*Figures that may be wrong:* {_names(doubtful)}"] if doubtful else []
+    return [*marts_in_words(stated, timezone), *lines]
+
+
+def marts_in_words(marts: Sequence[MartState], timezone: ZoneInfo) -> list[str]:
+    """Marts by whether they show new data, old data (of when) or none: up to four lines of mrkdwn."""
+    refreshed = [mart for mart in marts if mart.is_refreshed]
+    never = [mart for mart in marts if not mart.is_refreshed and not mart.data_of]
+    dated = {mart: mart.data_of.astimezone(timezone).date() for mart in marts if not mart.is_refreshed and mart.data_of}
+    newest_day = max(dated.values(), default=None)
+    by_age = [
+        [mart for mart, day in dated.items() if day == newest_day],
+        [mart for mart, day in dated.items() if day != newest_day],
+    ]
+    lines = [
+        ("Refreshed, may be wrong", refreshed),
+        *((f"Not refreshed, still with the data of {data_of(some, timezone)}", some) for some in by_age if some),
+        ("Never built yet", never),
+    ]
+    return [f"*{label}:* {_names(some)}" for label, some in lines if some]
+
+
+def data_of(marts: Iterable[MartState], timezone: ZoneInfo) -> str:
+    """When the data of marts is of: a moment, or from the oldest to the newest."""
+    times = sorted(mart.data_of for mart in marts if mart.data_of)
+    first, last = moment(times[0], timezone), moment(times[-1], timezone)
+    return first if first == last else f"{first} to {last}"
+
+
+def ordinal(number: int) -> str:
+    """ "2nd", "3rd", "11th"."""
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number // 10 % 10 != 1 else "th"
+    return f"{number:,}{suffix}"
+
+
+def _only_warns(incident: Incident) -> bool:
+    """Whether it stops nothing, so that marts which are old are not its doing; a run leaves behind what it stops."""
+    return incident.finding.severity == Severity.WARN and not incident.subject.is_job
+
+
+def _united(incidents: Iterable[Incident]) -> list[MartState]:
+    """Each mart once; one that some incident kept from being refreshed is not refreshed."""
+    marts: dict[str, MartState] = {}
+    for mart in (mart for incident in incidents for mart in incident.marts):
+        if mart.asset not in marts or not mart.is_refreshed:
+            marts[mart.asset] = mart
+    return list(marts.values())
+
+
+def _bare(sentence: str) -> str:
+    return sentence.replace(" ", "").rstrip(".")
+
+
+def _names(marts: Iterable[MartState]) -> str:
+    """As mrkdwn, by group: "core: dim_orders; marketing: fact_repeat_rate, fact_user_orders; 3 more"."""
+    split = [mart.asset.rpartition("/") for mart in sorted(marts, key=lambda mart: mart.asset)]
+    keys = [(escaped(group, blocks.LONGEST_NAME), escaped(name, blocks.LONGEST_NAME)) for group, _, name in split]
+    kept = used = 0
+    for n, (group, name) in enumerate(keys):
+        used += len(f"{name}, ") + (len(f"{group}: ; ") if n == 0 or group != keys[n - 1][0] else 0)
+        if used > LONGEST_NAMES:
+            break
+        kept += 1
+    groups = [
+        (f"{group}: " if group else "") + ", ".join(name for _, name in each)
+        for group, each in groupby(keys[:kept], key=itemgetter(0))
+    ]
+    rest = [f"{len(keys) - kept:,} more"] if kept < len(keys) else []
+    return "; ".join([*groups, *rest])
