@@ -16,9 +16,15 @@ app = typer.Typer(help="Greenery's data platform.", no_args_is_help=True, pretty
 def run() -> None:
     """Run the daily job once and show what came of it."""
     settings = _settings()
-    from greenery_assets.runner import run_daily_job  # noqa: PLC0415  imports Dagster: seconds
+    # They import Dagster: seconds.
+    from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
+    from greenery_assets.runner import run_daily_job  # noqa: PLC0415
 
-    raise typer.Exit(run_daily_job(settings))
+    try:
+        code = run_daily_job(settings)
+    except RoutingError as error:
+        _stop(str(error))
+    raise typer.Exit(code)
 
 
 @app.command()

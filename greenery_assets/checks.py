@@ -13,6 +13,7 @@ from typing import Literal
 WHOLE_DAYS_NEEDED = 7
 DAYS_COMPARED = 28
 CLOCK_SKEW = timedelta(hours=1)
+LONGEST_WAIT = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,23 @@ def day_to_judge(event_days: Mapping[date, int], today: date, fresh: bool) -> da
     if fresh:
         return today - timedelta(days=1)
     return max((day for day in event_days if day < today), default=None)
+
+
+def messages_arrive(waiting_since: Sequence[datetime], refused: int, sent: int, now: datetime) -> Verdict:
+    """No message to Slack waits for longer than a quarter of an hour, or is refused. Times are UTC.
+
+    `refused` and `sent` count those of the last day.
+    """
+    late = [since for since in waiting_since if now - since > LONGEST_WAIT]
+    total = len(waiting_since) + refused + sent
+    if not late and not refused:
+        return Verdict(True, f"{sent:,} messages of the last day were sent, none is late.", 0, total)
+    found = []
+    if late:
+        found.append(f"{len(late):,} messages wait, the oldest since {min(late):%Y-%m-%d %H:%M} UTC")
+    if refused:
+        found.append(f"{refused:,} were refused by Slack")
+    return Verdict(False, f"{' and '.join(found)}.", len(late) + refused, total)
 
 
 def moved_little(figure: float | None, previous: float | None, max_step: float) -> Verdict:

@@ -3,18 +3,30 @@
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
+from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor
+from greenery_assets.alerts.setup import routing_of
 from greenery_assets.assets.dbt import dbt_models
 from greenery_assets.assets.figures import figure_checks
+from greenery_assets.assets.messages import messages_arrive, slack_messages
 from greenery_assets.assets.raw import raw_tables
 from greenery_assets.project import dbt_project
 from greenery_assets.schedules import daily_job, daily_schedule
+from greenery_assets.settings import load_settings
+
+settings = load_settings()
+# A mistake in the alerts file is told when the project loads, not when the first check fails.
+routing_of(settings)
 
 defs = dg.Definitions(
-    assets=dg.with_source_code_references([raw_tables, dbt_models]),
-    asset_checks=[figure_checks],
+    assets=dg.with_source_code_references([raw_tables, dbt_models, slack_messages]),
+    asset_checks=[figure_checks, messages_arrive],
     jobs=[daily_job],
     schedules=[daily_schedule],
-    resources={"dbt": DbtCliResource(project_dir=dbt_project)},
+    sensors=[failed_checks_sensor],
+    resources={
+        "dbt": DbtCliResource(project_dir=dbt_project),
+        "slack": PatientSlackResource(token=dg.EnvVar("GREENERY_SLACK_TOKEN"), base_url=str(settings.slack_api_url)),
+    },
     # One step at a time opens the warehouse anyway, and a process for each would import everything again.
     executor=dg.in_process_executor,
 )

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -18,17 +18,20 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from greenery_assets.alerts.history import was_stopped
+from greenery_assets.alerts.once import alerting
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
-from greenery_assets.settings import Settings
+from greenery_assets.settings import Settings, shown
 from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_next_steps
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is to build and to check: the group of each asset, the spec of each check."""
+    """What there is to build and to check: the group of each asset, those a run builds, the spec of each check."""
 
     groups: Mapping[dg.AssetKey, str]
+    built: Set[dg.AssetKey]
     checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
 
     @classmethod
@@ -37,6 +40,7 @@ class Catalogue:
         graph = definitions.resolve_asset_graph()
         return cls(
             groups={spec.key: str(spec.group_name) for spec in definitions.resolve_all_asset_specs()},
+            built=graph.materializable_asset_keys,
             checks={key: graph.get_check_spec(key) for key in graph.asset_check_keys},
         )
 
@@ -44,7 +48,8 @@ class Catalogue:
         """The facts of a run before it starts."""
         return RunFacts(
             planned_assets={
-                group: [key.to_user_string() for key, its in self.groups.items() if its == group] for group in GROUPS
+                group: [key.to_user_string() for key, its in self.groups.items() if its == group and key in self.built]
+                for group in GROUPS
             },
             planned_checks=Counter(self.groups[key.asset_key] for key in self.checks),
         )
@@ -56,16 +61,17 @@ def run_daily_job(settings: Settings) -> int:
     Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
-    source = _shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
+    source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
     console.print(f"Source     {source}")
-    console.print(f"Warehouse  {_shown(settings.warehouse_path)}")
+    console.print(f"Warehouse  {shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console):
         from greenery_assets.definitions import defs  # noqa: PLC0415  the lines above come before seconds of imports
 
-        job = defs.resolve_job_def("daily_job")
+        job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
-        with dg.DagsterInstance.get() as instance:
+        with dg.DagsterInstance.get() as instance, alerting(settings, instance, repository) as alerts:
+            alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console), _output_muted():
@@ -77,10 +83,12 @@ def run_daily_job(settings: Settings) -> int:
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 )
             facts.succeeded = result.success
+            told = alerts.tell()
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
         ("This run there", settings.ui_link(f"runs/{run_id}")),
-        ("The tables", f"{_shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
+        ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
+        ("Alerts", told),
     ]
     console.print(render(facts, _repeat_rate(settings, facts)))
     # An address broken over two lines cannot be clicked.
@@ -185,7 +193,7 @@ def _followed(
             return
         done = sum(map(len, facts.rows.values())) + len(facts.checks)
         progress.update(task, completed=done, description=f"Building {group}")
-        if facts.is_complete(group) and group not in announced:
+        if facts.rows[group] and facts.is_complete(group) and group not in announced:
             announced.add(group)
             progress.console.print(group_line(facts, group))
 
@@ -223,7 +231,7 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
         return group
     if event.event_type == dg.DagsterEventType.STEP_FAILURE:
         failure = event.step_failure_data
-        if failure.error and "DagsterExecutionInterruptedError" in failure.error.to_string():
+        if was_stopped(event):
             facts.problems.append("Stopped. Tables that were not rebuilt are as they were.")
         elif failure.user_failure_data and failure.user_failure_data.description:
             facts.problems.append(failure.user_failure_data.description)
@@ -245,7 +253,3 @@ def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
         return "not known yet"
     refreshed = "marketing/fact_repeat_rate" in facts.rows["marketing"]
     return f"{row[2]:.3f} ({row[0]} of {row[1]} buyers)" + ("" if refreshed else ", from an earlier run")
-
-
-def _shown(path: os.PathLike[str]) -> str:
-    return os.path.relpath(path) if os.path.relpath(path).count("..") < 3 else str(path)

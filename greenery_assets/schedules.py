@@ -6,7 +6,7 @@ from greenery_assets.settings import load_settings
 
 daily_job = dg.define_asset_job(
     "daily_job",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
     description="Load the source tables, build every mart and evaluate every assumption.",
 )
 

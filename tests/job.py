@@ -97,6 +97,7 @@ class Home:
             "DAGSTER_HOME": str(self.dagster_home),
             "GREENERY_WAREHOUSE_PATH": str(self.warehouse),
             "GREENERY_SOURCE_DIR": str(source),
+            "GREENERY_REPORT_DIR": str(self.dagster_home.parent / "report"),
         }
 
     def command(

@@ -104,10 +104,11 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
     os.close(terminal)
     text = shown.decode()
     assert process.wait() == 0, text
-    for expected in ("of 142 assets and checks", "All 105 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
+    for expected in ("of 143 assets and checks", "All 106 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
         assert expected in text
     assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()
+    assert "All 106 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
 
 
 def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(
@@ -121,6 +122,9 @@ def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(
     assert "GREENERY_SOURCE_DIR" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert "from an earlier run" in done.stdout
+    page = tmp_path / "report" / "alerts.html"
+    assert "alerts.html, as GREENERY_SLACK_TOKEN is not set" in done.stdout
+    assert "nowhere does not exist" in page.read_text()
     assert home.fingerprints(ALL_SCHEMAS) == before
 
 

@@ -13,7 +13,7 @@ def outcome(passed: bool, is_error: bool = True, group: str = "staging", finding
 
 
 def facts(*checks: CheckOutcome, planned: int | None = None, succeeded: bool = True) -> RunFacts:
-    groups = ("raw", "staging", "core", "marketing", "product")
+    groups = ("raw", "staging", "core", "marketing", "product", "reporting")
     found = RunFacts(
         {group: [f"{group}/x"] for group in groups}, dict.fromkeys(groups, 0) | {"staging": planned or len(checks)}
     )

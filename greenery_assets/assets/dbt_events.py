@@ -14,7 +14,7 @@ from duckdb import CatalogException, DuckDBPyConnection
 
 from greenery_assets.assets.presentation import row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
-from greenery_assets.quality import count, finding, read_warehouse, sample
+from greenery_assets.quality import SHAREABLE_REASON, count, finding, read_warehouse, sample
 
 BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
@@ -35,7 +35,7 @@ def asset_events(
     manifest: Mapping[str, Any] | None = None
     row_counts: dict[str, int] = {}
     errors: list[str] = []
-    broken = False
+    broken: list[str] = []
     failed: list[dg.AssetCheckResult] = []
     for message in invocation.stream_raw_events():
         info, data = message.raw_event["info"], message.raw_event["data"]
@@ -46,7 +46,8 @@ def asset_events(
             errors.append(info["msg"].strip())
         if not message.is_result_event:
             continue
-        broken |= data["status"] == "error"
+        if data["status"] == "error":
+            broken.append(unique_id)
         # Column lineage needs the names of this warehouse, which the manifest prepared earlier may not have.
         manifest = manifest or invocation.get_artifact("manifest.json")
         for event in message.to_default_asset_events(
@@ -61,16 +62,29 @@ def asset_events(
                     yield _explained(event, context, {})
                 else:
                     failed.append(event)
-            elif isinstance(event, dg.Output) and unique_id in row_counts:
-                yield event.with_metadata({**event.metadata, "dagster/row_count": row_counts[unique_id]})
             else:
-                yield event
+                yield _counted(event, row_counts.get(unique_id))
 
     if failed:
         yield from _with_rows(failed, context, manifest or {}, warehouse)
     blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in failed)
     if broken or (invocation.process.returncode != 0 and not blocking):
-        raise dg.Failure("\n".join(errors) or f"dbt exited with {invocation.process.returncode}.")
+        said = "\n".join(errors) or f"dbt exited with {invocation.process.returncode}."
+        raise dg.Failure(said, metadata=_shareable(broken))
+
+
+def _counted(event: BuildEvent, rows: int | None) -> BuildEvent:
+    if isinstance(event, dg.Output) and rows is not None:
+        return event.with_metadata({**event.metadata, "dagster/row_count": rows})
+    return event
+
+
+def _shareable(broken: list[str]) -> dict[str, str]:
+    """Why dbt failed without what it quotes from the tables; nothing where its checks say it themselves."""
+    models = sorted(unique_id.split(".")[-1] for unique_id in broken if not unique_id.startswith("test."))
+    if models:
+        return {SHAREABLE_REASON: f"dbt could not build {', '.join(models)}."}
+    return {} if broken else {SHAREABLE_REASON: "dbt failed before it built anything."}
 
 
 def _with_rows(
@@ -87,8 +101,17 @@ def _with_rows(
             test = manifest["nodes"][result.metadata["unique_id"].value]
             kept_in = f"{test['schema']}.{test['alias']}"
             failing, checked = _failing_rows(result), _rows_checked(connection, test, manifest)
-            shown = {**row_metadata(failing, checked), **sample_metadata(sample(connection, kept_in), kept_in)}
+            shown = {
+                **row_metadata(failing, checked),
+                **sample_metadata(sample(connection, kept_in, about=_names_in(test)), kept_in),
+            }
             yield _explained(result, context, shown, finding(connection, kept_in) or _in_words(failing, checked))
+
+
+def _names_in(test: Mapping[str, Any]) -> set[str]:
+    """What a generic test was given, the columns it is about among it."""
+    given = (test.get("test_metadata") or {"kwargs": {}})["kwargs"].values()
+    return {str(name) for value in given for name in (value if isinstance(value, list) else [value])}
 
 
 def _explained(

@@ -23,7 +23,7 @@ from greenery_assets.checks import (
     volume_is_usual,
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
-from greenery_assets.quality import count, read_warehouse, sample, scalar
+from greenery_assets.quality import SHAREABLE_REASON, count, read_warehouse, sample, scalar
 from greenery_assets.sample import SampleError, ensure_default_sample
 from greenery_assets.settings import Settings, load_settings
 
@@ -132,7 +132,7 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
             {name: contracts[name] for name in contracts if name in tables},
         )
     except (landing.LandingError, SampleError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
     for name, table in loaded.items():
         yield dg.MaterializeResult(
             asset_key=RAW_SPECS[name].key,

@@ -175,7 +175,8 @@ def test_dbt_and_python_checks_hold_the_whole_catalogue(manifest: Manifest) -> N
     graph = defs.resolve_asset_graph()
     specs = [graph.get_check_spec(key) for key in graph.asset_check_keys]
     assert held_by_dbt == CATALOGUE - IN_PYTHON
-    assert {str(spec.metadata["assumption"]) for spec in specs} == CATALOGUE
+    # The one check that is not about the data: whether people hear of them.
+    assert {str(spec.metadata["assumption"]) for spec in specs} == CATALOGUE | {"alerts"}
     assert {test["name"] for test in data_tests(manifest).values()} <= {spec.name for spec in specs}
     assert len(specs) == len({spec.name for spec in specs})
 

@@ -27,7 +27,9 @@ IMAGE_COLOURS = 96
 WIDTH = 1000
 MARGIN_PX = 16
 
-GROUPS = ["raw", "staging", "core", "marketing", "product"]
+GROUPS = ["raw", "staging", "core", "marketing", "product", "reporting"]
+# Made by a sensor and not by a run: never built, never green.
+NOT_BUILT = "slack_messages"
 KEY_ASSETS = [
     "events",
     "orders",
@@ -147,7 +149,7 @@ def fit_window(page: Page) -> None:
 def expect_all_built(page: Page) -> None:
     """Every asset in sight is green: built, and not marked for a failed check. Statuses arrive after the graph."""
     expect(page.locator(ASSET).first).to_be_visible()
-    expect(page.locator(f"{ASSET}:not([style*=green])")).to_have_count(0)
+    expect(page.locator(f"{ASSET}:not([style*=green])", has_not_text=NOT_BUILT)).to_have_count(0)
 
 
 def keep_picture(page: Page, picture: Path) -> None:

@@ -1,0 +1,185 @@
+"""The day's message: its verdict in one sentence, and nothing in it that is true only for a while."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
+from greenery_assets.alerts.incidents import Silence
+from greenery_assets.alerts.observations import MartState, Severity, Subject
+from tests.alerts.strategies import anything, huge, incidents, times
+from tests.alerts.told import (
+    NASTY,
+    OPENED_AT,
+    READER,
+    STALE,
+    YESTERDAY,
+    assert_slack_takes,
+    incident,
+    mentions,
+    shown,
+    texts,
+    title,
+)
+
+GOOD_DAY = DigestFacts(
+    day=date(2026, 11, 22),
+    finished_at=OPENED_AT,
+    expected_by=time(7),
+    is_late=False,
+    marts=(MartCounts("staging", 65, 0, 0, 0), MartCounts("marketing", 40, 0, 0, 0)),
+    open_incidents=(),
+    silenced=(),
+    figures=(Figure("Repeat rate", 0.798, 0.793), Figure("Conversion", 0.624, 0.63)),
+    stale=(),
+)
+UNTIL = datetime(2026, 12, 1, 6, tzinfo=UTC)
+FAILED_AT = datetime(2026, 11, 22, 6, 1, tzinfo=UTC)
+SILENCE = Silence("*", "*", "Known.", UNTIL)
+
+
+def day(**changed: Any) -> DigestFacts:
+    return replace(GOOD_DAY, **changed)
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (day(), [":white_check_mark: All 105 checks hold.", "Daily run finished: 22 Nov 06:05 UTC"]),
+        (
+            day(
+                marts=(MartCounts("staging", 63, 1, 1, 0), MartCounts("marketing", 40, 0, 0, 0)),
+                stale=(MartState("marketing/fact_repeat_rate", False, YESTERDAY),),
+            ),
+            [":warning: 2 of 105 checks fail; marketing figures are from 21 Nov 06:04 UTC."],
+        ),
+        (day(marts=(MartCounts("staging", 9, 1, 0, 0),)), [":warning: 1 of 10 checks fails."]),
+        (day(marts=(MartCounts("staging", 9, 0, 0, 3),)), [":warning: 3 of 12 checks not evaluated."]),
+        (day(marts=()), ["No check was evaluated."]),
+        (
+            day(finished_at=None, is_late=True, stale=STALE),
+            [
+                ":hourglass: The daily run did not finish by 07:00 UTC; "
+                "core, marketing figures are from 21 Nov 06:04 UTC.",
+                "Not refreshed, still with the data of 21 Nov 06:04 UTC: core: fact_orders; marketing:",
+            ],
+        ),
+        (day(is_late=True), ["All 105 checks hold.", "The daily run finished later than 07:00 UTC."]),
+        (
+            day(finished_at=None, failed_at=FAILED_AT, stale=STALE[:1]),
+            [":octagonal_sign: The daily run failed at 06:01 UTC; marketing figures are from 21 Nov 06:04 UTC."],
+        ),
+        (
+            day(finished_at=None, failed_at=FAILED_AT, is_late=True),
+            [":octagonal_sign: The daily run failed at 06:01 UTC and did not finish by 07:00 UTC."],
+        ),
+        (
+            day(stale=(MartState("core/new", False, None),)),
+            ["core figures are not there yet", "Never built yet: core: new"],
+        ),
+    ],
+)
+def test_the_verdict_is_one_sentence(facts: DigestFacts, says: list[str]) -> None:
+    message = digest_message(facts, READER)
+    assert_slack_takes(message)
+    assert title(message) == "State of the data, Sunday 22 November"
+    for part in says:
+        assert part in shown(message)
+
+
+@pytest.mark.parametrize(
+    ("facts", "mark"),
+    [
+        (day(), "white_check_mark"),
+        (day(open_incidents=(incident(),)), "octagonal_sign"),
+        (day(open_incidents=(incident(severity=Severity.WARN), incident())), "octagonal_sign"),
+        (day(open_incidents=(incident(severity=Severity.WARN),)), "warning"),
+        (day(marts=(MartCounts("core", 1, 0, 1, 0),), silenced=((incident(), SILENCE),)), "warning"),
+        (day(finished_at=None, failed_at=FAILED_AT), "octagonal_sign"),
+        (day(finished_at=None, is_late=True), "hourglass"),
+        (day(finished_at=None, is_late=True, open_incidents=(incident(),)), "octagonal_sign"),
+    ],
+)
+def test_the_mark_is_that_of_the_gravest_open_problem(facts: DigestFacts, mark: str) -> None:
+    assert f" :{mark}: " in shown(digest_message(facts, READER))
+
+
+def test_counts_and_figures_stand_in_aligned_tables() -> None:
+    said = shown(digest_message(GOOD_DAY, READER))
+    assert "staging      65     0     0              0\nmarketing    40     0     0              0" in said
+    assert (
+        "Repeat rate  79.8 %  79.3 %  +0.5 percentage points\nConversion   62.4 %  63.0 %  -0.6 percentage points"
+        in said
+    )
+
+
+def test_a_figure_that_was_not_there_before_says_so() -> None:
+    said = shown(digest_message(day(figures=(Figure("Repeat rate", 0.8, None),)), READER))
+    assert "80.0 %  none" in said
+
+
+def test_open_incidents_come_with_age_owner_and_who_is_on_them() -> None:
+    facts = day(
+        open_incidents=(
+            incident(opened_at=OPENED_AT - timedelta(days=2), acknowledged_by="alex"),
+            incident(severity=Severity.WARN),
+        )
+    )
+    message = digest_message(facts, READER)
+    assert "for 2 days, since 20 Nov 06:05 UTC · on it: alex · owner: data-platform" in shown(message)
+    assert "new, since 22 Nov 06:05 UTC" in shown(message)
+    assert "Open (2)" in shown(message)
+    assert mentions(message) == []
+
+
+def test_more_incidents_than_fit_are_counted() -> None:
+    facts = day(open_incidents=tuple(incident(name=f"check_{n}") for n in range(40)))
+    message = digest_message(facts, READER)
+    told = shown(message).count("since 22 Nov")
+    assert told == 10
+    assert "30 more" in shown(message)
+
+
+@pytest.mark.parametrize("reason", NASTY)
+def test_a_silence_says_why_and_until_when_literally(reason: str) -> None:
+    facts = day(silenced=((incident(subject=Subject("a/b", "c", reason)), Silence("*", "*", reason, UNTIL)),))
+    message = digest_message(facts, READER)
+    assert_slack_takes(message)
+    assert mentions(message) == []
+    assert "until 1 Dec 06:00 UTC" in shown(message)
+    assert not re.search(r"[\u202a-\u202e\u2066-\u2069]", shown(message))
+    if len(reason.strip()) > 4:
+        assert not any(reason[:40] in text for text in [message.text, *texts(message, "mrkdwn")])
+
+
+figures = st.builds(Figure, anything, st.floats(), st.none() | st.floats())
+counts = st.builds(MartCounts, anything, huge, huge, huge, huge)
+silenced = st.tuples(incidents(), st.builds(Silence, anything, anything, anything, times))
+states = st.builds(MartState, anything, st.just(False), st.none() | times)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.builds(
+        DigestFacts,
+        day=st.dates(date(2020, 1, 1), date(2030, 1, 1)),
+        finished_at=st.none() | times,
+        failed_at=st.none() | times,
+        expected_by=st.times(),
+        is_late=st.booleans(),
+        marts=st.lists(counts, max_size=20).map(tuple),
+        open_incidents=st.lists(incidents(), max_size=3).map(lambda some: tuple(some * 8)),
+        silenced=st.lists(silenced, max_size=2).map(lambda some: tuple(some * 4)),
+        figures=st.lists(figures, max_size=20).map(tuple),
+        stale=st.lists(states, max_size=40).map(tuple),
+    )
+)
+def test_whatever_a_day_brings_slack_takes_its_message(facts: DigestFacts) -> None:
+    message = digest_message(facts, READER)
+    assert_slack_takes(message)
+    assert mentions(message) == []

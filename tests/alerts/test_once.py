@@ -1,0 +1,73 @@
+"""The alerts around `make run`: where the messages are is said, and what is wrong with them stops no job."""
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from greenery_assets.alerts import once
+from greenery_assets.settings import Settings, load_settings, shown
+from tests.alerts.recorded import record_run
+from tests.alerts.shop import Shop
+from tests.slack.fake import FakeSlack
+
+
+@pytest.fixture
+def settings(shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in {
+        "DAGSTER_HOME": str(shop.home),
+        "GREENERY_WAREHOUSE_PATH": str(shop.home / "greenery.duckdb"),
+        "GREENERY_REPORT_DIR": str(shop.home / "report"),
+        "GREENERY_SLACK_API_URL": slack.url,
+        "GREENERY_SLACK_TOKEN": "",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def told(settings: Settings, shop: Shop) -> str:
+    """What is said of a run with a failing check."""
+    with once.alerting(settings, shop.instance, shop.definitions().get_repository_def()) as alerts:
+        alerts.begin()
+        record_run(shop, "orders=f1")
+        return alerts.tell()
+
+
+def test_without_a_token_the_page_is_named(settings: Settings, shop: Shop) -> None:
+    assert told(settings, shop) == f"{shown(settings.preview_path)}, as GREENERY_SLACK_TOKEN is not set"
+    assert "The check orders holds" in settings.preview_path.read_text()
+
+
+def test_a_page_that_cannot_be_written_is_named_with_the_remedy(settings: Settings, shop: Shop) -> None:
+    settings.report_dir.write_text("a file, not a folder")
+    assert "alerts.html cannot be written" in told(settings, shop)
+
+
+@pytest.mark.usefixtures("settings")
+def test_with_a_token_it_says_how_many_were_sent_and_what_is_wrong(
+    shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENERY_SLACK_TOKEN", slack.token)
+    assert told(load_settings(), shop) == "2 messages sent to Slack (#data-alerts), 0 wait"
+    monkeypatch.setenv("GREENERY_SLACK_TOKEN", "xoxb-wrong")
+    record_run(shop, "orders=f9")
+    said = told(load_settings(), shop)
+    assert "0 messages sent to Slack" in said
+    assert "Slack does not know the token in GREENERY_SLACK_TOKEN" in said
+
+
+@pytest.mark.parametrize("ledger", ["nonsense", "sqlite:////nowhere/to/be/found.sqlite"])
+def test_a_ledger_that_cannot_be_used_stops_no_job(settings: Settings, shop: Shop, ledger: str) -> None:
+    said = told(settings.model_copy(update={"alerts_ledger": ledger}), shop)
+    assert said.startswith("nothing was told. ")
+    assert "ledger" in said.lower()
+
+
+def test_another_pass_that_does_not_end_is_not_waited_for_for_ever(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "PATIENCE_S", 0.1)
+    with once.alerting(settings, shop.instance, shop.definitions().get_repository_def()) as alerts:
+        alerts.begin()
+        with FileLock(Path(settings.dagster_home) / "alerts.lock"):
+            assert "Another process is at work" in alerts.tell()

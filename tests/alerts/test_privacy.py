@@ -1,0 +1,144 @@
+"""On a run of the real job: nothing of a person leaves the warehouse, nothing in a row does anything in Slack."""
+
+import csv
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from greenery_assets.alerts.messages import incident_message
+from greenery_assets.alerts.observations import Sample
+from greenery_assets.alerts.service import Alerts
+from greenery_assets.sample import SampleSpec, generate
+from tests.alerts.real import alerts_here
+from tests.conftest import RunJob, yesterday
+from tests.job import Home
+from tests.slack.fake import FakeSlack, links, pings
+
+pytestmark = pytest.mark.slow
+
+PERSON = {
+    "first_name": "Zqxanna",
+    "last_name": "Zqxberg",
+    "email": "zqx@person.example",
+    "phone_number": "555-867-5309",
+    "address": "77 Zqx Street",
+}
+TRACES = ("zqx", "person.example", "867-5309")
+DEFECTS = (
+    "second_checkout",
+    "order_of_unknown_user",
+    "order_total_wrong",
+    "duplicate_user:2",
+    "duplicate_address",
+    "missing_user_id",
+    "unknown_user_address",
+    "page_url_of_another_product",
+    "heavy_user",
+    "unreadable_row:3",
+)
+HOSTILE = "<!channel> <@U123ABC> *b* `c` https://evil.example \U0001f525 \u202e\u05e9\u05dc\u05d5\u05dd " + "x" * 10_000
+
+
+def rewrite(path: Path, **columns: str) -> None:
+    """Give every row the same values in some columns."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, **{name: value for name, value in columns.items() if name in row}} for row in rows)
+
+
+def post_each_in_full(alerts: Alerts) -> None:
+    """Of many failing checks only the first are told in full: here each is."""
+    with alerts.ledger.transaction() as book:
+        incidents = book.open_incidents()
+    assert len(incidents) > 10
+    for number, incident in incidents.items():
+        message = incident_message(incident, alerts.reader)
+        alerts.transport.post("#data-alerts", message, f"in-full-{number}", None, is_broadcast=False)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory, run_job: RunJob) -> tuple[Home, Path]:
+    """A run that fails many checks, on sources in which every person is the same unmistakable one."""
+    folder = tmp_path_factory.mktemp("broken")
+    source, home = folder / "source", Home.new(folder)
+    generate(SampleSpec(until=yesterday().date(), defects=DEFECTS), source)
+    for table in ("users", "addresses"):
+        rewrite(source / f"{table}.csv", **PERSON)
+    with (source / "users.csv").open("a", newline="") as file:
+        file.write(f"not an id,{','.join(PERSON.values())}\r\n")
+    # What should be an enumeration holds whatever an export put there.
+    rewrite(source / "orders.csv", status=f"{PERSON['first_name']} {PERSON['last_name']}", shipping_service=HOSTILE)
+    outcome = run_job(home, source)
+    assert len(outcome.failing) > 10
+    return home, source
+
+
+def test_no_message_log_ledger_or_page_names_a_person(
+    broken: tuple[Home, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, source = broken
+    with caplog.at_level(logging.DEBUG), FakeSlack() as slack:
+        slack.add_channel("data-alerts")
+        to_slack = home.copy(tmp_path / "slack")
+        settings = {"GREENERY_SLACK_TOKEN": slack.token, "GREENERY_SLACK_API_URL": slack.url}
+        with alerts_here(to_slack, source, **settings) as alerts:
+            assert alerts.run_pass().waiting == 0
+            post_each_in_full(alerts)
+        to_page = home.copy(tmp_path / "page")
+        with alerts_here(to_page, source) as alerts:
+            alerts.run_pass()
+        assert len(slack.all_messages()) > 5
+        left = {
+            "messages": "\n".join(map(str, slack.all_messages())),
+            "log": caplog.text,
+            "page": (tmp_path / "page" / "report" / "alerts.html").read_text(),
+            **{
+                file.name: file.read_bytes().decode(errors="replace")
+                for folder in (to_slack, to_page)
+                for file in folder.dagster_home.glob("alerts.sqlite*")
+            },
+        }
+    for name, content in left.items():
+        assert [trace for trace in (*TRACES, slack.token) if trace in content.lower()] == [], name
+    assert "[text]" in left["messages"]
+
+
+def test_what_rows_hold_pings_nobody_and_breaks_nothing(broken: tuple[Home, Path], tmp_path: Path) -> None:
+    home, source = broken
+    with FakeSlack() as slack:
+        slack.add_channel("data-alerts")
+        settings = {"GREENERY_SLACK_TOKEN": slack.token, "GREENERY_SLACK_API_URL": slack.url}
+        with alerts_here(home.copy(tmp_path), source, **settings) as alerts:
+            report = alerts.run_pass()
+            post_each_in_full(alerts)
+        assert (report.waiting, report.problems) == (0, [])
+        for posted in slack.all_messages():
+            assert posted.blocks, "it was refused and sent as plain text"
+            assert pings(posted) == []
+            assert all("localhost:3000" in link for link in links(posted))
+        assert "evil.example" not in str(slack.all_messages())
+
+
+def test_whatever_a_finding_says_pings_nobody_and_breaks_nothing(broken: tuple[Home, Path], tmp_path: Path) -> None:
+    home, source = broken
+    with FakeSlack() as slack:
+        slack.add_channel("data-alerts")
+        settings = {"GREENERY_SLACK_TOKEN": slack.token, "GREENERY_SLACK_API_URL": slack.url}
+        with alerts_here(home.copy(tmp_path), source, **settings) as alerts:
+            alerts.read_news(datetime.now(UTC))
+            with alerts.ledger.transaction() as book:
+                incident = next(found for found in book.open_incidents().values() if found.finding.sample.rows)
+            finding = replace(incident.finding, reason=HOSTILE, sample=Sample(("status",), ((HOSTILE,),)))
+            message = incident_message(replace(incident, finding=finding), alerts.reader)
+            alerts.transport.post("#data-alerts", message, "hostile", None, is_broadcast=False)
+        (posted,) = slack.all_messages()
+        assert posted.blocks == list(message.blocks)
+        assert pings(posted) == []
+        assert all("localhost:3000" in link for link in links(posted))
+        assert "<!channel> <@U123ABC>" in str(posted.blocks)

@@ -1,0 +1,121 @@
+"""How a message looks to people: the page for those without Slack, which the README shows a picture of.
+
+Run with GREENERY_UPDATE_IMAGES=1 to draw that picture anew.
+"""
+
+import os
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from greenery_assets.alerts.incidents import Incident, Kind, Transition
+from greenery_assets.alerts.messages import Reader, change_messages, incident_message
+from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sample, Severity, Subject
+from greenery_assets.alerts.preview import PreviewPost, render_preview
+from tests.ui.test_lineage import IMAGES, MAX_IMAGE_BYTES, shrink
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+
+FOUND_AT = datetime(2026, 11, 21, 6, 2, tzinfo=UTC)
+READER = Reader(ZoneInfo("UTC"), "http://localhost:3000")
+HOSTILE = "<script>document.title = 'caught'</script> <!channel> *bold* `code` https://example.com \u202e"
+
+
+def incident(reason: str = "") -> Incident:
+    """An order with two checkouts, which stopped marketing and product."""
+    finding = Finding(
+        subject=Subject("staging/stg_events", "order_has_at_most_one_checkout"),
+        outcome=Outcome.FAILED,
+        severity=Severity.ERROR,
+        statement="An order has at most one checkout event.",
+        owner="data-platform@greenery.example",
+        assumption="A03",
+        why="Time per event type and conversion would count the order twice.",
+        remedy="Look for a checkout logged twice (a reload, a retried request) and drop the copy at the source.",
+        reason=reason,
+        failing_rows=2,
+        rows_checked=3997,
+        kept_in="quality.order_has_at_most_one_checkout",
+        sample=Sample(
+            ("event_id", "order_id", "event_type", "created_at"),
+            (
+                (
+                    "082f72b0-2f5b-4b82-a4cc-3ea0e186675b",
+                    "3fc7ab0c-52d1-4c59-8e0f-6d1a2f5b7c90",
+                    "checkout",
+                    "2026-11-20 14:02:11",
+                ),
+                (
+                    "17d5ff3b-a000-4fc6-a7bd-e5fb4065d568",
+                    "3fc7ab0c-52d1-4c59-8e0f-6d1a2f5b7c90",
+                    "checkout",
+                    "2026-11-20 14:02:13",
+                ),
+            ),
+        ),
+    )
+    yesterday = FOUND_AT - timedelta(hours=24)
+    marts = ("marketing/fact_user_orders", "product/fact_conversion", "product/fact_funnel", "product/fact_page_views")
+    return Incident(
+        subject=finding.subject,
+        episode=1,
+        opened_at=FOUND_AT,
+        opened_by_run="615d2b3c",
+        finding=finding,
+        last_run="615d2b3c",
+        announced=finding,
+        marts=tuple(MartState(mart, False, yesterday) for mart in marts),
+        held_back=29,
+    )
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    context = browser.new_context(viewport={"width": 760, "height": 900}, device_scale_factor=1.8, offline=True)
+    return context.new_page()
+
+
+def open_preview(page: Page, tmp_path: Path, shown: Incident) -> list[str]:
+    """Open the page from disk; returns what the browser complains of or asks the network for."""
+    later = replace(shown, finding=replace(shown.finding, failing_rows=5))
+    worse = Transition(Kind.WORSE, later, FOUND_AT + timedelta(hours=24), "run", before=shown.finding)
+    (reply,) = change_messages([worse], READER)
+    post = PreviewPost(
+        "#data-alerts",
+        incident_message(shown, READER),
+        FOUND_AT,
+        (PreviewPost("#data-alerts", reply, FOUND_AT + timedelta(hours=24)),),
+    )
+    file = tmp_path / "alerts.html"
+    file.write_text(render_preview([post]), encoding="utf-8")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("request", lambda request: complaints.append(request.url) if request.url != file.as_uri() else None)
+    page.goto(file.as_uri())
+    return complaints
+
+
+def test_the_page_opens_from_disk_and_asks_for_nothing(page: Page, tmp_path: Path) -> None:
+    assert open_preview(page, tmp_path, incident()) == []
+    assert page.get_by_text("An order has at most one checkout event.").first.is_visible()
+    picture = tmp_path / "alert.png"
+    page.locator(".channel").screenshot(path=picture, animations="disabled")
+    shrink(picture)
+    assert picture.stat().st_size < MAX_IMAGE_BYTES
+    if os.environ.get("GREENERY_UPDATE_IMAGES") == "1":
+        shutil.copy(picture, IMAGES / picture.name)
+    assert (IMAGES / picture.name).is_file()
+
+
+def test_what_a_row_holds_is_shown_as_it_is_and_does_nothing(page: Page, tmp_path: Path) -> None:
+    assert open_preview(page, tmp_path, incident(HOSTILE)) == []
+    assert "<script>document.title = 'caught'</script> <!channel> *bold* `code` https://example.com" in page.inner_text(
+        "body"
+    )
+    assert page.title() != "caught"
+    assert page.locator("a[href*='example.com']").count() == 0
