@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format sample lock clean
+.PHONY: help run ui report docs test lint format sample lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +22,12 @@ run: $(READY) ## run the daily job on your source, or on sample data, and show t
 
 ui: $(READY) ## open the Dagster web interface, with the daily schedule running
 	@$(BIN)/python -m greenery_assets ui
+
+report: $(READY) ## tell the state of the data from what is there: a page, and a picture of it
+	@$(BIN)/python -m greenery_assets report
+
+docs: $(READY) ## write dbt's documentation of tables and tests as one page
+	@$(BIN)/python -m greenery_assets docs
 
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest

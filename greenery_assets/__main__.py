@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
+from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings, shown
 
 app = typer.Typer(help="Greenery's data platform.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -35,6 +35,45 @@ def ui() -> NoReturn:
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", port]
     os.chdir(PROJECT_ROOT)
     os.execv(sys.executable, command)
+
+
+@app.command()
+def report() -> None:
+    """Tell the state of the data from what is there, without a run: a page, and a picture of it."""
+    settings = _settings()
+    # They import Dagster: seconds.
+    import dagster as dg  # noqa: PLC0415
+
+    from greenery_assets.alerts.history import Catalogue  # noqa: PLC0415
+    from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
+    from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
+
+    try:
+        from greenery_assets.definitions import defs  # noqa: PLC0415
+
+        with dg.DagsterInstance.get() as instance:
+            built = build_report(instance, Catalogue.of(defs.get_repository_def()), settings)
+    except (RoutingError, ReportError) as error:
+        _stop(str(error))
+    typer.echo(built.verdict)
+    typer.echo(f"The page     {shown(built.page)}")
+    typer.echo(f"The picture  {shown(built.picture)}")
+    # Where nobody sits in front of it, a browser would open for nobody.
+    if sys.stdout.isatty():
+        typer.launch(str(built.page))
+
+
+@app.command()
+def docs() -> None:
+    """Write dbt's documentation of models, columns and tests as one page."""
+    settings = _settings()
+    from greenery_assets.project import DbtError, write_docs  # noqa: PLC0415  it imports dbt's Dagster side
+
+    try:
+        write_docs(settings.docs_page)
+    except DbtError as error:
+        _stop(str(error))
+    typer.echo(f"The documentation  {shown(settings.docs_page)}")
 
 
 def _settings() -> Settings:

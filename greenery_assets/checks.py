@@ -93,19 +93,24 @@ def volume_band(history: Sequence[int], band: float) -> VolumeBand:
     return VolumeBand(mean, max(mean - spread, 0), mean + spread)
 
 
+def expected_volume(rows_by_day: Mapping[date, int], day: date, band: float) -> VolumeBand | None:
+    """The band that A21 expects a day's rows in; None with fewer than seven whole days before it."""
+    history = _days_before(rows_by_day, day)
+    return volume_band(history, band) if history else None
+
+
 def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band: float) -> Verdict:
     """A21: the rows of `last_day` lie within the band of up to 28 days before it.
 
     Passes and says why with fewer than seven whole days before it. The first day counts as whole; a day
     without rows between the first and the last counts as zero.
     """
-    first_day = min(rows_by_day, default=None)
-    if last_day is None or first_day is None or (last_day - first_day).days < WHOLE_DAYS_NEEDED:
+    history = _days_before(rows_by_day, last_day) if last_day else []
+    if last_day is None or not history:
+        first_day = min(rows_by_day, default=None)
         days = (last_day - first_day).days if last_day and first_day and last_day > first_day else 0
         reason = f"Not judged: {days} whole days of history, {WHOLE_DAYS_NEEDED} are needed."
         return Verdict(True, reason, 0, 1)
-    start = max(first_day, last_day - timedelta(days=DAYS_COMPARED))
-    history = [rows_by_day.get(start + timedelta(days=n), 0) for n in range((last_day - start).days)]
     expected = volume_band(history, band)
     rows = rows_by_day.get(last_day, 0)
     usual = expected.low <= rows <= expected.high
@@ -114,6 +119,15 @@ def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band
         f"{expected.low:,.0f} to {expected.high:,.0f} are expected."
     )
     return Verdict(usual, reason, 0 if usual else 1, 1)
+
+
+def _days_before(rows_by_day: Mapping[date, int], day: date) -> list[int]:
+    """The rows of the up to 28 days before a day; none where there are fewer than seven."""
+    first_day = min(rows_by_day, default=day)
+    if (day - first_day).days < WHOLE_DAYS_NEEDED:
+        return []
+    start = max(first_day, day - timedelta(days=DAYS_COMPARED))
+    return [rows_by_day.get(start + timedelta(days=n), 0) for n in range((day - start).days)]
 
 
 def day_to_judge(event_days: Mapping[date, int], today: date, fresh: bool) -> date | None:

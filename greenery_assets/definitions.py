@@ -9,6 +9,7 @@ from greenery_assets.assets.dbt import dbt_models
 from greenery_assets.assets.figures import figure_checks
 from greenery_assets.assets.messages import messages_arrive, slack_messages
 from greenery_assets.assets.raw import raw_tables
+from greenery_assets.assets.report import report_job, report_sensor, state_of_the_data
 from greenery_assets.project import dbt_project
 from greenery_assets.schedules import daily_job, daily_schedule
 from greenery_assets.settings import load_settings
@@ -18,11 +19,11 @@ settings = load_settings()
 routing_of(settings)
 
 defs = dg.Definitions(
-    assets=dg.with_source_code_references([raw_tables, dbt_models, slack_messages]),
+    assets=dg.with_source_code_references([raw_tables, dbt_models, slack_messages, state_of_the_data]),
     asset_checks=[figure_checks, messages_arrive],
-    jobs=[daily_job],
+    jobs=[daily_job, report_job],
     schedules=[daily_schedule],
-    sensors=[failed_checks_sensor],
+    sensors=[failed_checks_sensor, report_sensor],
     resources={
         "dbt": DbtCliResource(project_dir=dbt_project),
         "slack": PatientSlackResource(token=dg.EnvVar("GREENERY_SLACK_TOKEN"), base_url=str(settings.slack_api_url)),

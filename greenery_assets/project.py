@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,11 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
 # Every op that opens the warehouse file is in this pool of one (dagster.yaml): DuckDB has one writer.
 WAREHOUSE_POOL = "warehouse"
+
+
+class DbtError(Exception):
+    """dbt, or what is done with its output, failed; the text says why and what to do."""
+
 
 dbt_project = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 
@@ -36,6 +43,27 @@ def prepared_manifest() -> Mapping[str, Any]:
             dbt_project.preparer.prepare(dbt_project)
         manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
         return manifest
+
+
+def write_docs(page: Path) -> None:
+    """Write dbt's documentation as one file that needs no server, with the columns as the warehouse has them.
+
+    Raises DbtError.
+    """
+    prepared_manifest()
+    command = ["dbt", "--quiet", "docs", "generate", "--static"]
+    folders = ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
+    done = subprocess.run([*command, *folders], cwd=DBT_PROJECT_DIR, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DbtError(f"dbt could not write its documentation:\n{done.stdout.strip() or done.stderr.strip()}")
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DBT_PROJECT_DIR / "target" / "static_index.html", page)
+    except OSError as error:
+        raise DbtError(
+            f"The documentation cannot be written to {page} ({error.strerror}); name another folder in "
+            "GREENERY_REPORT_DIR, or make room."
+        ) from None
 
 
 def _is_stale(manifest: Path) -> bool:

@@ -1,7 +1,7 @@
-"""What is kept and shown of rows that break an assumption: counts, shares and a sample fit to be seen.
+"""What is shown of rows, of those that break an assumption and of each table: counts, shares, a few fit to be seen.
 
-Reads the warehouse, imports no Dagster. Personal data never leaves the warehouse: samples hold only the
-columns listed here.
+Reads the warehouse, imports no Dagster. Personal data never leaves the warehouse: samples and previews hold
+only the columns listed here.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 SAMPLE_ROWS = 5
+PREVIEW_ROWS = 5
 # The metadata of a dg.Failure with its reason in words that quote no row.
 SHAREABLE_REASON = "shareable_reason"
 # Each begins where a run of its letters does: otherwise a long text without an end takes for ever.
@@ -43,60 +44,40 @@ TELEPHONE = re.compile(
 )
 # An id or an enumeration's value, as opposed to what people write.
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:+/-]{0,40}")
+# The same with too few digits for a telephone number: where only a pattern can be applied, in dbt.
+PREVIEW_VALUE = r"(?!.{41})(?:[A-Za-z_.:+/-]*[0-9]){0,6}[A-Za-z_.:+/-]*"
 
-# Ids, times, amounts and enumerations. Names, mail, telephone, streets and free text are not among them.
+# Ids, times, amounts, figures, flags, enumerations, and the names of products. Names of people, mail, telephone,
+# addresses, page addresses and free text are not among them.
 SHAREABLE_COLUMNS = frozenset(
     [
-        "event_id",
-        "session_id",
-        "user_id",
-        "order_id",
-        "product_id",
-        "promo_id",
-        "address_id",
-        "tracking_id",
-        "event_type",
-        "status",
-        "created_at",
-        "updated_at",
-        "order_date",
-        "ship_date",
-        "order_delivered_date",
-        "delivered_at",
-        "estimated_delivery_at",
-        "start_time",
-        "stop_time",
-        "started_at",
-        "ended_at",
-        "number_of_events",
-        "number_of_sessions",
-        "all_sessions",
-        "order_cost",
-        "shipping_cost",
-        "order_total",
-        "items_cost",
-        "price",
-        "inventory",
-        "discount",
-        "quantity",
-        "shipping_service",
+        "event_id", "session_id", "user_id", "order_id", "product_id", "promo_id", "address_id", "tracking_id",
         "shipped_order_id",
-        "first_orders",
-        "last_orders",
-        "difference",
-        "total",
-        "built",
-        "expected",
-        "day",
-        "step",
-        "indicator",
-        "source_table",
-        "file",
-        "line",
-        "column_name",
-        "reason",
+        "event_type", "status", "shipping_service", "step", "step_number", "indicator", "indicator_number",
+        "is_first_order", "is_last_order", "is_viewed", "is_added", "is_bought", "name", "product_name",
+        "day", "created_at", "updated_at", "order_date", "first_order_date", "last_order_date", "second_order_date",
+        "ship_date", "order_delivered_date", "delivered_at", "estimated_delivery_at",
+        "first_order_estimated_delivery_at", "first_order_delivered_date",
+        "start_time", "stop_time", "started_at", "ended_at", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to",
+        "order_cost", "shipping_cost", "order_total", "items_cost", "price", "discount", "amount", "total_spent",
+        "avg_spent_per_order", "revenue",
+        "inventory", "quantity", "number_of_items",
+        "number_of_events", "number_of_sessions", "number_of_orders", "number_of_orders_delivered",
+        "number_of_orders_late",
+        "number_of_orders_undelivered", "events", "orders", "first_orders", "last_orders", "returning_orders",
+        "browsing_seconds", "browsing_seconds_to_first_order", "sessions_under_a_minute",
+        "sessions_without_checkout_to_first_order",
+        "avg_prep_seconds", "avg_ship_seconds", "avg_duration_seconds",
+        "users_purchased", "users_repeat", "repeat_rate", "users_with", "users_without", "users_not_judged",
+        "repeat_users_with", "repeat_users_without", "repeat_share_with", "repeat_share_without",
+        "difference", "difference_low", "difference_high",
+        "sessions", "all_sessions", "previous_sessions", "drop_off", "sessions_viewed", "sessions_bought",
+        "sessions_with_checkout",
+        "conversion_rate", "sessions_without_top_user", "sessions_with_checkout_without_top_user",
+        "conversion_rate_without_top_user",
+        "total", "built", "expected", "source_table", "file", "line", "column_name", "reason",
     ]
-)
+)  # fmt: skip
 # Text in these is this project's own, or names a file or a table.
 OWN_TEXTS = frozenset(["reason", "file", "column_name", "source_table", "step", "indicator"])
 
@@ -127,14 +108,17 @@ def sample(
 
     The columns that it is `about` come first: where there is little room, they are what must be seen.
     """
-    names = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description]
-    shown = sorted((name for name in names if name in SHAREABLE_COLUMNS), key=lambda name: name not in about)
-    if not shown:
-        return Table((), ())
-    rows = connection.execute(
-        f"select {', '.join(shown)} from {relation} where {where} order by all limit {SAMPLE_ROWS}"
-    ).fetchall()
-    return Table(tuple(shown), tuple(tuple(map(_shareable, shown, row)) for row in rows))
+    shown = sorted(_shareable_columns(connection, relation), key=lambda name: name not in about)
+    return _shown(connection, shown, f"from {relation} where {where} order by all limit {SAMPLE_ROWS}")
+
+
+def preview(connection: duckdb.DuckDBPyConnection, relation: str) -> Table:
+    """Up to five rows of a relation (schema.name), whichever are read first, as `sample` shows them.
+
+    Sorting would read all of a table that may be large. dbt does the same with its models while it has
+    the warehouse (macros/log_built_relation.sql).
+    """
+    return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}")
 
 
 def finding(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
@@ -161,6 +145,18 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequen
 def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the warehouse for reading only. Use as a context manager: while it is open nobody can write."""
     return duckdb.connect(str(path), read_only=True)
+
+
+def _shareable_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    names = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description]
+    return [name for name in names if name in SHAREABLE_COLUMNS]
+
+
+def _shown(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: str) -> Table:
+    if not columns:
+        return Table((), ())
+    found = connection.execute(f"select {', '.join(columns)} {rows}").fetchall()
+    return Table(tuple(columns), tuple(tuple(map(_shareable, columns, row)) for row in found))
 
 
 def _shareable(column: str, value: object) -> str:

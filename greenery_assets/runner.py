@@ -6,6 +6,7 @@ Starting, following and ending a run belong here; how a run is summed up is summ
 import contextlib
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -61,11 +62,14 @@ def run_daily_job(settings: Settings) -> int:
     Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
+    began_at = time.time()
     source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console):
-        from greenery_assets.definitions import defs  # noqa: PLC0415  the lines above come before seconds of imports
+        # The lines above come before seconds of imports.
+        from greenery_assets.assets.report import REPORT_JOB, run_without_report  # noqa: PLC0415
+        from greenery_assets.definitions import defs  # noqa: PLC0415
 
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
@@ -74,19 +78,16 @@ def run_daily_job(settings: Settings) -> int:
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())
-            with _followed(instance, run_id, catalogue, facts, console), _output_muted():
-                result = job.execute_in_process(
-                    instance=instance,
-                    run_id=run_id,
-                    raise_on_error=False,
-                    tags={"greenery/launched_by": "make run"},
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                )
-            facts.succeeded = result.success
+            with _followed(instance, run_id, catalogue, facts, console):
+                facts.succeeded = _execute(job, instance, run_id)
+            if run_without_report(instance):
+                # What stopped the run stopped the report too; no sensor is there to ask for it.
+                _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4()))
             told = alerts.tell()
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
         ("This run there", settings.ui_link(f"runs/{run_id}")),
+        ("The state of the data", _report(settings, began_at)),
         ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
         ("Alerts", told),
     ]
@@ -94,6 +95,24 @@ def run_daily_job(settings: Settings) -> int:
     # An address broken over two lines cannot be clicked.
     console.print(render_next_steps(steps), soft_wrap=True)
     return facts.exit_code
+
+
+def _execute(job: dg.JobDefinition, instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Run a job in this process; returns whether it ended well."""
+    with _output_muted():
+        return job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            tags={"greenery/launched_by": "make run"},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        ).success
+
+
+def _report(settings: Settings, began_at: float) -> str:
+    page = settings.report_page
+    is_new = page.exists() and page.stat().st_mtime >= began_at
+    return f"{shown(page)}, in any browser" if is_new else "not written; make report says why"
 
 
 @contextlib.contextmanager

@@ -123,6 +123,21 @@ class Settings(BaseSettings):
         """Where messages are written when no token for Slack is set."""
         return self.report_dir / "alerts.html"
 
+    @property
+    def report_page(self) -> Path:
+        """The page that tells the state of the data."""
+        return self.report_dir / "state_of_the_data.html"
+
+    @property
+    def report_picture(self) -> Path:
+        """The same in short, as a picture."""
+        return self.report_dir / "state_of_the_data.png"
+
+    @property
+    def docs_page(self) -> Path:
+        """dbt's documentation of the tables."""
+        return self.report_dir / "dbt_docs.html"
+
     def ui_link(self, path: str) -> str:
         """The address of a page of the web interface."""
         return f"{str(self.ui_url).rstrip('/')}/{path}"

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-GROUPS = ("raw", "staging", "core", "marketing", "product", "reporting")
+from greenery_assets.groups import GROUPS
 
 
 @dataclass(frozen=True)

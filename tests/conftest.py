@@ -86,15 +86,38 @@ def run_job() -> RunJob:
     return run_daily_job
 
 
-@pytest.fixture(scope="session")
-def built(shared_dir: Path, sample_dir: Path) -> tuple[Home, Outcome]:
-    """The sample run once. Read only: copy the home to run in it again."""
-    folder = shared_dir / "built"
+def built_once(folder: Path, source: Path) -> tuple[Home, Outcome]:
+    """A home where the daily job was run once for all test processes. Read only: copy it to run in it again."""
     with FileLock(f"{folder}.lock"):
         if not (folder / "outcome.json").exists():
-            outcome = run_daily_job(Home.new(folder), sample_dir)
+            outcome = run_daily_job(Home.new(folder), source)
             outcome.dump(folder / "outcome.json")
     return Home(folder / "dagster_home", folder / "greenery.duckdb"), Outcome.parse(folder / "outcome.json")
+
+
+@pytest.fixture(scope="session")
+def built(shared_dir: Path, sample_dir: Path) -> tuple[Home, Outcome]:
+    """The sample run once."""
+    return built_once(shared_dir / "built", sample_dir)
+
+
+@pytest.fixture(scope="session")
+def real_built(shared_dir: Path, real_export: Path) -> tuple[Home, Outcome]:
+    """The real export run once."""
+    return built_once(shared_dir / "real", real_export)
+
+
+@pytest.fixture(scope="session")
+def stopped(shared_dir: Path, built: tuple[Home, Outcome]) -> Home:
+    """The sample run once, then once more with an ERROR in it: an order that was checked out twice. Read only."""
+    folder = shared_dir / "stopped"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            generate(SampleSpec(until=yesterday().date(), defects=("second_checkout",)), folder / "source")
+            outcome = run_daily_job(built[0].copy(folder), folder / "source")
+            assert set(outcome.failing) == {"order_has_at_most_one_checkout"}
+            (folder / "done").touch()
+    return Home(folder / "dagster_home", folder / "greenery.duckdb")
 
 
 @pytest.fixture(scope="session")

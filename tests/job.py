@@ -76,6 +76,11 @@ class Home:
     dagster_home: Path
     warehouse: Path
 
+    @property
+    def report(self) -> Path:
+        """Where its pages are written."""
+        return self.dagster_home.parent / "report"
+
     @classmethod
     def new(cls, folder: Path) -> "Home":
         """An empty one, with the project's dagster.yaml."""
@@ -97,7 +102,7 @@ class Home:
             "DAGSTER_HOME": str(self.dagster_home),
             "GREENERY_WAREHOUSE_PATH": str(self.warehouse),
             "GREENERY_SOURCE_DIR": str(source),
-            "GREENERY_REPORT_DIR": str(self.dagster_home.parent / "report"),
+            "GREENERY_REPORT_DIR": str(self.report),
         }
 
     def command(

@@ -1,29 +1,70 @@
 {#
     Tells Dagster, while dbt still runs, what was just built: its columns and its parents' columns
-    (in the form dagster-dbt reads to draw column lineage) and its number of rows. Asking the
-    warehouse afterwards would keep every event back until dbt has let go of the file.
+    (in the form dagster-dbt reads to draw column lineage), its number of rows and a few of them. Asking
+    the warehouse afterwards would keep every event back until dbt has let go of the file.
 #}
 {% macro log_built_relation() %}
     {% if execute and env_var('DAGSTER_DBT_CLI', '') %}
+        {% set columns = adapter.get_columns_in_relation(this) %}
         {% set parents = {} %}
         {% for unique_id in model.depends_on.nodes %}
             {% set node = graph.nodes.get(unique_id) or graph.sources[unique_id] %}
             {% set parent = api.Relation.create(
                 database=node.database, schema=node.schema, identifier=node.alias or node.identifier
             ) %}
-            {% do parents.update({parent | string: {'columns': column_types(parent)}}) %}
+            {% do parents.update(
+                {parent | string: {'columns': column_types(adapter.get_columns_in_relation(parent))}}
+            ) %}
         {% endfor %}
-        {% do log(tojson({'columns': column_types(this), 'parents': parents}), info=true) %}
-        {% set rows = run_query('select count(*) as number_of_rows from ' ~ this) %}
-        {% do log('greenery_row_count=' ~ rows.columns[0].values()[0], info=true) %}
+        {% do log(tojson({'columns': column_types(columns), 'parents': parents}), info=true) %}
+        {% do log('greenery_built=' ~ tojson(rows_in_short(this, columns)), info=true) %}
     {% endif %}
 {% endmacro %}
 
-{# Column name -> {'data_type': ...} of a relation that exists. #}
-{% macro column_types(relation) %}
+{# Column name -> {'data_type': ...}. #}
+{% macro column_types(columns) %}
     {% set types = {} %}
-    {% for column in adapter.get_columns_in_relation(relation) %}
+    {% for column in columns %}
         {% do types.update({column.name: {'data_type': column.dtype}}) %}
     {% endfor %}
     {{ return(types) }}
+{% endmacro %}
+
+{#
+    The number of rows of a relation and the first few, as text: only the columns that Dagster says may be seen,
+    and text in them only where it is an id or of an enumeration. Nothing else may get into dbt's log.
+#}
+{% macro rows_in_short(relation, columns) %}
+    {% set may_be_seen = fromjson(env_var('GREENERY_PREVIEW', '{"columns": [], "text": "", "rows": 1}')) %}
+    {% set shown = columns | selectattr('name', 'in', may_be_seen.columns) | list %}
+    {% set found = run_query(
+        'select (select count(*) from ' ~ relation ~ ') as number_of_rows'
+        ~ shown_as_text(shown) ~ ' from ' ~ relation ~ ' limit ' ~ may_be_seen.rows
+    ) %}
+    {% set preview = [] %}
+    {% for row in found.rows %}
+        {% set values = [] %}
+        {% for column in shown %}
+            {% set value = row[loop.index] %}
+            {% if value is none %}
+                {% do values.append('') %}
+            {% elif column.is_string() and not modules.re.fullmatch(may_be_seen.text, value) %}
+                {% do values.append('[text]') %}
+            {% else %}
+                {% do values.append(value | string) %}
+            {% endif %}
+        {% endfor %}
+        {% do preview.append(values) %}
+    {% endfor %}
+    {{ return({
+        'rows': found.rows[0][0] | int if found.rows else 0,
+        'columns': shown | map(attribute='name') | list,
+        'preview': preview,
+    }) }}
+{% endmacro %}
+
+{% macro shown_as_text(columns) %}
+    {%- for column in columns -%}
+        , cast({{ column.quoted }} as {{ dbt.type_string() }}) as {{ column.quoted }}
+    {%- endfor -%}
 {% endmacro %}

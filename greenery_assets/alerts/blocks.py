@@ -76,6 +76,11 @@ def context(mrkdwn: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}
 
 
+def picture(name: str, words: str) -> Block:
+    """A picture, by the name that pictures gives it, and what it shows in words."""
+    return {"type": "image", "slack_file": {"id": name}, "alt_text": words}
+
+
 def text(value: str, *, bold: bool = False, code: bool = False) -> Element:
     """Literal characters in rich text; they must not be empty."""
     style = {name: True for name, wanted in (("bold", bold), ("code", code)) if wanted}

@@ -104,6 +104,12 @@ def test() -> None:
         except DeliveryError as refusal:
             refusals += 1
             console.print(Text(f"{channel}: {refusal}", style="red"), soft_wrap=True)
+    try:
+        slack.try_pictures()
+        _say("The daily message may carry its picture.")
+    except DeliveryError as refusal:
+        refusals += 1
+        console.print(Text(f"The daily message goes without its picture: {refusal}", style="red"), soft_wrap=True)
     if refusals:
         raise typer.Exit(1)
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from hashlib import sha256
+from pathlib import Path
 from uuid import uuid4
 
+from greenery_assets.alerts import pictures
 from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
 from greenery_assets.alerts.entries import CheckState, Outgoing
 from greenery_assets.alerts.incidents import Incident, Policy
@@ -24,12 +26,13 @@ DAILY_JOB = "daily_job"
 
 @dataclass(frozen=True)
 class Editor:
-    """Writes the day's digest and keeps it current. `checks` are those that the project has."""
+    """Writes the day's digest and keeps it current. `checks` are those that the project has, `picture` the report's."""
 
     lineage: Lineage
     checks: Set[Subject]
     routing: Routing
     reader: Reader
+    picture: Path
 
     def due(self, book: Book, policy: Policy, now: datetime) -> DigestFacts | None:
         """What the day's digest says, if it is not written yet or says something else by now."""
@@ -53,6 +56,8 @@ class Editor:
             silenced=tuple((incident, silence) for incident, silence in silenced if silence),
             figures=(),
             stale=_stale(open_incidents),
+            # One of before the run would contradict the words beside it.
+            picture=pictures.name_of(self.picture, last.started_at) if last else "",
         )
         written = book.digest(today)
         return None if written and written.content == self._fingerprint(facts) else facts

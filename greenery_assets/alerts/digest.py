@@ -19,6 +19,7 @@ SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
 SHOWN_AGES = 3
 LONGEST_SILENCE_REASON = 200
+PICTURED = "The verdict, repeat rate, conversion, events and orders a day with what is expected, and the funnel."
 # Characters for each list of incidents, so that both and the tables fit in one message.
 ROOM_FOR_OPEN = 2_700
 ROOM_FOR_SILENCED = 1_100
@@ -48,6 +49,7 @@ class Figure:
 class DigestFacts:
     """What is known of a day, once its daily run ended or is late.
 
+    `picture` is the name of the report's picture, empty where none was drawn since the day's last run began.
     `expected_by` is on the reader's clock, `is_late` that the run had not finished by then. The day's last one ended
     either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks.
     """
@@ -62,6 +64,7 @@ class DigestFacts:
     silenced: tuple[tuple[Incident, Silence], ...]
     figures: tuple[Figure, ...]
     stale: tuple[MartState, ...]
+    picture: str = ""
 
 
 def digest_message(facts: DigestFacts, reader: Reader) -> Message:
@@ -79,6 +82,7 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
         [
             blocks.section("\n".join(verdict)),
             *([blocks.section("\n".join(stale))] if stale else []),
+            *([blocks.picture(facts.picture, PICTURED)] if facts.picture else []),
             *_list("Open", open_incidents, SHOWN_OPEN, ROOM_FOR_OPEN),
             *_figures(facts.figures),
             *_counts(facts.marts),

@@ -18,8 +18,9 @@ class CheckState:
 
 @dataclass(frozen=True)
 class DailyRun:
-    """A run of the daily job: when it ended, and whether it was through by then, whatever its checks found."""
+    """A run of the daily job, and whether it was through when it ended, whatever its checks found."""
 
+    started_at: datetime
     ended_at: datetime
     reached_end: bool
 

@@ -140,8 +140,8 @@ class Book:
     def runs_of(self, job: str, since: datetime) -> list[DailyRun]:
         """The runs of a job that ended since a time, oldest first; attempts that were repeated do not count."""
         wanted = and_(runs.c.job == job, runs.c.ended_at >= since, runs.c.status != RETRIED)
-        rows = self._do(select(runs.c.status, runs.c.ended_at).where(wanted).order_by(runs.c.end_id))
-        return [DailyRun(row.ended_at, row.status in {"SUCCESS", "FAILURE"}) for row in rows]
+        rows = self._do(select(runs).where(wanted).order_by(runs.c.end_id))
+        return [DailyRun(row.started_at, row.ended_at, row.status in {"SUCCESS", "FAILURE"}) for row in rows]
 
     # Incidents
 

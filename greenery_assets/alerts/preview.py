@@ -5,6 +5,7 @@ escapes whatever it is given.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,18 +54,29 @@ class Span:
 
 @dataclass(frozen=True)
 class Part:
-    """A block, or a line of one, as the page draws it: header, section, context, line or preformatted."""
+    """A block, or a line of one, as the page draws it: header, section, context, line, preformatted or picture.
+
+    A picture has its name, and what it shows in words.
+    """
 
     kind: str
     paragraphs: tuple[tuple[Span, ...], ...] = ()
+    picture: str = ""
+    words: str = ""
 
 
-def render_preview(posts: Sequence[PreviewPost], title: str = "Greenery data alerts") -> str:
-    """One self-contained HTML page: a chapter for each channel, its newest message last, as Slack has it."""
+def render_preview(
+    posts: Sequence[PreviewPost], title: str = "Greenery data alerts", pictures: Mapping[str, bytes] | None = None
+) -> str:
+    """One self-contained HTML page: a chapter for each channel, its newest message last, as Slack has it.
+
+    `pictures` are PNGs by the name that messages show them under; one that is not there is not shown.
+    """
     channels: dict[str, list[PreviewPost]] = {}
     for post in sorted(posts, key=lambda each: each.sent_at):
         channels.setdefault(post.channel, []).append(post)
-    return _TEMPLATES.get_template("preview.html").render(title=title, channels=channels, parts=parts)
+    urls = {name: f"data:image/png;base64,{b64encode(png).decode()}" for name, png in (pictures or {}).items()}
+    return _TEMPLATES.get_template("preview.html").render(title=title, channels=channels, parts=parts, pictures=urls)
 
 
 def parts(message: Message) -> list[Part]:
@@ -82,6 +94,8 @@ def _parts(block: Mapping[str, Any]) -> Iterator[Part]:
             yield Part("section", (tuple(_mrkdwn(block["text"]["text"])),))
         case "context":
             yield Part("context", tuple(tuple(_mrkdwn(each["text"])) for each in block["elements"]))
+        case "image":
+            yield Part("picture", picture=block["slack_file"]["id"], words=block["alt_text"])
         case "rich_text":
             for element in block["elements"]:
                 is_fixed = element["type"] == "rich_text_preformatted"

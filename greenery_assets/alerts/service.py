@@ -56,7 +56,7 @@ class Alerts:
     """The alerts of one Dagster instance.
 
     `lock` names the file that keeps two passes apart: the sensor's and that of `make run`; `preview` the page to
-    draw the messages on where no token for Slack is set.
+    draw the messages on where no token for Slack is set; `picture` the report's, which the digest carries.
     """
 
     instance: dg.DagsterInstance
@@ -66,6 +66,7 @@ class Alerts:
     reader: Reader
     transport: Transport
     lock: Path
+    picture: Path
     preview: Path | None = None
     settle: timedelta = SETTLE
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("greenery.alerts"))
@@ -107,7 +108,7 @@ class Alerts:
         self.pass_time(now)
         with self.ledger.transaction() as book:
             policy = self._policy(book, now)
-            editor = Editor(self.catalogue.lineage, self.catalogue.subjects, self.routing, self.reader)
+            editor = Editor(self.catalogue.lineage, self.catalogue.subjects, self.routing, self.reader, self.picture)
             if due := editor.due(book, policy, now):
                 editor.write(book, due, figures(self.instance), now)
 
@@ -127,7 +128,7 @@ class Alerts:
         report = deliverer.deliver()
         if self.preview and (report.sent or report.edited or not self.preview.exists()):
             try:
-                write_preview(self.ledger, self.preview)
+                write_preview(self.ledger, self.preview, self.picture)
             except OSError as error:
                 reason = f"{self.preview} cannot be written ({error.strerror}); name another GREENERY_REPORT_DIR."
                 report.problems.append(reason)

@@ -3,7 +3,7 @@
 import logging
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.client import HTTPException
@@ -18,6 +18,7 @@ from uuid import uuid4
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from greenery_assets.alerts.blocks import Block
 from greenery_assets.alerts.delivery import (
     PREVIEW,
     AccessRefusedError,
@@ -31,6 +32,7 @@ from greenery_assets.alerts.delivery import (
     UnreachableError,
 )
 from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.pictures import Pictures
 
 TIMEOUT_S = 5
 LONGEST_SEARCH_S = 4
@@ -74,11 +76,11 @@ LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 TROUBLE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 
 
-def slack_client(token: str, base_url: str) -> WebClient:
+def slack_client(token: str, base_url: str, timeout_s: int | None = None) -> WebClient:
     """A client that neither retries, which would post twice, nor logs what is logged in plain words."""
     log = logging.getLogger("greenery.slack_sdk")
     log.disabled = True
-    return WebClient(token, base_url=base_url, timeout=TIMEOUT_S, retry_handlers=[], logger=log)
+    return WebClient(token, base_url=base_url, timeout=timeout_s or TIMEOUT_S, retry_handlers=[], logger=log)
 
 
 @cache
@@ -90,8 +92,9 @@ def _ids_of(base_url: str, token: str) -> dict[str, str]:  # noqa: ARG001  they 
 class SlackTransport:
     """Sends to the Slack workspace of a client. Channel names are looked up once, as finding needs their ids."""
 
-    def __init__(self, client: WebClient) -> None:
+    def __init__(self, client: WebClient, pictures: Pictures | None = None) -> None:
         self._client = client
+        self._pictures = pictures
         self._ids = _ids_of(client.base_url, client.token or "")
         self._is_reached = False
 
@@ -99,33 +102,41 @@ class SlackTransport:
         self, channel: str, message: Message, delivery_id: str, thread: Receipt | None, *, is_broadcast: bool
     ) -> Receipt:
         """Send a message. Nothing in it is turned into a mention or a link that is not marked as one."""
-        answer = self._call(
-            channel,
-            "chat.postMessage",
-            channel=self.channel_id(channel),
-            text=message.text,
-            blocks=list(message.blocks) or None,
-            thread_ts=thread.ts if thread else None,
-            reply_broadcast=is_broadcast or None,
-            metadata={"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id}},
-            parse="none",
-            unfurl_links=False,
-            unfurl_media=False,
-        )
-        return Receipt(answer["channel"], answer["ts"])
+
+        def send(blocks: list[Block]) -> Receipt:
+            answer = self._call(
+                channel,
+                "chat.postMessage",
+                channel=self.channel_id(channel),
+                text=message.text,
+                blocks=blocks or None,
+                thread_ts=thread.ts if thread else None,
+                reply_broadcast=is_broadcast or None,
+                metadata={"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id}},
+                parse="none",
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            return Receipt(answer["channel"], answer["ts"])
+
+        return self._with_picture(message, send)
 
     def edit(self, posted: Receipt, message: Message) -> Receipt:
         """Give a sent message new content."""
-        self._call(
-            posted.channel,
-            "chat.update",
-            channel=posted.channel,
-            ts=posted.ts,
-            text=message.text,
-            blocks=list(message.blocks),
-            parse="none",
-        )
-        return posted
+
+        def send(blocks: list[Block]) -> Receipt:
+            self._call(
+                posted.channel,
+                "chat.update",
+                channel=posted.channel,
+                ts=posted.ts,
+                text=message.text,
+                blocks=blocks,
+                parse="none",
+            )
+            return posted
+
+        return self._with_picture(message, send)
 
     def find(self, channel: str, delivery_id: str, thread: Receipt | None, since: datetime) -> Receipt | None:
         """Look through the channel, or the thread, since a little before a time."""
@@ -168,6 +179,10 @@ class SlackTransport:
                     "posted twice. Look whether the app may read the channel's history."
                 )
 
+    def try_pictures(self) -> None:
+        """Ask whether pictures may be uploaded, without uploading one."""
+        self._call("", "files.getUploadURLExternal", filename="test.png", length=1)
+
     def channel_id(self, channel: str) -> str:
         """The id of a channel given by name or id."""
         if not channel.startswith("#"):
@@ -187,6 +202,11 @@ class SlackTransport:
         if channel not in self._ids:
             raise ChannelRefusedError(CHANNEL["channel_not_found"].format(channel=channel))
         return self._ids[channel]
+
+    def _with_picture(self, message: Message, send: Callable[[list[Block]], Receipt]) -> Receipt:
+        if self._pictures is None:
+            return send(list(message.blocks))
+        return self._pictures.send(message.blocks, send, ContentRefusedError)
 
     def _pages(self, shown_channel: str, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """All pages of an answer, as far as there is time for."""

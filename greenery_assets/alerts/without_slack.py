@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
+from greenery_assets.alerts import pictures
 from greenery_assets.alerts.delivery import PREVIEW, Receipt
 from greenery_assets.alerts.ledger import Ledger, message_of
 from greenery_assets.alerts.messages import Message
@@ -50,7 +51,7 @@ class LogTransport:
         return receipt.channel == PREVIEW
 
 
-def write_preview(ledger: Ledger, path: Path) -> None:
+def write_preview(ledger: Ledger, path: Path, picture: Path) -> None:
     """Draw the newest messages, with their threads and as edited, as one page. Raises OSError."""
     with ledger.transaction() as book:
         sent = book.sent(SHOWN_MESSAGES)
@@ -69,5 +70,7 @@ def write_preview(ledger: Ledger, path: Path) -> None:
         for row in sent
         if not row.root
     ]
+    names = {pictures.shown_in(post.message.blocks) for post in posts} - {""}
+    found = {name: content for name in names if (content := pictures.read(picture, name))}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_preview(posts), encoding="utf-8")
+    path.write_text(render_preview(posts, pictures=found), encoding="utf-8")

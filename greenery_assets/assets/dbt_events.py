@@ -1,9 +1,10 @@
-"""A running `dbt build` as Dagster events: live, with row counts, and with failing rows shown.
+"""A running `dbt build` as Dagster events: live, with row counts and a few rows, and with failing rows shown.
 
 dagster-dbt's own `fetch_row_counts` and `fetch_column_metadata` wait until dbt has let go of the DuckDB
-file, which keeps every event back to the end; here dbt itself reports both (macros/log_built_relation.sql).
+file, which keeps every event back to the end; here dbt itself reports all (macros/log_built_relation.sql).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import dagster as dg
 from dagster_dbt import DbtCliInvocation
 from duckdb import CatalogException, DuckDBPyConnection
 
-from greenery_assets.assets.presentation import row_metadata, sample_metadata
+from greenery_assets.assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
-from greenery_assets.quality import SHAREABLE_REASON, count, finding, read_warehouse, sample
+from greenery_assets.quality import SHAREABLE_REASON, Table, count, finding, read_warehouse, sample
 
 BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
@@ -22,7 +23,7 @@ BuildEvent = (
 
 # dbt's own bookkeeping, of no use to whoever reads a check.
 BOOKKEEPING = {"invocation_id", "unique_id", "dagster_dbt/failed_row_count"}
-ROW_COUNT_PREFIX = "greenery_row_count="
+BUILT_PREFIX = "greenery_built="
 
 
 def asset_events(
@@ -33,15 +34,15 @@ def asset_events(
     Raises dagster.Failure with dbt's own words when dbt failed for another reason than a failed check.
     """
     manifest: Mapping[str, Any] | None = None
-    row_counts: dict[str, int] = {}
+    built: dict[str, dict[str, Any]] = {}
     errors: list[str] = []
     broken: list[str] = []
     failed: list[dg.AssetCheckResult] = []
     for message in invocation.stream_raw_events():
         info, data = message.raw_event["info"], message.raw_event["data"]
         unique_id = data.get("node_info", {}).get("unique_id", "")
-        if info["msg"].startswith(ROW_COUNT_PREFIX):
-            row_counts[unique_id] = int(info["msg"].removeprefix(ROW_COUNT_PREFIX))
+        if info["msg"].startswith(BUILT_PREFIX):
+            built[unique_id] = _rows_in_short(info["msg"].removeprefix(BUILT_PREFIX))
         if info["level"] == "error":
             errors.append(info["msg"].strip())
         if not message.is_result_event:
@@ -63,7 +64,7 @@ def asset_events(
                 else:
                     failed.append(event)
             else:
-                yield _counted(event, row_counts.get(unique_id))
+                yield _with_metadata(event, built.get(unique_id, {}))
 
     if failed:
         yield from _with_rows(failed, context, manifest or {}, warehouse)
@@ -73,10 +74,13 @@ def asset_events(
         raise dg.Failure(said, metadata=_shareable(broken))
 
 
-def _counted(event: BuildEvent, rows: int | None) -> BuildEvent:
-    if isinstance(event, dg.Output) and rows is not None:
-        return event.with_metadata({**event.metadata, "dagster/row_count": rows})
-    return event
+def _rows_in_short(logged: str) -> dict[str, Any]:
+    said = json.loads(logged)
+    return materialization_metadata(said["rows"], Table(tuple(said["columns"]), tuple(map(tuple, said["preview"]))))
+
+
+def _with_metadata(event: BuildEvent, metadata: Mapping[str, Any]) -> BuildEvent:
+    return event.with_metadata({**event.metadata, **metadata}) if isinstance(event, dg.Output) else event
 
 
 def _shareable(broken: list[str]) -> dict[str, str]:

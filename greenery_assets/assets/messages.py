@@ -9,7 +9,7 @@ import dagster as dg
 
 from greenery_assets.alerts.ledger import LATELY, Ledger
 from greenery_assets.alerts.schema import LedgerError
-from greenery_assets.assets.presentation import check_result, check_spec
+from greenery_assets.assets.presentation import check_result, check_spec, group_metadata
 from greenery_assets.assets.raw import OWNER
 from greenery_assets.checks import Assumption, Verdict
 from greenery_assets.checks import messages_arrive as judge
@@ -24,6 +24,7 @@ slack_messages = dg.AssetSpec(
     kinds={"slack"},
     tags={"layer": "reporting"},
     metadata={
+        **group_metadata("reporting"),
         "dagster/column_schema": dg.TableSchema(
             [
                 dg.TableColumn("channel", "text", "The channel it is for."),
@@ -32,7 +33,7 @@ slack_messages = dg.AssetSpec(
                 dg.TableColumn("sent_at", "timestamp", "When Slack accepted it, UTC."),
                 dg.TableColumn("last_error", "text", "Why it was not sent the last time it was tried."),
             ]
-        )
+        ),
     },
 )
 

@@ -1,6 +1,6 @@
-"""How a check's verdict is shown in Dagster: one set of metadata keys for all checks, SQL and Python.
+"""How tables and the verdicts of checks are shown in Dagster: one set of metadata keys for all, SQL and Python.
 
-Belongs here: turning an assumption and a verdict into specs and results. Judging does not.
+Belongs here: turning an assumption and a verdict into specs and results, rows into tables. Judging does not.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from greenery_assets.checks import Assumption, Verdict
+from greenery_assets.groups import group_in_words
 from greenery_assets.quality import Table
 
 
@@ -66,8 +67,22 @@ def sample_metadata(sample: Table | None, kept_in: str | None) -> Mapping[str, A
     if kept_in:
         metadata["kept_in"] = kept_in
     if sample and sample.rows:
-        metadata["sample"] = dg.MetadataValue.table(
-            records=[dg.TableRecord(dict(record)) for record in sample.as_records()],
-            schema=dg.TableSchema([dg.TableColumn(name) for name in sample.columns]),
-        )
+        metadata["sample"] = _as_table(sample)
     return metadata
+
+
+def materialization_metadata(rows: int, preview: Table) -> dict[str, Any]:
+    """How many rows a table has, which Dagster draws over time, and a few of them, where it has any."""
+    return {"dagster/row_count": rows, **({"preview": _as_table(preview)} if preview.rows else {})}
+
+
+def group_metadata(name: str) -> dict[str, str]:
+    """What the group of an asset is for."""
+    return {"group": group_in_words(name)}
+
+
+def _as_table(rows: Table) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(dict(record)) for record in rows.as_records()],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in rows.columns]),
+    )

@@ -4,7 +4,7 @@ Thin glue: reading a source folder is landing's business, judging is checks'.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from greenery_assets import landing
 from greenery_assets.assets.dbt import MANIFEST
-from greenery_assets.assets.presentation import check_result, check_spec
+from greenery_assets.assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
 from greenery_assets.checks import (
     Assumption,
     Verdict,
@@ -23,7 +23,7 @@ from greenery_assets.checks import (
     volume_is_usual,
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
-from greenery_assets.quality import SHAREABLE_REASON, count, read_warehouse, sample, scalar
+from greenery_assets.quality import SHAREABLE_REASON, count, preview, read_warehouse, sample, scalar
 from greenery_assets.sample import SampleError, ensure_default_sample
 from greenery_assets.settings import Settings, load_settings
 
@@ -75,6 +75,7 @@ def _raw_spec(source: Mapping[str, Any]) -> dg.AssetSpec:
         metadata={
             "dagster/column_schema": dg.TableSchema(columns),
             "dagster/table_name": f"raw.{source['name']}",
+            **group_metadata("raw"),
         },
     )
 
@@ -133,20 +134,31 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
         )
     except (landing.LandingError, SampleError) as error:
         raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
+    with read_warehouse(settings.warehouse_path) as connection:
+        previews = {name: preview(connection, f"raw.{name}") for name in loaded}
+    now = datetime.now(UTC)
     for name, table in loaded.items():
         yield dg.MaterializeResult(
             asset_key=RAW_SPECS[name].key,
             metadata={
-                "dagster/row_count": table.rows,
+                **materialization_metadata(table.rows, previews[name]),
                 "rejected_rows": table.rejected_rows,
                 "files": len(table.files),
                 "first_files": ", ".join(table.files[:5]),
                 "bytes": table.bytes,
                 "source_folder": dg.MetadataValue.path(str(source_dir)),
                 "read_in_place": table.read_in_place,
-                **({"newest": dg.MetadataValue.timestamp(table.newest.replace(tzinfo=UTC))} if table.newest else {}),
+                **(_freshness(table.newest.replace(tzinfo=UTC), now) if table.newest else {}),
             },
         )
+
+
+def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:
+    # Dagster draws numbers over time, and no moments.
+    return {
+        "newest": dg.MetadataValue.timestamp(newest),
+        "hours_behind": dg.MetadataValue.float((now - newest) / timedelta(hours=1)),
+    }
 
 
 def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings: Settings) -> dg.AssetCheckResult:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
-from greenery_assets.assets.presentation import explanation
+from greenery_assets.assets.presentation import explanation, group_metadata
 from greenery_assets.checks import Assumption
 
 
@@ -22,6 +22,16 @@ class GreeneryTranslator(DagsterDbtTranslator):
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The YAML's description alone; dagster-dbt would append the SQL, which a code reference links to."""
         return str(dbt_resource_props["description"]).strip()
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """dagster-dbt's own, what the group is for, and the SQL itself: the code reference is a path on the server."""
+        group = self.get_group_name(dbt_resource_props)
+        sql = dbt_resource_props.get("raw_code")
+        return {
+            **super().get_metadata(dbt_resource_props),
+            **(group_metadata(group) if group else {}),
+            **({"sql": dg.MetadataValue.md(f"```sql\n{sql}\n```")} if sql else {}),
+        }
 
     def get_asset_check_spec(
         self,

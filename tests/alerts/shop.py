@@ -18,6 +18,7 @@ from greenery_assets.alerts.history import Catalogue, newest_run_end
 from greenery_assets.alerts.ledger import Ledger
 from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.observations import Severity, Subject
+from greenery_assets.alerts.pictures import Pictures
 from greenery_assets.alerts.routing import Routing
 from greenery_assets.alerts.service import Alerts
 from greenery_assets.alerts.slack import SlackTransport, slack_client
@@ -105,9 +106,15 @@ class Shop:
             reader=Reader(ZoneInfo("UTC"), "http://localhost:3000", routing.mentions),
             transport=transport,
             lock=self.home / "alerts.lock",
+            picture=self.picture,
             log=HAPPENS,
             settle=settle,
         )
+
+    @property
+    def picture(self) -> Path:
+        """Where the report's picture would be."""
+        return self.home / "state_of_the_data.png"
 
     @property
     def ended_at(self) -> datetime:
@@ -127,9 +134,10 @@ def shop_in(folder: Path, checks: Mapping[str, Subject] = CHECKS) -> Iterator[Sh
         yield Shop(home, instance, checks)
 
 
-def transport_to(slack: FakeSlack) -> SlackTransport:
-    """Slack, as configured for the fake."""
-    return SlackTransport(slack_client(slack.token, slack.url))
+def transport_to(slack: FakeSlack, picture: Path | None = None) -> SlackTransport:
+    """Slack, as configured for the fake, with the report's picture where one is named."""
+    client = slack_client(slack.token, slack.url)
+    return SlackTransport(client, Pictures(client, picture, HAPPENS) if picture else None)
 
 
 def _spec(subject: Subject, code: str) -> dg.AssetCheckSpec:

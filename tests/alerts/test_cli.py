@@ -155,6 +155,7 @@ def test_a_good_setup_is_tested_by_posting_and_finding_again(command: Command, s
     said = shown(command("test"))
     assert "The token is good: greenery in the workspace Greenery Test." in said
     assert "#data-alerts: a test message was posted and found again." in said
+    assert "The daily message may carry its picture." in said
     assert "This is a test" in slack.messages(CHANNEL)[0].text
     assert len(replies(slack)) == 1
 
@@ -188,6 +189,7 @@ def _without(scope: str) -> Callable[[FakeSlack], None]:
         (_without("chat:write"), "The Slack app lacks the scope chat:write. Add it under OAuth & Permissions"),
         (_without("channels:read"), "The Slack app lacks the scope channels:read."),
         (_without("channels:history"), "The Slack app lacks the scope channels:history."),
+        (_without("files:write"), "The daily message goes without its picture: The Slack app lacks the scope files:"),
         (FakeSlack.stop_listening, "Slack cannot be reached ("),
         (_hang, "Slack did not answer within 0.2 s (auth.test)"),
     ],

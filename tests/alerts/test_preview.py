@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from html import unescape
 
+from greenery_assets.alerts.blocks import picture
 from greenery_assets.alerts.incidents import Kind
 from greenery_assets.alerts.messages import Message, change_messages, incident_message
 from greenery_assets.alerts.observations import Sample
@@ -66,3 +67,10 @@ def test_messages_stand_by_channel_the_newest_last_with_their_threads() -> None:
 
 def test_without_messages_the_page_says_so() -> None:
     assert "There are no messages yet" in render_preview([])
+
+
+def test_a_picture_is_shown_where_it_is_still_the_one_that_was_told() -> None:
+    message = Message("State of the data", (picture("now", "Repeat rate 80 %"), picture("gone", "Of yesterday")))
+    page = render_preview([post(message)], pictures={"now": b"PNG"})
+    assert '<img class="picture" src="data:image/png;base64,UE5H" alt="Repeat rate 80 %">' in page
+    assert page.count("<img") == 1

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from tests.slack.arguments import Arguments, flag, parsing, structure, within
 from tests.slack.faults import Answer, Fault, rate_limited, refusal
+from tests.slack.files import Files
 from tests.slack.limits import TEXT_LIMIT, UPDATED_TEXT_LIMIT, RefusedError, check_message
 from tests.slack.reading import Posted, links, pings
 from tests.slack.server import Server
@@ -56,10 +57,11 @@ class FakeSlack:
         self.token = f"xoxb-test-{uuid4()}"
         self.channels: dict[str, Channel] = {}
         self.requests: list[Request] = []
-        self.scopes = {"chat:write", "channels:read", "channels:history", "groups:read", "groups:history"}
+        self.scopes = {"chat:write", "files:write", *READING}
         self.rate_limit = False
         # Slack may give fewer than asked for.
         self.page_limit = 999
+        self.files = Files()
         self._posted: list[Posted] = []
         self._faults: list[tuple[str, Fault, int | None]] = []
         self._newest_ts = 0
@@ -74,6 +76,8 @@ class FakeSlack:
                 {"channel", "thread_ts", "reply_broadcast", "mrkdwn", "unfurl_links", "unfurl_media", *CONTENT},
             ),
             "chat.update": (self._update, {"channel", "ts", *CONTENT}),
+            "files.getUploadURLExternal": (self._upload_url, {"filename", "length", "alt_txt"}),
+            "files.completeUploadExternal": (self._complete_upload, {"files"}),
             "conversations.list": (self._list, {"cursor", "limit", "types", "exclude_archived"}),
             "conversations.history": (self._history, RANGE),
             "conversations.replies": (self._replies, {"ts", *RANGE}),
@@ -205,6 +209,7 @@ class FakeSlack:
         text, blocks = arguments.get("text") or "", structure(arguments, "blocks", "invalid_blocks_format") or []
         metadata, parse = structure(arguments, "metadata", "invalid_metadata_format"), parsing(arguments)
         check_message(text, blocks, metadata, TEXT_LIMIT)
+        self.files.check(blocks)
         thread_ts = arguments.get("thread_ts") or None
         if thread_ts and thread_ts not in {parent.ts for parent in self._in(channel.id, None)}:
             raise RefusedError("thread_not_found")
@@ -231,6 +236,7 @@ class FakeSlack:
         # Text without blocks removes the blocks, metadata stays unless an empty object removes it.
         kept = before.metadata if metadata is None else metadata or None
         check_message(text, blocks or [], kept, UPDATED_TEXT_LIMIT)
+        self.files.check(blocks or [])
         after = replace(
             before,
             text=text,
@@ -241,6 +247,19 @@ class FakeSlack:
         )
         self._posted[self._posted.index(before)] = after
         return {"channel": channel.id, "ts": after.ts, "text": after.text, "message": self._view(after, True)}
+
+    def _upload_url(self, arguments: Arguments) -> dict[str, Any]:
+        self._need("files:write")
+        return self.files.announce(arguments, self.url.removesuffix("api/"))
+
+    def _complete_upload(self, arguments: Arguments) -> dict[str, Any]:
+        self._need("files:write")
+        return self.files.complete(arguments)
+
+    def upload(self, file: str, content: bytes) -> Answer:
+        """What an upload to the address of a file gets."""
+        with self._lock:
+            return self.files.upload(file, content)
 
     def _list(self, arguments: Arguments) -> dict[str, Any]:
         types = str(arguments.get("types") or "public_channel").split(",")
@@ -365,6 +384,7 @@ class FakeSlack:
         return [item for _, item in items[start:end]], more
 
 
+READING = {"channels:read", "channels:history", "groups:read", "groups:history"}
 CONTENT = {"text", "blocks", "metadata", "parse"}
 RANGE = {"channel", "cursor", "limit", "oldest", "latest", "inclusive", "include_all_metadata"}
 SCOPE_OF_TYPE = {"public_channel": "channels:read", "private_channel": "groups:read"}

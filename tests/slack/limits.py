@@ -5,6 +5,7 @@ here should pass at Slack. Block types that this project has no use for are refu
 tokens are fake's business.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -134,8 +135,14 @@ def _divider(block: Mapping[str, Any], at: str) -> None:
 
 
 def _image(block: Mapping[str, Any], at: str) -> None:
-    _check_keys(block, {"image_url", "alt_text", "title"}, at)
-    _check_string(block.get("image_url"), 3000, f"{at}/image_url")
+    _check_keys(block, {"image_url", "slack_file", "alt_text", "title"}, at)
+    _want(("image_url" in block) != ("slack_file" in block), "either image_url or slack_file is wanted", at)
+    if "image_url" in block:
+        _check_string(block["image_url"], 3000, f"{at}/image_url")
+    else:
+        file = block["slack_file"]
+        is_file = isinstance(file, Mapping) and set(file) == {"id"} and re.fullmatch(r"F[A-Z0-9]{8,}", str(file["id"]))
+        _want(bool(is_file), "input must match regex pattern: ^[F][A-Z0-9]{8,}$", f"{at}/slack_file/id")
     _check_string(block.get("alt_text"), 2000, f"{at}/alt_text")
     if "title" in block:
         _check_text(block["title"], 2000, f"{at}/title", ("plain_text",))

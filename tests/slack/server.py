@@ -18,6 +18,9 @@ class Workspace(Protocol):
     def answer(self, method: str, token: str, arguments: Mapping[str, Any]) -> Answer | None:
         """What a request gets; None: its connection is dropped."""
 
+    def upload(self, file: str, content: bytes) -> Answer:
+        """What an upload to the address of a file gets."""
+
 
 class Server(ThreadingHTTPServer):
     """Listens on this machine only, on a port (0: any that is free)."""
@@ -44,13 +47,18 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:
             return
+        if self.path.startswith("/upload/"):
+            self._say(self.server.slack.upload(self.path.removeprefix("/upload/"), body))
+            return
         # slack_sdk says JSON also where there is no body at all.
         is_json = body and "json" in self.headers.get("Content-Type", "")
         arguments = json.loads(body) if is_json else dict(parse_qsl(body.decode()))
         token = arguments.pop("token", "") or self.headers.get("Authorization", "").removeprefix("Bearer ")
         answer = self.server.slack.answer(self.path.removeprefix("/api/"), token, arguments)
-        if answer is None:
-            return
+        if answer is not None:
+            self._say(answer)
+
+    def _say(self, answer: Answer) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("X-OAuth-Scopes", ",".join(sorted(self.server.slack.scopes)))

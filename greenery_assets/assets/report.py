@@ -1,0 +1,124 @@
+"""The page that tells the state of the data: the last asset of the daily run, and on its own after any other.
+
+Thin glue: what the page says and looks like is the report package's business.
+"""
+
+import base64
+from typing import Any
+
+import dagster as dg
+
+from greenery_assets.alerts.history import Catalogue
+from greenery_assets.assets.presentation import group_metadata
+from greenery_assets.assets.raw import OWNER
+from greenery_assets.project import WAREHOUSE_POOL
+from greenery_assets.quality import SHAREABLE_REASON
+from greenery_assets.report.facts import Standing
+from greenery_assets.settings import load_settings
+
+REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
+REPORT_JOB = "report_job"
+TOLD = [
+    "raw/events",
+    "raw/orders",
+    "marketing/fact_repeat_rate",
+    "marketing/fact_repeat_indicators",
+    "marketing/int_user_orders",
+    "product/fact_conversion",
+    "product/fact_conversion_by_product",
+    "product/fact_daily",
+    "product/fact_funnel",
+    "product/fact_funnel_by_product",
+    "product/fact_page_views",
+]
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+# Among the last so many runs there is one that did more than to build the page.
+RECENT_RUNS = 20
+
+
+@dg.asset(
+    key=REPORT,
+    group_name="reporting",
+    deps=[dg.AssetKey.from_user_string(name) for name in TOLD],
+    description="One page and one picture for whoever uses the figures: can they be trusted today, what is broken and "
+    "since when, and what do they say. Built after every run, also after one that failed.",
+    owners=[OWNER],
+    kinds={"html"},
+    tags={"layer": "reporting"},
+    metadata={
+        **group_metadata("reporting"),
+        "dagster/column_schema": dg.TableSchema(
+            [
+                dg.TableColumn("verdict", "text", "The state of the data in one sentence."),
+                dg.TableColumn("sources", "table", "How fresh each source is."),
+                dg.TableColumn("checks", "table", "Each assumption, how it stands, and its last 30 runs."),
+                dg.TableColumn(
+                    "figures", "charts", "What came in, who buys again, conversion, funnel, times, revenue."
+                ),
+                dg.TableColumn("assumptions", "list", "What is assumed, why, and what to do when it does not hold."),
+            ]
+        ),
+    },
+    pool=WAREHOUSE_POOL,
+    # After the checks that do not stand in its way: it tells how they came out.
+    op_tags={"dagster/priority": "-1"},
+)
+def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Write the page and the picture to GREENERY_REPORT_DIR."""
+    # With the charts they take half a second, which only this step need wait for.
+    from greenery_assets.definitions import defs  # noqa: PLC0415  it holds this asset
+    from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
+
+    try:
+        report = build_report(context.instance, Catalogue.of(defs.get_repository_def()), load_settings())
+    except ReportError as error:
+        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
+    facts = report.facts
+    picture = base64.b64encode(report.picture.read_bytes()).decode()
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": report.verdict,
+            "picture": dg.MetadataValue.md(f"![{report.verdict}](data:image/png;base64,{picture})"),
+            "page": dg.MetadataValue.path(str(report.page)),
+            # Dagster draws numbers over time: how many checks stand how, and the failing rows of each group.
+            **{f"checks_{standing.value}": facts.count(standing) for standing in Standing},
+            **{f"failing_rows_{group}": rows for group, rows in facts.failing_rows.items()},
+        }
+    )
+
+
+report_job = dg.define_asset_job(
+    REPORT_JOB,
+    selection=dg.AssetSelection.assets(REPORT).without_checks(),
+    description="Tell the state of the data anew from what is there, without building anything else.",
+)
+
+
+@dg.sensor(
+    name="report_sensor",
+    job=report_job,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Has the state of the data built anew after a run that did not come to it: one that a failed check "
+    "stopped, or one of chosen assets and checks.",
+)
+def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the page once for the last run that ended without it."""
+    run_id = run_without_report(context.instance)
+    if run_id is None:
+        return dg.SkipReason("The page tells of the last run.")
+    return dg.RunRequest(run_key=run_id)
+
+
+def run_without_report(instance: dg.DagsterInstance) -> str | None:
+    """The last ended run, if the page was not built in it or since."""
+    built = instance.get_latest_materialization_event(REPORT)
+    for record in instance.get_run_records(
+        dg.RunsFilter(statuses=ENDED), limit=RECENT_RUNS, order_by="update_timestamp"
+    ):
+        run = record.dagster_run
+        if run.job_name == REPORT_JOB:
+            continue
+        is_told = built and (built.run_id == run.run_id or (record.end_time or 0) <= built.timestamp)
+        return None if is_told else run.run_id
+    return None

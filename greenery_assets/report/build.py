@@ -1,0 +1,104 @@
+"""The page and the picture as files: figures read, laid out, drawn and put in the place of the last ones."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import vl_convert
+
+from greenery_assets.alerts.history import Catalogue
+from greenery_assets.quality import read_warehouse
+from greenery_assets.report import wording
+from greenery_assets.report.facts import ReportFacts
+from greenery_assets.report.figures import Figures
+from greenery_assets.report.page import Reader, render_page
+from greenery_assets.report.picture import draw_picture
+from greenery_assets.report.state import read_facts
+from greenery_assets.report.topics import figure_sections
+from greenery_assets.report.warehouse import read_figures
+from greenery_assets.settings import Settings
+
+CHART_LIBRARY = f".charts-{version('vl-convert-python')}.js"
+
+
+class ReportError(Exception):
+    """The report cannot be written; the text says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was built: the verdict, the facts behind it, and the files that tell it."""
+
+    verdict: str
+    facts: ReportFacts
+    page: Path
+    picture: Path
+
+
+def build_report(instance: dg.DagsterInstance, catalogue: Catalogue, settings: Settings) -> Report:
+    """Tell the state of the data as it is known now: a page and a picture, each whole or not at all.
+
+    Raises ReportError.
+    """
+    facts = read_facts(instance, catalogue, settings.ledger_url, datetime.now(UTC))
+    reader = Reader(settings.zone, str(settings.ui_url).rstrip("/"))
+    return write_report(facts, _figures(settings, facts), reader, settings.report_page, settings.report_picture)
+
+
+def write_report(facts: ReportFacts, figures: Figures, reader: Reader, page: Path, picture: Path) -> Report:
+    """Write the page and the picture of these facts and figures. Raises ReportError."""
+    verdict = wording.verdict(facts, reader.zone)
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        library = _chart_library(page.parent)
+        html = render_page(facts, figure_sections(figures), reader, library)
+        _write(page, html.encode())
+        image = draw_picture(verdict, wording.tone(facts), figures, facts.made_at.astimezone(reader.zone))
+        _write(picture, image)
+    except OSError as error:
+        raise ReportError(
+            f"The report cannot be written to {page.parent} ({error.strerror}); name another folder in "
+            "GREENERY_REPORT_DIR, or make room."
+        ) from None
+    return Report(verdict, facts, page, picture)
+
+
+def _figures(settings: Settings, facts: ReportFacts) -> Figures:
+    """What the marts hold; nothing where no run has made a warehouse yet."""
+    warehouse = settings.warehouse_path
+    try:
+        with read_warehouse(warehouse) if warehouse.exists() else duckdb.connect() as connection:
+            return read_figures(connection, facts.made_at.date(), settings.volume_band)
+    except duckdb.IOException as error:
+        raise ReportError(
+            f"The warehouse {warehouse} cannot be read ({str(error).splitlines()[0]}). Wait for the run, or close the "
+            "program, that has it open, and try again; another file can be named in GREENERY_WAREHOUSE_PATH."
+        ) from None
+
+
+def _chart_library(folder: Path) -> str:
+    """The code that draws the charts; kept beside the page, as taking it out of its package takes seconds."""
+    kept = folder / CHART_LIBRARY
+    if not kept.exists():
+        _write(kept, _bundled().encode())
+    return kept.read_text(encoding="utf-8")
+
+
+@cache
+def _bundled() -> str:
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a file in the place of another, whole or not at all: somebody may be reading it."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_bytes(content)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

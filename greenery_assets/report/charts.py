@@ -1,0 +1,253 @@
+"""Vega-Lite charts in one look, drawn on the page by its renderer and in the picture by vl-convert.
+
+Pure: values in, specs out. What is drawn and in which words is the topics' business. Colours come from a palette: the
+page's are CSS variables, so that a chart follows light, dark and print without being drawn again.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from greenery_assets.report.sections import Spec
+
+Values = Sequence[Mapping[str, Any]]
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
+LINE_PX = 250
+ROW_PX = 44
+THIN_ROW_PX = 30
+LABEL_CHARACTERS = 21
+TICKS = 6
+SHAPES = ["circle", "square", "diamond"]
+# D3 writes a plain "," as 1.2e+3.
+WHOLE = ",.0f"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a chart; `series` are told apart by lightness too."""
+
+    ink: str
+    muted: str
+    line: str
+    surface: str
+    series: tuple[str, str, str]
+    band: str
+    bad: str
+
+
+PAGE = Palette(
+    ink="var(--ink)",
+    muted="var(--muted)",
+    line="var(--line)",
+    surface="var(--surface)",
+    series=("var(--series-1)", "var(--series-2)", "var(--series-3)"),
+    band="var(--band)",
+    bad="var(--bad)",
+)
+
+
+def finished(chart: alt.Chart | alt.LayerChart, palette: Palette = PAGE, font: str = FONT) -> Spec:
+    """A chart as wide as its place, as a spec."""
+    wide = chart.properties(
+        width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"), background="transparent"
+    )
+    return dict(configured(wide, palette, font).to_dict())
+
+
+def configured(chart: Any, palette: Palette, font: str) -> Any:
+    """A whole chart in the project's look."""
+    text = {"labelColor": palette.muted, "titleColor": palette.muted, "labelFontSize": 13, "titleFontSize": 13}
+    return chart.configure(
+        font=font,
+        axis={
+            **text,
+            "titleFontWeight": "normal",
+            "gridColor": palette.line,
+            "domainColor": palette.muted,
+            "tickColor": palette.muted,
+            "labelLimit": 220,
+        },
+        legend={**text, "orient": "top", "title": None, "labelLimit": 260, "symbolSize": 110},
+        title={"color": palette.ink, "subtitleColor": palette.muted, "anchor": "start", "fontSize": 15},
+        view={"stroke": None},
+    )
+
+
+def volume(days: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
+    """Rows a day as a line (`day`, `rows`, `usual`) over the band expected (`low`, `high`); crosses on unusual days."""
+    base = alt.Chart(alt.InlineData(values=list(days))).properties(height=LINE_PX)
+    x = _day_axis()
+    title = f"{what} a day" if what else None
+    shown = [
+        _day_tooltip(),
+        alt.Tooltip("rows:Q", title=what, format=WHOLE),
+        alt.Tooltip("expected:N", title="expected"),
+    ]
+    band = base.mark_area(color=palette.band).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q")
+    line = base.mark_line(color=palette.series[0], strokeWidth=2, point=_dots(palette.series[0])).encode(
+        x=x, y=alt.Y("rows:Q", title=title, axis=alt.Axis(format=WHOLE, tickMinStep=1)), tooltip=shown
+    )
+    unusual = [day for day in days if not day["usual"]]
+    # A layer of no rows would make Vega complain.
+    crosses = [
+        alt.Chart(alt.InlineData(values=unusual))
+        .mark_point(shape="cross", filled=True, size=140, color=palette.bad, opacity=1, angle=45)
+        .encode(x=x, y="rows:Q", tooltip=shown)
+    ]
+    return alt.LayerChart(layer=[band, line, *(crosses if unusual else [])])
+
+
+def bars_by_day(days: Values, what: str, number: str, palette: Palette = PAGE) -> alt.Chart:
+    """One bar a day (`day`, `value`), in a number format of D3's."""
+    return (
+        alt.Chart(alt.InlineData(values=list(days)))
+        .mark_bar(color=palette.series[0])
+        .encode(
+            x=_day_axis(),
+            y=alt.Y("value:Q", title=f"{what} a day", axis=alt.Axis(format=number)),
+            tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=number)],
+        )
+        .properties(height=LINE_PX)
+    )
+
+
+def stacked_by_day(days: Values, kinds: Sequence[str], what: str, palette: Palette = PAGE) -> alt.Chart:
+    """One bar a day (`day`, `kind`, `value`), divided by kind, the first at the bottom."""
+    return (
+        alt.Chart(alt.InlineData(values=list(days)))
+        .mark_bar()
+        .encode(
+            x=_day_axis(),
+            y=alt.Y("value:Q", title=f"{what} a day", axis=alt.Axis(format=WHOLE, tickMinStep=1)),
+            color=alt.Color("kind:N", sort=list(kinds), scale=_scale(kinds, palette)),
+            order=alt.Order("place:Q"),
+            tooltip=[
+                _day_tooltip(),
+                alt.Tooltip("kind:N", title=what),
+                alt.Tooltip("value:Q", title="number", format=WHOLE),
+            ],
+        )
+        .properties(height=LINE_PX)
+    )
+
+
+def line_by_day(days: Values, what: str, palette: Palette = PAGE) -> alt.Chart:
+    """A share from 0 to 1 by day (`day`, `value`); a day without one leaves a gap."""
+    return (
+        alt.Chart(alt.InlineData(values=list(days)))
+        .mark_line(color=palette.series[0], strokeWidth=2, point=_dots(palette.series[0]))
+        .encode(
+            x=_day_axis(),
+            y=alt.Y("value:Q", title=what, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
+            tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=".1%")],
+        )
+        .properties(height=LINE_PX)
+    )
+
+
+def bars(rows: Values, what: str, number: str, palette: Palette = PAGE, share: bool = False) -> alt.LayerChart:
+    """A bar for each of some rows (`label`, `value`, `said`), with what is said of it in words at its end."""
+    base, y = _rows(rows)
+    scale = alt.Scale(domain=[0, 1]) if share else alt.Undefined
+    x = alt.X("value:Q", title=what, axis=_number_axis(number, 0.01 if share else 1), scale=scale)
+    bar = base.mark_bar(color=palette.series[0], height=20).encode(
+        x=x, y=y, tooltip=[alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
+    )
+    # Over the bar rather than beside it: on a telephone there is no room at the end of the longest.
+    words = base.mark_text(align="left", baseline="bottom", dy=-12, fontSize=13, color=palette.ink).encode(
+        x=alt.XDatum(0), y=y, text="said:N"
+    )
+    return alt.LayerChart(layer=[bar, words])
+
+
+def steps_by_row(rows: Values, kinds: Sequence[str], what: str, palette: Palette = PAGE) -> alt.LayerChart:
+    """Several numbers for each row (`label`, `kind`, `value`) on one line, a shape for each kind."""
+    base, y = _rows(rows, THIN_ROW_PX)
+    rule = base.mark_line(color=palette.line, strokeWidth=3).encode(
+        x=alt.X("value:Q", title=what, axis=_number_axis(WHOLE, 1)), y=y, detail="label:N"
+    )
+    point = base.mark_point(filled=True, size=95, opacity=1).encode(
+        x="value:Q",
+        y=y,
+        color=alt.Color("kind:N", sort=list(kinds), scale=_scale(kinds, palette)),
+        shape=alt.Shape("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds), range=SHAPES[: len(kinds)])),
+        tooltip=[
+            alt.Tooltip("name:N", title=" "),
+            alt.Tooltip("kind:N", title="step"),
+            alt.Tooltip("value:Q", title=what, format=WHOLE),
+        ],
+    )
+    return alt.LayerChart(layer=[rule, point])
+
+
+def intervals(rows: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
+    """A dot plot: for each row (`label`, `value`, `low`, `high`) a difference of shares, and its interval around it."""
+    base, y = _rows(rows)
+    shown = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
+    interval = base.mark_rule(color=palette.series[0], strokeWidth=3).encode(
+        x=alt.X("low:Q", title=what, axis=_number_axis("+.0%", 0.01)), x2="high:Q", y=y, tooltip=shown
+    )
+    dot = base.mark_point(filled=True, size=140, color=palette.series[0], opacity=1).encode(
+        x="value:Q", y=y, tooltip=shown
+    )
+    nothing = (
+        alt.Chart(alt.InlineData(values=[{}])).mark_rule(color=palette.muted, strokeDash=[4, 4]).encode(x=alt.XDatum(0))
+    )
+    return alt.LayerChart(layer=[nothing, interval, dot])
+
+
+def spreads(rows: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
+    """For each row (`label`) its nine tenths (`p5`, `p95`), its middle half (`p25`, `p75`) and its `median`."""
+    base, y = _rows(rows)
+    shown = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
+    most = base.mark_rule(color=palette.muted, strokeWidth=2).encode(
+        x=alt.X("p5:Q", title=what, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=TICKS)),
+        x2="p95:Q",
+        y=y,
+        tooltip=shown,
+    )
+    half = base.mark_bar(color=palette.series[0], height=18).encode(x="p25:Q", x2="p75:Q", y=y, tooltip=shown)
+    median = base.mark_tick(color=palette.surface, thickness=3, size=18).encode(x="median:Q", y=y, tooltip=shown)
+    return alt.LayerChart(layer=[most, half, median])
+
+
+def _day_axis() -> alt.X:
+    # Days are UTC; the browser's own zone would move them.
+    axis = alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=8)
+    return alt.X("utcyearmonthdate(day):T", title=None, axis=axis)
+
+
+def _day_tooltip() -> alt.Tooltip:
+    return alt.Tooltip("utcyearmonthdate(day):T", title="day", format="%a %-d %b %Y")
+
+
+def _rows(rows: Values, row_px: int = ROW_PX) -> tuple[alt.Chart, alt.Y]:
+    """A chart of rows, and their axis: in the order given, each label in lines and once more in one line (`name`).
+
+    Labels that are cut alike stay apart.
+    """
+    shown: dict[str, str] = {}
+    for label in dict.fromkeys(row["label"] for row in rows):
+        lines = "\n".join(textwrap.wrap(label, LABEL_CHARACTERS, max_lines=2, placeholder=" …")) or label
+        alike = sum(other.startswith(lines) for other in shown.values())
+        shown[label] = f"{lines} ({alike + 1})" if alike else lines
+    values = [{**row, "name": row["label"], "label": shown[row["label"]]} for row in rows]
+    axis = alt.Axis(labelExpr="split(datum.label, '\\n')", ticks=False, domain=False, labelPadding=8)
+    # In pixels, as Vega does not fit a chart into its place whose height is told by the row.
+    base = alt.Chart(alt.InlineData(values=values)).properties(height=row_px * len(shown))
+    return base, alt.Y("label:N", title=None, sort=list(shown.values()), axis=axis)
+
+
+def _number_axis(number: str, smallest_step: float) -> alt.Axis:
+    return alt.Axis(format=number, tickCount=TICKS, tickMinStep=smallest_step)
+
+
+def _scale(kinds: Sequence[str], palette: Palette) -> alt.Scale:
+    return alt.Scale(domain=list(kinds), range=list(palette.series[: len(kinds)]))
+
+
+def _dots(color: str) -> alt.OverlayMarkDef:
+    return alt.OverlayMarkDef(color=color, size=22, filled=True)

@@ -1,0 +1,137 @@
+"""What the page says of checks, sources and tables, as plain values. Where they come from is state's business.
+
+Times are aware; the page shows them in the reader's time zone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from greenery_assets.alerts.observations import MARTS, Outcome, Severity
+
+
+class Standing(StrEnum):
+    """How a check stands: it holds, it fails without or with consequences, or nobody knows."""
+
+    PASSED = "passed"
+    WARNED = "warned"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, outcome: Outcome, severity: Severity) -> "Standing":
+        """A check that could not be evaluated counts as failed: its assumption is not known to hold."""
+        if outcome == Outcome.FAILED and severity == Severity.WARN:
+            return cls.WARNED
+        return cls.FAILED if outcome.is_failing else cls(outcome.value)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its assumption was found not to hold."""
+        return self in {Standing.WARNED, Standing.FAILED}
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """How one run that planned a check found it."""
+
+    standing: Standing
+    ended_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFacts:
+    """A check as it stands: `reason` is what was found, `kept_in` the table of its failing rows, if there is one.
+
+    `since` is when the first of the runs that find it failing now ended; `past` are its last runs, oldest first, the
+    newest included. `is_blocking` tells that it stops what lies downstream when it fails.
+    """
+
+    asset: str
+    name: str
+    group: str
+    assumption: str
+    statement: str
+    owner: str
+    why: str
+    remedy: str
+    is_blocking: bool
+    standing: Standing = Standing.UNKNOWN
+    is_errored: bool = False
+    reason: str = ""
+    failing_rows: int = 0
+    rows_checked: int | None = None
+    kept_in: str = ""
+    since: datetime | None = None
+    past: tuple[PastRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A source table as it was loaded last: its newest row, where rows have a time, and rows set aside."""
+
+    name: str
+    loaded_at: datetime | None
+    rows: int | None
+    rejected: int
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class DailyRunFacts:
+    """The daily run that the page is about; `ended_at` is None while it goes on: the page is its last step.
+
+    `problem` says why it failed where no check says it.
+    """
+
+    run_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    has_failed: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFacts:
+    """Everything the page says but the figures. `built_at` is when each mart was built last, None if it never was."""
+
+    made_at: datetime
+    run: DailyRunFacts | None
+    checks: Sequence[CheckFacts]
+    sources: Sequence[SourceFacts]
+    built_at: Mapping[str, datetime | None] = field(default_factory=dict)
+    notice: str = ""
+
+    @property
+    def stale(self) -> dict[str, datetime | None]:
+        """The marts that the daily run did not refresh, with the time their content is from."""
+        begun = self.run.started_at if self.run else None
+        return {
+            mart: built_at
+            for mart, built_at in sorted(self.built_at.items())
+            if built_at is None or (begun is not None and built_at < begun)
+        }
+
+    @property
+    def failing(self) -> list[CheckFacts]:
+        """Checks that do not hold, those that stop something first, then in order of the graph."""
+        failing = [check for check in self.checks if check.standing.is_failing]
+        return sorted(failing, key=lambda check: check.standing != Standing.FAILED)
+
+    @property
+    def failing_rows(self) -> dict[str, int]:
+        """How many rows break an assumption in each group of assets, all checks together."""
+        rows = dict.fromkeys((check.group for check in self.checks), 0)
+        for check in self.failing:
+            rows[check.group] += check.failing_rows
+        return rows
+
+    def count(self, *standings: Standing) -> int:
+        """How many checks stand so."""
+        return sum(check.standing in standings for check in self.checks)
+
+
+def is_mart(group: str) -> bool:
+    """Whether what a group holds is for analysts to use."""
+    return group in MARTS

@@ -1,0 +1,167 @@
+"""The numbers that the page draws, as plain values: what the marts hold, and the expected band of each day's volume.
+
+Reading them is warehouse's business, wording and drawing them topics' and charts'. A figure that no table holds yet is
+None, or an empty sequence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+
+from greenery_assets.checks import expected_volume
+
+# A year, so that the same season is in sight; older days are counted.
+DAYS_SHOWN = 366
+
+
+@dataclass(frozen=True)
+class DayVolume:
+    """A source's rows on one day (UTC), and the band that A21 would expect; no band without a week before it."""
+
+    day: date
+    rows: int
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it lies within its band, or has none."""
+        return self.low is None or self.high is None or self.low <= self.rows <= self.high
+
+
+@dataclass(frozen=True)
+class Day:
+    """A row of product/fact_daily; revenue in US dollars."""
+
+    day: date
+    orders: int
+    revenue: Decimal
+    first_orders: int
+    returning_orders: int
+    sessions: int
+    conversion_rate: float | None
+
+
+@dataclass(frozen=True)
+class RepeatRate:
+    """The row of marketing/fact_repeat_rate; `rate` from 0 to 1."""
+
+    buyers: int
+    repeat_buyers: int
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """A row of marketing/fact_repeat_indicators, shares from 0 to 1; None over nobody."""
+
+    indicator: str
+    users_with: int
+    users_without: int
+    users_not_judged: int
+    share_with: float | None
+    share_without: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The row of product/fact_conversion, rates from 0 to 1."""
+
+    sessions: int
+    converted: int
+    rate: float | None
+    sessions_without_top: int
+    converted_without_top: int
+    rate_without_top: float | None
+
+
+@dataclass(frozen=True)
+class ProductConversion:
+    """A row of product/fact_conversion_by_product."""
+
+    name: str
+    viewed: int
+    bought: int
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class FunnelStep:
+    """A row of product/fact_funnel, or of product/fact_funnel_by_product, whose rows name a product."""
+
+    step: str
+    sessions: int
+    previous_sessions: int | None
+    drop_off: float | None
+    product: str = ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How long something took, in seconds, over `count` cases: the median, and the middle half and nine tenths."""
+
+    count: int
+    p5: float
+    p25: float
+    median: float
+    p75: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """From order to shipping and from there to the door (marketing/int_user_orders), and how orders stand."""
+
+    orders: int
+    shipped: int
+    delivered: int
+    promised_and_delivered: int
+    late: int
+    to_shipping: Spread | None
+    to_delivery: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Everything that is drawn. `volumes` are by source table, `spent` by event type, `days` the last year's.
+
+    `days_left_out` counts the days of fact_daily before that, `products` all there are, of which the ones with the
+    most sessions are in the sequences by product.
+    """
+
+    volumes: Mapping[str, Sequence[DayVolume]] = field(default_factory=dict)
+    days: Sequence[Day] = ()
+    days_left_out: int = 0
+    repeat: RepeatRate | None = None
+    indicators: Sequence[Indicator] = ()
+    conversion: Conversion | None = None
+    products: int = 0
+    conversion_by_product: Sequence[ProductConversion] = ()
+    funnel: Sequence[FunnelStep] = ()
+    funnel_by_product: Sequence[FunnelStep] = ()
+    spent: Mapping[str, Spread] = field(default_factory=dict)
+    deliveries: Deliveries | None = None
+
+
+def with_band(rows_by_day: Mapping[date, int], today: date, band: float) -> list[DayVolume]:
+    """Each of the last year's days up to the newest with rows, those without any included, with its expected band.
+
+    `band` is in standard deviations, as GREENERY_VOLUME_BAND. Today is not over: it has no band. Days yet to come are
+    left out, as one mistyped date would stretch the year.
+    """
+    known = {day: rows for day, rows in rows_by_day.items() if day <= today}
+    if not known:
+        return []
+    last = max(known)
+    first = max(min(known), last - timedelta(days=DAYS_SHOWN - 1))
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    volumes = []
+    for day in days:
+        expected = expected_volume(known, day, band) if day < today else None
+        low, high = (expected.low, expected.high) if expected else (None, None)
+        volumes.append(DayVolume(day, known.get(day, 0), low, high))
+    return volumes

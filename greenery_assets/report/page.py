@@ -1,0 +1,190 @@
+"""The page: facts and figures laid out as one self-contained HTML file.
+
+Pure. What it says is wording's, sections' and facts' business; its looks are in templates, which escape whatever
+they are given. It asks nothing of the network, and its policy forbids it to.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from greenery_assets.alerts.blocks import duration_in_words, quoted
+from greenery_assets.alerts.wording import owner_name
+from greenery_assets.groups import position
+from greenery_assets.report import wording
+from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing, is_mart
+from greenery_assets.report.sections import Section
+
+TEMPLATES = Path(__file__).parent / "templates"
+FRESHNESS = "A20"
+SHOWN_FAILING = 8
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whom the page speaks to: their time zone, and where their Dagster is."""
+
+    zone: ZoneInfo
+    ui_url: str
+
+
+@dataclass(frozen=True)
+class MartChecks:
+    """The checks of a mart or another group of assets, those that do not hold first."""
+
+    group: str
+    checks: tuple[CheckFacts, ...]
+
+    @property
+    def failing(self) -> int:
+        """How many do not hold."""
+        return sum(check.standing.is_failing for check in self.checks)
+
+    @property
+    def unknown(self) -> int:
+        """How many were not evaluated."""
+        return sum(check.standing == Standing.UNKNOWN for check in self.checks)
+
+
+@dataclass(frozen=True)
+class AssumptionFacts:
+    """Checks that hold the same assumption for the same reason, with what to do when one fails."""
+
+    id: str
+    why: str
+    remedy: str
+    checks: tuple[CheckFacts, ...]
+
+    @property
+    def statements(self) -> list[str]:
+        """What is assumed, each statement once."""
+        return list(dict.fromkeys(check.statement for check in self.checks))
+
+    @property
+    def failing(self) -> int:
+        """How many of its checks do not hold."""
+        return sum(check.standing.is_failing for check in self.checks)
+
+
+def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader, chart_library: str) -> str:
+    """The whole page; `chart_library` is the JavaScript that draws Vega-Lite charts as `vegaEmbed`."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "moment": lambda at: wording.moment(at, facts.made_at, reader.zone),
+        "ago": lambda at: duration_in_words(facts.made_at - at),
+        "owner": owner_name,
+        "strip": strip,
+        "anchor": anchor,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+    }
+    made_at = facts.made_at.astimezone(reader.zone)
+    return environment.get_template("page.html").render(
+        facts=facts,
+        Standing=Standing,
+        title=f"State of the data, {made_at.day} {made_at:%B %Y}",
+        made_at=made_at,
+        verdict=wording.verdict(facts, reader.zone),
+        tone=wording.tone(facts),
+        shown_failing=facts.failing[:SHOWN_FAILING],
+        not_shown=len(facts.failing[SHOWN_FAILING:]),
+        fresh={check.asset.rsplit("/", 1)[-1]: check for check in facts.checks if check.assumption == FRESHNESS},
+        marts=by_mart(facts.checks),
+        assumptions=by_assumption(facts.checks),
+        sections=sections,
+        aged={section.id: ages(section, facts, reader.zone) for section in sections},
+        charts={
+            f"{section.id}-{number}": view.chart
+            for section in sections
+            for number, view in enumerate(section.views)
+            if view.chart is not None
+        },
+        check_link=lambda check: (
+            f"{reader.ui_url}/assets/{quoted(check.asset)}?view=checks&checkDetail={quoted(check.name)}"
+        ),
+        run_link=lambda run_id: f"{reader.ui_url}/runs/{quoted(run_id)}",
+        ui_url=reader.ui_url,
+        style=_verbatim("page.css"),
+        script=_verbatim("page.js"),
+        chart_library=Markup(_closing_no_script(chart_library)),
+    )
+
+
+def by_mart(checks: Iterable[CheckFacts]) -> list[MartChecks]:
+    """The checks of each group, marts first, then what they are made from."""
+    groups: dict[str, list[CheckFacts]] = defaultdict(list)
+    for check in checks:
+        groups[check.group].append(check)
+    order = sorted(groups, key=lambda group: (not is_mart(group), position(group)))
+    worst = [Standing.FAILED, Standing.WARNED, Standing.UNKNOWN, Standing.PASSED]
+    return [
+        MartChecks(group, tuple(sorted(groups[group], key=lambda check: worst.index(check.standing))))
+        for group in order
+    ]
+
+
+def by_assumption(checks: Iterable[CheckFacts]) -> list[AssumptionFacts]:
+    """The assumptions by id; one that is held in several ways, each with a remedy of its own, is there for each."""
+    found: dict[tuple[str, str, str], list[CheckFacts]] = defaultdict(list)
+    for check in checks:
+        found[check.assumption, check.why, check.remedy].append(check)
+    return [AssumptionFacts(*key, tuple(of_it)) for key, of_it in sorted(found.items(), key=lambda item: item[0][0])]
+
+
+def ages(section: Section, facts: ReportFacts, zone: ZoneInfo) -> str:
+    """When a section's figures are from, if that is not the daily run; empty where they are as new as can be."""
+    stale = {table: facts.stale[table] for table in section.tables if table in facts.stale}
+    known: list[datetime] = [at for at in stale.values() if at is not None]
+    if not stale:
+        return ""
+    if not known:
+        return "Not there yet: no run has built it."
+    return f"From {wording.moment(min(known), facts.made_at, zone)}: the daily run did not refresh it."
+
+
+def strip(check: CheckFacts) -> Markup:
+    """The check's last runs as a small drawing, a shape for each: low, cut, full height, or a hollow ring."""
+    standings = [run.standing for run in check.past]
+    shapes: dict[Standing, list[str]] = defaultdict(list)
+    for place, standing in enumerate(standings):
+        shapes[standing].append(_SHAPES[standing].format(x=place * 7))
+    paths = "".join(f'<path class="{standing}" d="{"".join(drawn)}"/>' for standing, drawn in sorted(shapes.items()))
+    width = max(len(standings), 1) * 7 - 1
+    return Markup(
+        f'<svg class="strip" width="{width}" height="16" viewBox="0 0 {width} 16" role="img" aria-label="{{}}">'
+        f"{paths}</svg>"
+    ).format(wording.strip_in_words(standings))
+
+
+_SHAPES = {
+    Standing.PASSED: "M{x} 11h6v5h-6z",
+    Standing.WARNED: "M{x} 16v-4l3 -6l3 6v4z",
+    Standing.FAILED: "M{x} 0h6v16h-6z",
+    Standing.UNKNOWN: "M{x} 13.5a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m1.5 0a1.5 1.5 0 1 1 3 0a1.5 1.5 0 1 1 -3 0",
+}
+
+
+def anchor(text: str) -> str:
+    """What an element may be called by, made of a name."""
+    return re.sub(r"[^\w-]+", "-", text)
+
+
+def _verbatim(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _closing_no_script(code: Any) -> str:
+    return re.sub(r"</(script)", r"<\\/\1", str(code), flags=re.IGNORECASE)

@@ -1,0 +1,249 @@
+"""How checks, sources and marts stand, read from Dagster's history and the alert ledger. Nothing is written.
+
+The ledger knows the runs that the sensor has read; those that ended since, and the one that builds the page, are read
+from Dagster.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from greenery_assets.alerts.history import Catalogue, RunEnd, last_evaluations, read_run, run_ends
+from greenery_assets.alerts.ledger import READ_TO, Ledger
+from greenery_assets.alerts.observations import MARTS, Finding, Outcome, RunObservation, Subject
+from greenery_assets.alerts.past import Seen, last_seen
+from greenery_assets.alerts.schema import LedgerError, open_engine
+from greenery_assets.groups import position
+from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
+
+DAILY_JOB = "daily_job"
+RUNS_SHOWN = 30
+UNREAD_RUNS = 30
+
+
+def read_facts(
+    instance: dg.DagsterInstance,
+    catalogue: Catalogue,
+    ledger_url: str,
+    now: datetime,
+) -> ReportFacts:
+    """Everything the page says but the figures. The daily run may be going on still, with the page as its last step."""
+    remembered, notice = _remembered(ledger_url)
+    daily = next(iter(instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=1)), None)
+    observed = _not_remembered(instance, catalogue, remembered, daily, now)
+    past, findings = _by_subject(remembered.seen, observed)
+    return ReportFacts(
+        made_at=now,
+        run=_daily_run(instance, catalogue, daily, observed) if daily else None,
+        checks=_checks(instance, catalogue, past, findings, remembered.since),
+        sources=_sources(instance, catalogue),
+        built_at=_built_at(instance, catalogue),
+        notice=notice,
+    )
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """What the ledger holds: findings of past runs, how far it has read, and since when checks fail."""
+
+    seen: list[Seen] = field(default_factory=list)
+    read_to: int | None = None
+    since: Mapping[Subject, datetime] = field(default_factory=dict)
+
+
+def _remembered(url: str) -> tuple[_Remembered, str]:
+    try:
+        engine = open_engine(url)
+        try:
+            seen = last_seen(engine, RUNS_SHOWN)
+            with Ledger(engine).transaction() as book:
+                since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
+                read_to = book.progress(READ_TO)
+                return _Remembered(seen, int(read_to) if read_to is not None else None, since), ""
+        finally:
+            engine.dispose()
+    except LedgerError as error:
+        # The figures and the newest state are worth a page without its memory.
+        return _Remembered(), f"Earlier runs are not shown. {error}"
+
+
+def _not_remembered(
+    instance: dg.DagsterInstance,
+    catalogue: Catalogue,
+    remembered: _Remembered,
+    daily: dg.RunRecord | None,
+    now: datetime,
+) -> list[RunObservation]:
+    """What Dagster's log tells beyond the ledger, oldest first: runs that nobody read yet, and the daily one.
+
+    Without a ledger that has begun, how each check was evaluated last is all there is of earlier runs.
+    """
+    known = {seen.run_id for seen in remembered.seen}
+    ends = run_ends(instance, remembered.read_to) if remembered.read_to is not None else []
+    unread = [end for end in ends if end.storage_id > (remembered.read_to or 0) and end.run_id not in known]
+    runs = [run for end in unread[-UNREAD_RUNS:] if (run := read_run(instance, end, catalogue))]
+    daily_id = daily.dagster_run.run_id if daily else ""
+    if daily and daily_id not in known | {run.run_id for run in runs}:
+        # It goes on still, building this page, or nobody has begun to read.
+        ended_at = datetime.fromtimestamp(daily.end_time, UTC) if daily.end_time else now
+        run = read_run(instance, RunEnd(0, daily_id, daily.dagster_run.status.value, ended_at), catalogue)
+        runs += [run] if run else []
+    if not remembered.seen:
+        newer = {run.run_id for run in runs}
+        runs += [run for run in last_evaluations(instance, catalogue) if run.run_id not in newer]
+    return sorted(runs, key=lambda run: run.ended_at)
+
+
+def _by_subject(
+    seen: Iterable[Seen], observed: Iterable[RunObservation]
+) -> tuple[dict[Subject, list[PastRun]], dict[Subject, Finding]]:
+    """The past of each check, oldest first, and the newest finding of those that the observed runs planned."""
+    past: dict[Subject, list[PastRun]] = defaultdict(list)
+    findings: dict[Subject, Finding] = {}
+    for each in seen:
+        past[each.subject].append(PastRun(Standing.of(each.outcome, each.severity), each.ended_at))
+    for run in observed:
+        for finding in run.findings:
+            past[finding.subject].append(PastRun(Standing.of(finding.outcome, finding.severity), run.ended_at))
+            findings[finding.subject] = finding
+    return past, findings
+
+
+def _checks(
+    instance: dg.DagsterInstance,
+    catalogue: Catalogue,
+    past: Mapping[Subject, list[PastRun]],
+    findings: Mapping[Subject, Finding],
+    since: Mapping[Subject, datetime],
+) -> list[CheckFacts]:
+    checks = []
+    # Failing ones that only the ledger knows: what was found is in Dagster's log.
+    failing = {subject for subject, runs in past.items() if subject not in findings and runs[-1].standing.is_failing}
+    found_earlier = _found_earlier(instance, catalogue, failing)
+    for key, spec in catalogue.checks.items():
+        subject = Subject(key.asset_key.to_user_string(), key.name)
+        known = CheckFacts(
+            asset=subject.asset,
+            name=subject.name,
+            group=catalogue.lineage.groups[subject.asset],
+            assumption=str(spec.metadata.get("assumption", "")),
+            statement=spec.description or "",
+            owner=str(spec.metadata.get("owner", "")),
+            why=str(spec.metadata.get("why", "")),
+            remedy=str(spec.metadata.get("remedy", "")),
+            is_blocking=spec.blocking,
+        )
+        runs = past.get(subject, [])[-RUNS_SHOWN:]
+        standing = runs[-1].standing if runs else Standing.UNKNOWN
+        finding = findings.get(subject) or found_earlier.get(subject)
+        if finding and standing.is_failing:
+            known = replace(
+                known,
+                is_errored=finding.outcome == Outcome.ERRORED,
+                reason=finding.reason,
+                failing_rows=finding.failing_rows,
+                rows_checked=finding.rows_checked,
+                kept_in=finding.kept_in,
+            )
+        streak = _failing_since(runs) if standing.is_failing else None
+        opened = since.get(subject) if standing.is_failing else None
+        checks.append(
+            replace(
+                known,
+                standing=standing,
+                since=min(filter(None, (streak, opened)), default=None),
+                past=tuple(runs),
+            )
+        )
+    return sorted(checks, key=lambda check: (position(check.group), check.asset, check.assumption, check.name))
+
+
+def _failing_since(runs: list[PastRun]) -> datetime:
+    """When the first run of the present streak of failures ended; runs that did not evaluate it do not end a streak."""
+    since = runs[-1].ended_at
+    for run in reversed(runs):
+        if run.standing == Standing.PASSED:
+            break
+        if run.standing.is_failing:
+            since = run.ended_at
+    return since
+
+
+def _found_earlier(
+    instance: dg.DagsterInstance, catalogue: Catalogue, subjects: set[Subject]
+) -> dict[Subject, Finding]:
+    if not subjects:
+        return {}
+    wanted = {key: spec for key, spec in catalogue.checks.items() if _subject(key) in subjects}
+    runs = last_evaluations(instance, replace(catalogue, checks=wanted))
+    return {finding.subject: finding for run in runs for finding in run.findings}
+
+
+def _daily_run(
+    instance: dg.DagsterInstance,
+    catalogue: Catalogue,
+    record: dg.RunRecord,
+    observed: Iterable[RunObservation],
+) -> DailyRunFacts:
+    run_id = record.dagster_run.run_id
+    ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
+    has_failed = record.dagster_run.is_failure_or_canceled
+    problem = ""
+    if has_failed and ended_at:
+        found = next((run for run in observed if run.run_id == run_id), None)
+        found = found or read_run(instance, RunEnd(0, run_id, "FAILURE", ended_at), catalogue)
+        problem = found.problem if found else ""
+    started_at = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
+    return DailyRunFacts(run_id, started_at, ended_at, has_failed, problem)
+
+
+def _built_at(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, datetime | None]:
+    names = [
+        name
+        for name, group in catalogue.lineage.groups.items()
+        if group in MARTS and dg.AssetKey.from_user_string(name) in catalogue.built
+    ]
+    built = _materializations(instance, names)
+    return {name: built[name][0] if name in built else None for name in names}
+
+
+def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceFacts]:
+    names = sorted(name for name, group in catalogue.lineage.groups.items() if group == "raw")
+    loaded = _materializations(instance, names)
+    sources = []
+    for name in names:
+        at, metadata = loaded.get(name, (None, {}))
+        newest = metadata.get("newest")
+        rows = metadata.get("dagster/row_count")
+        rejected = metadata.get("rejected_rows")
+        sources.append(
+            SourceFacts(
+                name.rsplit("/", 1)[-1],
+                at,
+                int(str(rows.value)) if rows else None,
+                int(str(rejected.value)) if rejected else 0,
+                datetime.fromtimestamp(float(str(newest.value)), UTC) if newest else None,
+            )
+        )
+    return sources
+
+
+def _materializations(
+    instance: dg.DagsterInstance, names: Iterable[str]
+) -> dict[str, tuple[datetime, Mapping[str, dg.MetadataValue[Any]]]]:
+    """When each asset was materialized last, and what was said of it then."""
+    found: dict[str, tuple[datetime, Mapping[str, dg.MetadataValue[Any]]]] = {}
+    for record in instance.get_asset_records([dg.AssetKey.from_user_string(name) for name in names]):
+        last = record.asset_entry.last_materialization_record
+        if last and last.asset_materialization:
+            at = datetime.fromtimestamp(last.timestamp, UTC)
+            found[record.asset_entry.asset_key.to_user_string()] = at, last.asset_materialization.metadata
+    return found
+
+
+def _subject(key: dg.AssetCheckKey) -> Subject:
+    return Subject(key.asset_key.to_user_string(), key.name)

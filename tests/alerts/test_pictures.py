@@ -1,0 +1,173 @@
+"""The digest carries the report's picture, the one it was written with, and never waits for it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from greenery_assets.alerts import pictures
+from greenery_assets.alerts.delivery import Report
+from greenery_assets.alerts.service import Alerts
+from tests.alerts.recorded import record_run
+from tests.alerts.shop import Shop, transport_to
+from tests.slack.fake import ANY_METHOD, FakeSlack, Fault, Posted
+
+DAILY = "data-daily"
+FIRST, SECOND = b"\x89PNG first", b"\x89PNG second"
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "PAUSES_S", (0.01, 0.01))
+
+
+@pytest.fixture
+def alerts(shop: Shop, slack: FakeSlack) -> Alerts:
+    """The shop's alerts, which may upload the report's picture."""
+    alerts = shop.alerts(transport_to(slack, shop.picture))
+    alerts.begin()
+    return alerts
+
+
+def digest(slack: FakeSlack) -> Posted:
+    (posted,) = slack.messages(DAILY)
+    return posted
+
+
+def pictured(slack: FakeSlack) -> bytes | None:
+    """The picture that the digest shows now."""
+    files = [block["slack_file"]["id"] for block in digest(slack).blocks if block["type"] == "image"]
+    return slack.files.contents[files[0]] if files else None
+
+
+def uploads(slack: FakeSlack) -> int:
+    return len(slack.files.contents)
+
+
+def test_the_digest_carries_the_picture_drawn_in_its_run(shop: Shop, slack: FakeSlack, alerts: Alerts) -> None:
+    shop.picture.write_bytes(FIRST)
+    record_run(shop)
+    alerts.run_pass()
+    assert pictured(slack) == FIRST
+    (block,) = (block for block in digest(slack).blocks if block["type"] == "image")
+    assert "repeat rate" in block["alt_text"]
+
+
+def test_a_picture_of_before_the_run_is_left_out_until_it_is_drawn_anew(
+    shop: Shop, slack: FakeSlack, alerts: Alerts
+) -> None:
+    shop.picture.write_bytes(FIRST)
+    yesterday = (datetime.now().astimezone() - timedelta(days=1)).timestamp()
+    os.utime(shop.picture, (yesterday, yesterday))
+    record_run(shop, "orders=F3")
+    alerts.run_pass()
+    assert pictured(slack) is None
+
+    shop.picture.write_bytes(SECOND)
+    alerts.run_pass()
+    assert pictured(slack) == SECOND
+    assert len(digest(slack).history) == 1
+
+
+def test_an_edit_with_the_same_picture_uploads_it_once(shop: Shop, slack: FakeSlack, alerts: Alerts) -> None:
+    shop.picture.write_bytes(FIRST)
+    record_run(shop, "orders=f3")
+    alerts.run_pass()
+    record_run(shop)
+    shop.picture.touch()
+    alerts.run_pass()
+    assert digest(slack).history
+    assert (pictured(slack), uploads(slack)) == (FIRST, 1)
+
+
+def test_slack_may_need_a_moment_to_show_what_it_took(shop: Shop, slack: FakeSlack, alerts: Alerts) -> None:
+    slack.files.refused = 1
+    shop.picture.write_bytes(FIRST)
+    record_run(shop)
+    alerts.run_pass()
+    assert (pictured(slack), len(slack.all_messages())) == (FIRST, 1)
+
+
+def _lacks_the_scope(slack: FakeSlack) -> None:
+    slack.scopes.discard("files:write")
+
+
+def _refuses_to_show_it(slack: FakeSlack) -> None:
+    slack.files.refused = 99
+
+
+def _refuses_the_upload(slack: FakeSlack) -> None:
+    slack.fault("files.getUploadURLExternal", Fault.error("internal_error"))
+
+
+def _loses_the_end_of_the_upload(slack: FakeSlack) -> None:
+    slack.fault("files.completeUploadExternal", Fault.dropped())
+
+
+@dataclass
+class Day:
+    """A run of the day with its picture, and all that is told of it."""
+
+    shop: Shop
+    alerts: Alerts
+
+    def passes(self) -> Report:
+        self.shop.picture.write_bytes(FIRST)
+        record_run(self.shop)
+        return self.alerts.run_pass()
+
+
+@pytest.fixture
+def day(shop: Shop, alerts: Alerts) -> Day:
+    return Day(shop, alerts)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "words"),
+    [
+        (_lacks_the_scope, "the app lacks the scope files:write: paste the README's manifest again"),
+        (_refuses_to_show_it, "Slack does not show the picture"),
+        (_refuses_the_upload, "could not be uploaded to Slack (internal_error)"),
+        (_loses_the_end_of_the_upload, "could not be uploaded to Slack (RemoteDisconnected)"),
+    ],
+)
+def test_without_its_picture_the_digest_arrives_all_the_same(
+    slack: FakeSlack, day: Day, caplog: pytest.LogCaptureFixture, breaks: Callable[[FakeSlack], None], words: str
+) -> None:
+    breaks(slack)
+    report = day.passes()
+    assert pictured(slack) is None
+    assert len(digest(slack).blocks) > 2
+    assert (report.waiting, report.problems) == (0, [])
+    assert words in caplog.text
+
+
+def test_while_slack_is_down_the_digest_waits_and_then_carries_the_newest_picture(
+    shop: Shop, slack: FakeSlack, alerts: Alerts
+) -> None:
+    slack.fault(ANY_METHOD, Fault.error("service_unavailable"), times=None)
+    shop.picture.write_bytes(FIRST)
+    record_run(shop)
+    assert alerts.run_pass().waiting == 1
+    slack.clear_faults()
+    shop.picture.write_bytes(SECOND)
+    for _ in range(3):
+        alerts.run_pass()
+        with alerts.ledger.transaction() as book:
+            for row in book.waiting():
+                book.mark(row.delivery_id, not_before=None)
+    assert pictured(slack) == SECOND
+
+
+def test_a_missing_picture_has_no_name_and_a_changed_one_another(tmp_path: Path) -> None:
+    picture, since = tmp_path / "picture.png", datetime.now().astimezone() - timedelta(minutes=1)
+    assert pictures.name_of(picture, since) == ""
+    picture.write_bytes(FIRST)
+    name = pictures.name_of(picture, since)
+    assert pictures.read(picture, name) == FIRST
+    picture.write_bytes(SECOND)
+    assert pictures.read(picture, name) is None
+    assert pictures.name_of(picture, since + timedelta(minutes=2)) == ""

@@ -1,0 +1,119 @@
+"""The page and the picture as files: after every daily run, on its own, and never at the cost of the last good one."""
+
+import struct
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from greenery_assets.report.build import ReportError, write_report
+from tests.job import Home, Outcome
+from tests.report.builders import EMPTY, READER, check, facts, figures
+
+PAGE, PICTURE = "state_of_the_data.html", "state_of_the_data.png"
+MOST_BYTES = 2_000_000
+REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
+
+
+@pytest.mark.parametrize("shown", [figures(), EMPTY], ids=["figures", "empty"])
+def test_the_files_are_small_enough_and_whole(tmp_path: Path, shown: object) -> None:
+    report = write_report(facts(), shown, READER, tmp_path / PAGE, tmp_path / PICTURE)  # type: ignore[arg-type]
+    assert report.verdict == "The check holds."
+    html = report.page.read_text()
+    assert html.rstrip().endswith("</html>")
+    assert len(html.encode()) < MOST_BYTES
+    png = report.picture.read_bytes()
+    assert png.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", png[16:24])
+    assert width > 1_000
+    assert height > 300
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(f".{PAGE}")] == []
+
+
+def test_where_nothing_can_be_written_the_reason_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ReportError, match=r"cannot be written to .*file.*GREENERY_REPORT_DIR"):
+        write_report(facts(), EMPTY, READER, tmp_path / "file" / PAGE, tmp_path / "file" / PICTURE)
+
+
+def test_the_last_page_stays_where_a_new_one_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_report(facts(check()), EMPTY, READER, tmp_path / PAGE, tmp_path / PICTURE)
+    before = (tmp_path / PAGE).read_bytes()
+
+    def fails(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fails)
+    with pytest.raises(ReportError, match="No space left on device"):
+        write_report(facts(check(), check("b")), EMPTY, READER, tmp_path / PAGE, tmp_path / PICTURE)
+    assert (tmp_path / PAGE).read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_daily_run_leaves_the_page_and_shows_the_picture_in_dagster(built: tuple[Home, Outcome]) -> None:
+    home, outcome = built
+    assert "reporting/state_of_the_data" in outcome.built
+    page = (home.report / PAGE).read_text()
+    # The newest checks of the run are told, also those of its last steps: it is built after all of them.
+    assert f"All {len(outcome.checks)} checks hold." in page
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        event = instance.get_latest_materialization_event(REPORT)
+    assert event
+    assert event.asset_materialization
+    metadata = event.asset_materialization.metadata
+    assert str(metadata["picture"].value).startswith(
+        f"![All {len(outcome.checks)} checks hold.](data:image/png;base64,iVBOR"
+    )
+    assert metadata["checks_passed"].value == len(outcome.checks)
+    assert {metadata[f"checks_{name}"].value for name in ("warned", "failed", "unknown")} == {0}
+    assert {"failing_rows_staging", "failing_rows_core", "failing_rows_marketing"} <= metadata.keys()
+
+
+@pytest.mark.slow
+def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_once(
+    stopped: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = stopped.copy(tmp_path)
+    for name, value in home.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    from greenery_assets.assets.report import report_sensor, run_without_report  # noqa: PLC0415  reads the settings
+    from greenery_assets.definitions import defs  # noqa: PLC0415
+
+    with dg.DagsterInstance.get() as instance:
+        [run] = instance.get_runs(limit=1)
+        asked = report_sensor(dg.build_sensor_context(instance=instance))
+        assert isinstance(asked, dg.RunRequest)
+        assert asked.run_key == run.run_id
+        assert defs.resolve_job_def("report_job").execute_in_process(instance=instance).success
+        assert run_without_report(instance) is None
+        assert isinstance(report_sensor(dg.build_sensor_context(instance=instance)), dg.SkipReason)
+    page = (home.report / PAGE).read_text()
+    assert "checks fail" in page
+    assert "figures are from today" in page
+
+
+@pytest.mark.slow
+def test_make_report_tells_the_last_state_without_a_run(built: tuple[Home, Outcome], tmp_path: Path) -> None:
+    home = built[0].copy(tmp_path)
+    before = home.warehouse.read_bytes()
+    done = home.command(tmp_path, "report")
+    assert done.returncode == 0, done.stderr
+    assert "checks hold." in done.stdout
+    assert str(home.report / PAGE) in done.stdout
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        assert len(instance.get_runs()) == 1
+    assert home.warehouse.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_make_report_beside_a_program_that_writes_to_the_warehouse_says_what_to_do(
+    built: tuple[Home, Outcome], tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    with duckdb.connect(str(home.warehouse)):
+        done = home.command(tmp_path, "report")
+    assert done.returncode == 1
+    assert "cannot be read" in done.stderr
+    assert "Wait for the run" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

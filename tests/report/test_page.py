@@ -1,0 +1,142 @@
+"""The page as text: whatever a source or a run says is text in it, and nothing in it asks the network for anything."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from greenery_assets.report.facts import PastRun, ReportFacts, Standing
+from greenery_assets.report.figures import FunnelStep, ProductConversion
+from greenery_assets.report.page import by_assumption, by_mart, render_page, strip
+from greenery_assets.report.topics import figure_sections
+from tests.report.builders import EMPTY, NOW, READER, RUN, YESTERDAY, check, facts, figures
+
+SCRIPT = "</script><script>alert(1)</script>"
+LIBRARY = "window.vegaEmbed = () => '</script>';"
+FAILED = check(
+    standing=Standing.FAILED,
+    reason="Two orders have two.",
+    failing_rows=4,
+    rows_checked=3_996,
+    kept_in="quality.order_has_at_most_one_checkout",
+    since=YESTERDAY,
+)
+
+
+def page(day: ReportFacts, **changed: object) -> str:
+    return render_page(day, figure_sections(figures(**changed)), READER, LIBRARY)
+
+
+def visible(html: str) -> str:
+    """The page's text, as it reads."""
+    body = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", html[html.index("<body>") :], flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def test_a_failing_check_says_what_is_wrong_since_when_whose_it_is_and_what_to_do() -> None:
+    stale = {"core/dim_orders": NOW, "marketing/fact_repeat_rate": YESTERDAY}
+    text = visible(page(facts(FAILED, check("another"), built_at=stale)))
+    for words in (
+        "1 of 2 checks fails; marketing figures are from yesterday 06:04.",
+        "Not refreshed by it: marketing/fact_repeat_rate (from yesterday 06:04).",
+        "An order has at most one checkout event.",
+        "Two orders have two.",
+        "Drop the copy at the source.",
+        "4 of 3,996",
+        "data-platform",
+        "quality.order_has_at_most_one_checkout",
+        "From yesterday 06:04: the daily run did not refresh it.",
+    ):
+        assert words in text, words
+
+
+def test_each_check_and_run_is_a_link_into_dagster() -> None:
+    html = page(facts(FAILED))
+    assert (
+        'href="http://dagster.example/assets/staging/stg_events?view=checks&amp;'
+        'checkDetail=order_has_at_most_one_checkout"' in html
+    )
+    assert 'href="http://dagster.example/runs/4f6c8a1e"' in html
+
+
+def test_the_daily_run_is_told_as_it_went() -> None:
+    ended = replace(RUN, ended_at=NOW, has_failed=True, problem="The folder /data is missing.\nName another.")
+    text = visible(page(facts(check(), run=ended)))
+    assert "The last daily run began today 06:00 and failed today 06:05." in text
+    assert "The folder /data is missing. Name another." in text
+    assert "The daily job has not run yet." in visible(page(facts(check(), run=None, built_at={})))
+
+
+@pytest.mark.parametrize("hostile", [SCRIPT, "🌵 <b>bold</b> &amp; \u202e", "x" * 10_000])
+def test_text_of_a_source_is_text(hostile: str) -> None:
+    failed = replace(FAILED, reason=hostile, kept_in=hostile, statement=hostile, remedy=hostile)
+    html = page(
+        facts(failed, notice=hostile),
+        conversion_by_product=[ProductConversion(hostile, 4, 2, 0.5)],
+        funnel_by_product=[FunnelStep(step, 4, None, None, hostile) for step in ("viewed", "added_to_cart", "bought")],
+        products=1,
+    )
+    # The library's own, and the page's: two modules and the data of the charts.
+    assert html.count("</script>") == 3
+    assert "<b>bold" not in html
+    assert hostile in unescape(html)
+
+
+def test_nothing_in_the_page_comes_from_anywhere() -> None:
+    html = page(facts(FAILED))
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy
+    assert policy[1].startswith("default-src 'none';")
+    assert not re.search(r'(src|action)="|url\(|@import', html)
+    assert set(re.findall(r'href="([^"#]*)', html)) <= {
+        "",
+        "data:,",
+        *re.findall(r'href="(http://dagster\.example[^"]*)"', html),
+    }
+
+
+def test_every_chart_has_its_place_and_its_words() -> None:
+    html = page(facts())
+    charts = re.findall(r'id="chart-([\w-]+)" role="img" aria-label="([^"]+)"', html)
+    assert len(charts) == 13
+    assert all(words for _, words in charts)
+
+
+def test_the_page_of_a_day_without_rows_or_runs_is_whole() -> None:
+    empty = render_page(facts(check(), run=None, sources=(), built_at={}), figure_sections(EMPTY), READER, LIBRARY)
+    assert "There are no sessions yet." in visible(empty)
+
+
+def test_a_strip_draws_a_shape_for_each_kind_of_run() -> None:
+    past = tuple(PastRun(standing, NOW - timedelta(days=n)) for n, standing in enumerate(Standing))
+    drawn = strip(check(past=past))
+    assert sorted(re.findall(r'class="(\w+)"', drawn)) == ["failed", "passed", "strip", "unknown", "warned"]
+    assert len(set(re.findall(r' d="M[\d.]+ ([^"]+)"', drawn))) == 4
+    assert 'aria-label="4 runs: 1 passed, 1 warned, 1 failed, 1 not evaluated; the last not evaluated."' in drawn
+
+
+def test_marts_come_first_and_in_each_what_does_not_hold() -> None:
+    checks = [
+        check("a"),
+        check("b", standing=Standing.WARNED),
+        check("c", standing=Standing.FAILED),
+        check("d", group="marketing", asset="marketing/fact_user_orders"),
+    ]
+    groups = by_mart(checks)
+    assert [group.group for group in groups] == ["marketing", "staging"]
+    assert [each.name for each in groups[1].checks] == ["c", "b", "a"]
+    assert (groups[1].failing, groups[1].unknown) == (2, 0)
+
+
+def test_an_assumption_is_listed_once_for_each_remedy() -> None:
+    checks = [
+        check("a"),
+        check("b", statement="Another."),
+        check("c", remedy="Otherwise."),
+        check("d", assumption="A01"),
+    ]
+    listed = by_assumption(checks)
+    assert [(each.id, len(each.checks)) for each in listed] == [("A01", 1), ("A03", 2), ("A03", 1)]
+    assert listed[1].statements == ["An order has at most one checkout event.", "Another."]

@@ -1,0 +1,122 @@
+"""How checks, marts and runs stand, read from real Dagster storage and a real ledger, whoever has read what already."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from greenery_assets.alerts.service import Alerts
+from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
+from greenery_assets.report.state import RUNS_SHOWN, read_facts
+from tests.alerts.recorded import record_run
+from tests.alerts.shop import Shop, transport_to
+from tests.slack.fake import FakeSlack
+
+Read = Callable[[], ReportFacts]
+
+
+@pytest.fixture
+def read(shop: Shop) -> Read:
+    """The facts as a report would have them now."""
+    url = f"sqlite:///{shop.home / 'alerts.sqlite'}"
+    return lambda: read_facts(shop.instance, shop.catalogue, url, datetime.now(UTC))
+
+
+def named(facts: ReportFacts, name: str) -> CheckFacts:
+    return next(check for check in facts.checks if check.name == name)
+
+
+def strips(facts: ReportFacts) -> dict[str, str]:
+    """The past of each check in letters: passed, warned, failed, unknown."""
+    return {check.name: "".join(run.standing.value[0] for run in check.past) for check in facts.checks}
+
+
+def test_before_any_run_nothing_is_claimed(read: Read) -> None:
+    facts = read()
+    assert facts.run is None
+    assert {check.standing for check in facts.checks} == {Standing.UNKNOWN}
+    assert set(facts.built_at.values()) == {None}
+    assert {source.loaded_at for source in facts.sources} == {None}
+
+
+def test_a_run_that_nobody_has_read_yet_is_told_from_dagsters_own_log(shop: Shop, read: Read) -> None:
+    shop.run("orders=F3 events=f2")
+    facts = read()
+    assert strips(facts) == {"orders": "f", "events": "w", "staged": "u", "daily": "u", "users": "u"}
+    orders = named(facts, "orders")
+    assert (orders.failing_rows, orders.rows_checked, orders.kept_in) == (3, 1000, "quality.rows")
+    assert facts.failing_rows == {"raw": 5, "staging": 0, "marketing": 0, "product": 0}
+    assert facts.run
+    assert facts.run.has_failed
+    assert facts.run.problem == ""
+    assert set(facts.stale) == {"marketing/users", "product/daily"}
+
+
+@pytest.mark.parametrize("is_read_by_alerts", [True, False])
+def test_the_past_and_the_beginning_of_a_failure_are_the_same_whoever_has_read_the_runs(
+    shop: Shop, read: Read, slack: FakeSlack, is_read_by_alerts: bool
+) -> None:
+    alerts: Alerts = shop.alerts(transport_to(slack))
+    alerts.begin()
+    ended = []
+    for found in ("orders=f1", "orders=f2 events=f1", "", "events=f1", "orders=f3 events=F2"):
+        shop.run(found)
+        ended.append(shop.ended_at)
+        if is_read_by_alerts:
+            alerts.run_pass()
+    facts = read()
+    # Of these two only the day's figures are made from events.
+    expected = {"orders": "wwppw", "events": "pwpwf", "staged": "ppppp", "users": "ppppp", "daily": "ppppu"}
+    assert strips(facts) == expected
+    assert named(facts, "orders").since == ended[4]
+    assert named(facts, "events").since == ended[3]
+    assert named(facts, "staged").since is None
+    assert (named(facts, "orders").failing_rows, named(facts, "orders").reason) == (3, "3 rows.")
+
+
+def test_what_a_run_did_not_evaluate_is_unknown_though_it_passed_before(shop: Shop, read: Read) -> None:
+    shop.run()
+    shop.run("orders=F1")
+    users = named(read(), "users")
+    assert users.standing == Standing.UNKNOWN
+    assert users.past[-1].standing == Standing.UNKNOWN
+
+
+def test_a_run_of_a_part_changes_only_what_it_was_about(shop: Shop, read: Read) -> None:
+    shop.run("orders=f1 events=f2")
+    shop.run("orders=P", job="raw_orders")
+    facts = read()
+    assert named(facts, "orders").standing == Standing.PASSED
+    assert named(facts, "events").standing == Standing.WARNED
+
+
+def test_a_run_that_failed_without_a_check_says_why_in_words_without_data(shop: Shop, read: Read) -> None:
+    shop.run(breaks="raw/orders")
+    facts = read()
+    assert facts.run
+    assert (facts.run.has_failed, facts.run.problem) == (True, "The step raw__orders failed: ValueError.")
+    assert "alice" not in str(facts)
+
+
+def test_a_check_that_could_not_be_evaluated_counts_as_failed_and_says_so(shop: Shop, read: Read) -> None:
+    shop.run("events=x1")
+    events = named(read(), "events")
+    assert (events.standing, events.is_errored) == (Standing.FAILED, True)
+
+
+def test_only_the_last_thirty_runs_are_shown(shop: Shop, read: Read, slack: FakeSlack) -> None:
+    alerts = shop.alerts(transport_to(slack))
+    alerts.begin()
+    for n in range(RUNS_SHOWN + 5):
+        record_run(shop, "orders=f1" if n < 5 else "")
+    alerts.run_pass()
+    assert strips(read())["orders"] == "p" * RUNS_SHOWN
+
+
+def test_without_its_ledger_the_page_still_knows_the_newest_state_and_says_what_is_missing(shop: Shop) -> None:
+    shop.run("orders=f3")
+    facts = read_facts(shop.instance, shop.catalogue, "sqlite:////nowhere/alerts.sqlite", datetime.now(UTC))
+    assert named(facts, "orders").standing == Standing.WARNED
+    assert facts.notice.startswith(
+        "Earlier runs are not shown. The alert ledger sqlite:////nowhere/alerts.sqlite cannot"
+    )

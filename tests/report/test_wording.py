@@ -1,0 +1,105 @@
+"""The verdict and the page's other sentences: right in number, day and time zone, for whatever came to pass."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from greenery_assets.alerts.observations import Outcome, Severity
+from greenery_assets.report.facts import ReportFacts, Standing
+from greenery_assets.report.numbers import duration, points, share, unit_of
+from greenery_assets.report.wording import moment, strip_in_words, tone, verdict
+from tests.report.builders import NOW, RUN, YESTERDAY, check, facts
+
+UTC_ZONE = ZoneInfo("UTC")
+WARNED, FAILED = check("a", standing=Standing.WARNED), check("b", standing=Standing.FAILED)
+UNKNOWN = check("c", standing=Standing.UNKNOWN)
+STALE = {"core/dim_orders": NOW, "marketing/fact_repeat_rate": YESTERDAY, "marketing/fact_user_orders": YESTERDAY}
+FAILED_RUN = replace(RUN, ended_at=NOW, has_failed=True, problem="The source folder is missing.")
+
+
+@pytest.mark.parametrize(
+    ("day", "said", "how"),
+    [
+        (facts(check("a"), check("b")), "All 2 checks hold.", "good"),
+        (facts(WARNED, check("b")), "1 of 2 checks fails.", "warn"),
+        (facts(WARNED, FAILED, check("d")), "2 of 3 checks fail.", "bad"),
+        (
+            facts(FAILED, UNKNOWN, check("d"), built_at=STALE),
+            "1 of 3 checks fails and 1 was not evaluated; marketing figures are from yesterday 06:04.",
+            "bad",
+        ),
+        (facts(UNKNOWN, check("d")), "1 of 2 checks was not evaluated.", "warn"),
+        (facts(check("a"), run=None, built_at={}), "The check holds.", "good"),
+        (
+            facts(check("a"), built_at={"core/dim_orders": None, "product/fact_daily": None}),
+            "The check holds; core and product figures are not there yet.",
+            "bad",
+        ),
+        (
+            facts(check("a"), run=FAILED_RUN),
+            "The daily run failed: the check holds.",
+            "bad",
+        ),
+        (facts(FAILED, run=FAILED_RUN), "1 of 1 check fails.", "bad"),
+    ],
+)
+def test_the_verdict_is_one_sentence(day: ReportFacts, said: str, how: str) -> None:
+    assert verdict(day, UTC_ZONE) == said
+    assert tone(day) == how
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "said"),
+    [
+        (NOW, "UTC", "today 06:05"),
+        (NOW - timedelta(hours=7), "UTC", "yesterday 23:05"),
+        (NOW - timedelta(hours=7), "Europe/Berlin", "today 00:05"),
+        (datetime(2026, 11, 2, 6, 4, tzinfo=UTC), "UTC", "2 Nov 06:04"),
+        (datetime(2025, 12, 31, 23, 30, tzinfo=UTC), "UTC", "31 Dec 2025 23:30"),
+        (datetime(2025, 12, 31, 23, 30, tzinfo=UTC), "Asia/Tokyo", "1 Jan 08:30"),
+    ],
+)
+def test_a_moment_is_said_as_its_reader_counts_days(at: datetime, zone: str, said: str) -> None:
+    assert moment(at, NOW, ZoneInfo(zone)) == said
+
+
+@pytest.mark.parametrize(
+    ("past", "said"),
+    [
+        ([], "No run has planned it yet."),
+        ([Standing.PASSED], "1 run: 1 passed; the last passed."),
+        (
+            [Standing.PASSED, Standing.UNKNOWN, Standing.WARNED, Standing.FAILED],
+            "4 runs: 1 passed, 1 warned, 1 failed, 1 not evaluated; the last failed.",
+        ),
+    ],
+)
+def test_the_strip_of_runs_is_there_in_words(past: list[Standing], said: str) -> None:
+    assert strip_in_words(past) == said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "severity", "standing"),
+    [
+        (Outcome.PASSED, Severity.ERROR, Standing.PASSED),
+        (Outcome.FAILED, Severity.WARN, Standing.WARNED),
+        (Outcome.FAILED, Severity.ERROR, Standing.FAILED),
+        (Outcome.ERRORED, Severity.WARN, Standing.FAILED),
+        (Outcome.UNKNOWN, Severity.ERROR, Standing.UNKNOWN),
+    ],
+)
+def test_each_outcome_stands_for_something(outcome: Outcome, severity: Severity, standing: Standing) -> None:
+    assert Standing.of(outcome, severity) == standing
+
+
+def test_numbers_are_said_in_the_unit_that_suits_them() -> None:
+    assert [duration(seconds) for seconds in (48, 300, 18_000, 320_000)] == [
+        "48.0 seconds",
+        "5.0 minutes",
+        "5.0 hours",
+        "3.7 days",
+    ]
+    assert unit_of([]) == ("seconds", 1)
+    assert (share(0.79838), share(None), points(-0.0904), points(None)) == ("79.8 %", "none", "-9.0 points", "none")
