@@ -37,6 +37,11 @@ class Kind(StrEnum):
         """Whether people first read of this episode by it."""
         return self in {Kind.OPENED, Kind.REOPENED, Kind.FLAPPING}
 
+    @property
+    def reaches_channel(self) -> bool:
+        """Whether the channel shows it, and not only the thread: what people must not miss."""
+        return self.starts_thread or self in {Kind.RAISED, Kind.REMINDED}
+
 
 @dataclass(frozen=True)
 class Silence:
@@ -69,9 +74,9 @@ class Incident:
     """One episode of a subject failing.
 
     `finding` is the newest failing one, `announced` the one people last read about (None: nobody was told),
-    `folded_under` the cause whose thread speaks for it, `held_back` the checks that its run left unevaluated,
-    `awaiting` what must be built or evaluated before a failed run counts as made good. One that was closed
-    because its check is gone was resolved by no run. Times are UTC.
+    `notified_at` when the channel last showed it, `folded_under` the cause whose thread speaks for it, `held_back`
+    the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run counts
+    as made good. One that was closed because its check is gone was resolved by no run. Times are UTC.
     """
 
     subject: Subject

@@ -3,7 +3,7 @@
 Pure: (state, observation, policy, now) -> (state, transitions).
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
@@ -53,8 +53,7 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
         incident = track.open_incident
         if incident is None or policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
             continue
-        happened = _due(incident, after, lineage, policy, now)
-        if happened:
+        for happened in _due(incident, after, lineage, policy, now):
             after[subject] = replace(track, incident=happened.incident)
             transitions.append(happened)
     return after, transitions
@@ -84,7 +83,7 @@ def acknowledge(track: Track, by: str, now: datetime) -> tuple[Track, list[Trans
     incident = track.open_incident
     if incident is None or incident.announced is None or incident.acknowledged_by == by:
         return track, []
-    changed = replace(incident, acknowledged_by=by, notified_at=now)
+    changed = replace(incident, acknowledged_by=by)
     return replace(track, incident=changed), [Transition(Kind.ACKNOWLEDGED, changed, now)]
 
 
@@ -226,7 +225,7 @@ class _Judge:
         return resolved
 
     def _tell(self, kind: Kind, incident: Incident, before: Finding | None = None) -> Incident:
-        told = incident if incident.folded_under else _announce(incident, self.now)
+        told = incident if incident.folded_under else _announce(kind, incident, self.now)
         self.transitions.append(
             Transition(kind, told, self.run.ended_at, self.run.run_id, before or incident.announced)
         )
@@ -290,26 +289,25 @@ def _blocks(cause: Subject, state: State) -> bool:
     return incident is not None and incident.blocks
 
 
-def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now: datetime) -> Transition | None:
-    """What is to be told of an open, unsilenced incident by now."""
+def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
+    """What is to be told of an open, unsilenced incident by now, in order; the last carries it as it is then."""
     if incident.folded_under and _blocks(incident.folded_under, state):
-        return None
+        return
     if incident.announced is None:
         cause = _cause(incident.subject, state, lineage)
         folded = replace(incident, folded_under=cause)
-        if cause:
-            return Transition(Kind.FOLDED, folded, now, incident.last_run)
-        told = _announce(folded, now)
-        return Transition(_opening(told), told, now, incident.last_run)
-    kind = None if incident.is_flapping else _difference(incident.announced, incident.finding)
-    if kind:
-        on_it = "" if kind == Kind.RAISED else incident.acknowledged_by
-        told = replace(_announce(incident, now), acknowledged_by=on_it)
-        return Transition(kind, told, now, incident.last_run, incident.announced)
+        kind = Kind.FOLDED if cause else _opening(folded)
+        yield Transition(kind, folded if cause else _announce(kind, folded, now), now, incident.last_run)
+        return
+    changed = None if incident.is_flapping else _difference(incident.announced, incident.finding)
+    if changed:
+        before, incident = incident.announced, _announce(changed, incident, now)
+        if changed == Kind.RAISED:
+            incident = replace(incident, acknowledged_by="")
+        yield Transition(changed, incident, now, incident.last_run, before)
     is_old = now - (incident.notified_at or incident.opened_at) >= policy.renotify_after[incident.finding.severity]
     if is_old and not incident.acknowledged_by:
-        return Transition(Kind.REMINDED, replace(incident, notified_at=now), now, incident.last_run)
-    return None
+        yield Transition(Kind.REMINDED, replace(incident, notified_at=now), now, incident.last_run)
 
 
 def _difference(before: Finding, now: Finding) -> Kind | None:
@@ -336,8 +334,10 @@ def _opening(incident: Incident) -> Kind:
     return Kind.OPENED if incident.episode == 1 else Kind.REOPENED
 
 
-def _announce(incident: Incident, now: datetime) -> Incident:
-    return replace(incident, announced=incident.finding, notified_at=now, folded_under=None)
+def _announce(kind: Kind, incident: Incident, now: datetime) -> Incident:
+    # Who reads only the channel has not heard of what is told in the thread.
+    notified_at = now if kind.reaches_channel else incident.notified_at
+    return replace(incident, announced=incident.finding, notified_at=notified_at, folded_under=None)
 
 
 def _turns(evaluations: str) -> int:

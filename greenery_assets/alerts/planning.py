@@ -22,9 +22,6 @@ from greenery_assets.alerts.messages import (
 from greenery_assets.alerts.observations import Lineage, Severity
 from greenery_assets.alerts.routing import Routing
 
-# What people must not miss although it happens in an old thread is shown in the channel as well.
-SHOWN_IN_CHANNEL = {Kind.RAISED, Kind.REMINDED}
-
 
 class Form:
     """How the first message of a thread is worded."""
@@ -134,7 +131,7 @@ class Planner:
         return root
 
     def _tell_changes(self, plan: Plan, thread: Thread, happening: list[Transition]) -> None:
-        is_broadcast = any(happened.kind in SHOWN_IN_CHANNEL for happened in happening)
+        is_broadcast = any(happened.kind.reaches_channel for happened in happening)
         for message in change_messages(happening, self.reader):
             plan.messages.append(
                 Outgoing(self.new_id(), thread.channel, message, thread.root, is_broadcast=is_broadcast)

@@ -186,6 +186,23 @@ def test_what_stays_open_is_recalled_in_the_channel(step: Step, alerts: Alerts, 
     assert all(reply.broadcast for reply in slack.thread(CHANNEL, slack.messages(CHANNEL)[0].ts))
 
 
+def test_what_gets_worse_every_day_is_recalled_in_the_channel_and_calls_the_owner(
+    shop: Shop, alerts: Alerts, slack: FakeSlack
+) -> None:
+    first = datetime.now(UTC)
+    for day in range(3):
+        now = first + timedelta(days=day)
+        record_run(shop, f"orders=F{day + 1}", now)
+        alerts.read_news(now)
+        alerts.mind_the_time(now + timedelta(seconds=10))
+        alerts.deliver()
+    told = slack.thread(CHANNEL, slack.messages(CHANNEL)[0].ts)
+    assert [(reply.text.split()[0], reply.broadcast, bool(pings(reply))) for reply in told] == [
+        ("Worse:", False, False),
+        ("Still", True, True),
+    ] * 2
+
+
 def test_a_silence_holds_messages_back_until_it_ends(step: Step, alerts: Alerts, slack: FakeSlack) -> None:
     ends = datetime.now(UTC) + timedelta(hours=1)
     alerts.silence(Silence("raw/*", "*", "The export is being moved.", ends))
