@@ -100,17 +100,15 @@ class Channel:
 
     shop: Shop
     folder: Path
+    timezone: str
     slack: FakeSlack
     driver: Driver
     ledger: Ledger
 
     def kills_pass(self, *, settle_s: float = 0, at: int | None = None, after_s: float | None = None) -> bool:
         """Run a pass, killed at a step or after a time if given; returns whether it was before its end."""
-        was_killed = self.driver.kills(
-            Command(
-                str(self.shop.home), str(self.folder), self.slack.token, self.slack.url, noon(), settle_s, at, after_s
-            )
-        )
+        where = str(self.shop.home), str(self.folder), self.slack.token, self.slack.url, self.timezone
+        was_killed = self.driver.kills(Command(*where, settle_s, at, after_s))
         self._let_arrive()
         return was_killed
 
@@ -185,8 +183,14 @@ def driver() -> Iterator[Driver]:
         yield driver
 
 
+@pytest.fixture
+def timezone() -> str:
+    """A time zone in which a test begins at about noon, so that no other day begins during it."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
 @contextmanager
-def channel_of(shop: Shop, driver: Driver, folder: Path) -> Iterator[Channel]:
+def channel_of(shop: Shop, driver: Driver, folder: Path, timezone: str) -> Iterator[Channel]:
     folder.mkdir()
     with FakeSlack() as slack, closing(Ledger.open(f"sqlite:///{folder / LEDGER}")) as ledger:
         for name in ("data-alerts", "data-daily"):
@@ -195,12 +199,7 @@ def channel_of(shop: Shop, driver: Driver, folder: Path) -> Iterator[Channel]:
             book.set_progress(READ_TO, "0")
             book.set_progress(STARTED_AFTER, "0")
             book.set_progress(FIRST_PASS, datetime.now(UTC).isoformat())
-        yield Channel(shop, folder, slack, driver, ledger)
-
-
-def noon() -> str:
-    """A time zone in which it is about noon, so that no other day begins during a test."""
-    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+        yield Channel(shop, folder, timezone, slack, driver, ledger)
 
 
 def _shown(message: Posted) -> tuple[str, list[dict[str, Any]], bool]:
@@ -213,17 +212,17 @@ def _delivery_id(message: Posted) -> str:
 
 
 def test_killed_at_any_step_of_a_pass_each_transition_is_told_once(
-    shop: Shop, driver: Driver, tmp_path: Path, record_property: Record
+    shop: Shop, driver: Driver, tmp_path: Path, timezone: str, record_property: Record
 ) -> None:
     for run in SHORT_HISTORY:
         shop.run(**run)
-    with channel_of(shop, driver, tmp_path / "undisturbed") as undisturbed:
+    with channel_of(shop, driver, tmp_path / "undisturbed", timezone) as undisturbed:
         undisturbed.finish()
         expected, messages = undisturbed.content, len(undisturbed.slack.all_messages())
     kills = sending = repeated = 0
     is_through = False
     while not is_through:
-        with channel_of(shop, driver, tmp_path / f"killed_{kills}") as disturbed:
+        with channel_of(shop, driver, tmp_path / f"killed_{kills}", timezone) as disturbed:
             if disturbed.kills_pass(at=kills + 1):
                 kills += 1
                 sending += len(disturbed.being_sent)
@@ -243,13 +242,13 @@ def test_killed_at_any_step_of_a_pass_each_transition_is_told_once(
 
 
 def test_killed_a_hundred_times_at_random_each_transition_is_told_once(
-    shop: Shop, driver: Driver, tmp_path: Path, record_property: Record
+    shop: Shop, driver: Driver, tmp_path: Path, timezone: str, record_property: Record
 ) -> None:
     chance = random.Random(SEED)
     history = cycle(LONG_HISTORY)
     with (
-        channel_of(shop, driver, tmp_path / "undisturbed") as undisturbed,
-        channel_of(shop, driver, tmp_path / "disturbed") as disturbed,
+        channel_of(shop, driver, tmp_path / "undisturbed", timezone) as undisturbed,
+        channel_of(shop, driver, tmp_path / "disturbed", timezone) as disturbed,
     ):
         for method in ("chat.postMessage", "chat.update"):
             disturbed.slack.fault(method, Fault(after=SLACK_TAKES_S, accepts=True), times=None)
@@ -283,7 +282,7 @@ def test_killed_while_its_ledger_is_made_it_begins_anew(shop: Shop, driver: Driv
         for at in range(1, 1000, POINTS_SKIPPED_IN_THE_MAKING):
             folder = tmp_path / f"killed_at_{at}"
             folder.mkdir()
-            where = str(shop.home), str(folder), slack.token, slack.url, noon(), 0.0
+            where = str(shop.home), str(folder), slack.token, slack.url, "UTC", 0.0
             was_killed = driver.kills(Command(*where, dies_at=at))
             assert not driver.kills(Command(*where))
             if not was_killed:
