@@ -6,12 +6,13 @@ Pure: (state, observation, policy, now) -> (state, transitions).
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from itertools import pairwise
 
+from greenery_assets.alerts.failed_runs import failed_run, stopping, unevaluated
 from greenery_assets.alerts.incidents import Incident, Kind, Policy, State, Track, Transition
 from greenery_assets.alerts.observations import (
     MARTS,
-    RETRIED,
     Finding,
     Lineage,
     MartState,
@@ -112,7 +113,7 @@ class _Judge:
     def see_run(self) -> None:
         """Take in how the run itself ended, and which failed runs of before it makes good."""
         done = self.run.built | {found.subject.id for found in self.run.findings if found.outcome != Outcome.UNKNOWN}
-        failed = _failed_run(self.run)
+        failed = failed_run(self.run)
         for subject, track in sorted(self.state.items()):
             incident = track.open_incident
             if incident is None or not subject.is_job or (failed and failed.subject == subject):
@@ -126,13 +127,13 @@ class _Judge:
         if failed:
             track = self.state.get(failed.subject, Track())
             earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
-            left = self.run.not_built | {unknown.id for unknown in _unknown(self.run)}
+            left = self.run.not_built | {unknown.id for unknown in unevaluated(self.run)}
             self.state[failed.subject] = Track(
                 incident=replace(
                     self._failing(track, failed, ""),
                     awaiting=earlier | left,
                     marts=self._marts(name for name in self.run.not_built if self.lineage.groups.get(name) in MARTS),
-                    held_back=len(_unknown(self.run)),
+                    held_back=len(unevaluated(self.run)),
                 )
             )
         self._renew_marts()
@@ -158,13 +159,32 @@ class _Judge:
                 self.state[subject] = replace(track, incident=replace(incident, marts=marts))
 
     def _with_impact(self, incident: Incident) -> Incident:
-        """With the marts that are made from it, and the checks that an ERROR held back."""
+        """With the marts that are made from it, and the checks that it held back by stopping the run."""
         asset = incident.subject.asset
         held_back = 0
-        if incident.finding.severity == Severity.ERROR:
-            reach = {asset, *self.lineage.downstream(asset)}
-            held_back = sum(unknown.asset in reach for unknown in _unknown(self.run))
+        if incident.finding.severity == Severity.ERROR or incident.finding in self._stopping:
+            held_back = (
+                sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
+            )
         return replace(incident, marts=self._marts(self.lineage.marts_from(asset)), held_back=held_back)
+
+    @cached_property
+    def _stopping(self) -> list[Finding]:
+        return stopping(self.run)
+
+    @cached_property
+    def _unexplained(self) -> int:
+        """How many checks were not evaluated though they lie downstream of nothing that failed.
+
+        The run was stopped before it came to them, by any of its failing checks if by nothing else.
+        """
+        if not self._stopping or failed_run(self.run):
+            return 0
+        reach = frozenset[str]().union(*(self._reach(found.subject.asset) for found in self._stopping))
+        return sum(unknown.asset not in reach for unknown in unevaluated(self.run))
+
+    def _reach(self, asset: str) -> frozenset[str]:
+        return self.lineage.downstream(asset) | {asset}
 
     def _failing(self, track: Track, finding: Finding, evaluations: str) -> Incident:
         earlier = track.open_incident
@@ -233,43 +253,6 @@ class _Judge:
 
     def _marts(self, names: Iterable[str]) -> tuple[MartState, ...]:
         return tuple(MartState(name, name in self.run.built, self.run.data_of.get(name)) for name in sorted(names))
-
-
-def ends_by_itself(run: RunObservation) -> bool:
-    """Whether a run came to its end: well, or stopped by its checks."""
-    return run.succeeded or (run.status == "FAILURE" and _failed_run(run) is None)
-
-
-def _unknown(run: RunObservation) -> list[Subject]:
-    """The checks that a run planned and did not evaluate."""
-    return [found.subject for found in run.findings if found.outcome == Outcome.UNKNOWN]
-
-
-def _failed_run(run: RunObservation) -> Finding | None:
-    """What is wrong with the run itself, where its checks do not say it."""
-    unknown = _unknown(run)
-    explained = any(
-        found.outcome == Outcome.ERRORED or (found.outcome == Outcome.FAILED and found.severity == Severity.ERROR)
-        for found in run.findings
-    )
-    if run.status == RETRIED or (explained and not run.problem) or (run.succeeded and not unknown):
-        return None
-    if run.status == "CANCELED":
-        reason = "The run was canceled before it was through."
-    elif run.succeeded:
-        reason = "The run ended well, but not all of its checks were evaluated."
-    else:
-        reason = run.problem or "The run failed; its log says why."
-    return Finding(
-        subject=Subject("", run.job),
-        outcome=Outcome.FAILED,
-        owner=run.owner,
-        severity=Severity.ERROR if run.status == "FAILURE" else Severity.WARN,
-        statement="Every run ends well and evaluates all of its checks.",
-        reason=reason,
-        remedy="Open the run and read its last lines. Mend the cause, then run the job again.",
-        failing_rows=len(unknown),
-    )
 
 
 def _cause(subject: Subject, state: State, lineage: Lineage) -> Subject | None:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from greenery_assets.alerts.daily import Editor
 from greenery_assets.alerts.delivery import SETTLE, Deliverer, Report, Transport
+from greenery_assets.alerts.failed_runs import ends_by_itself
 from greenery_assets.alerts.history import (
     Catalogue,
     RunEnd,
@@ -29,7 +30,7 @@ from greenery_assets.alerts.history import (
 )
 from greenery_assets.alerts.incidents import Incident, Policy, Silence, State, Track, Transition
 from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Book, Ledger
-from greenery_assets.alerts.lifecycle import acknowledge, ends_by_itself, observe, retire, time_passes
+from greenery_assets.alerts.lifecycle import acknowledge, observe, retire, time_passes
 from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.observations import RunObservation
 from greenery_assets.alerts.planning import Planner

@@ -209,7 +209,7 @@ F3, F9, WARN3 = (finding(SUBJECTS["orders"], code) for code in ("F3", "F9", "f3"
             "orders",
             {"is_flapping": False, "announced": F9},
         ),
-        ("orders=F3 staged=? users=? daily=? events=?", "orders", {"held_back": 3}),
+        ("orders=F3 staged=? users=? daily=? events=?", "orders", {"held_back": 4}),
     ],
 )
 def test_after_a_history_an_incident_remembers(history: str, name: str, fields: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ JOB_RUNS: list[tuple[str, dict[str, Any], Severity | None]] = [
     ("failed by a blocking check", {"found": findings("orders=F3 staged=?")}, None),
     ("failed by a check that errored", {"found": findings("orders=x"), "status": "FAILURE"}, None),
     ("failed by more than a check", {"found": findings("orders=F3"), "problem": "No disk."}, Severity.ERROR),
+    ("canceled after a blocking check failed", {"found": findings("orders=F3"), "status": "CANCELED"}, Severity.WARN),
+    ("succeeded, one check errored, one left unknown", {"found": findings("orders=x users=?")}, Severity.WARN),
     ("canceled", {"status": "CANCELED"}, Severity.WARN),
     ("succeeded with a check left unknown", {"found": findings("orders=?")}, Severity.WARN),
     ("succeeded", {"found": findings("orders=P")}, None),
@@ -29,6 +31,38 @@ JOB_RUNS: list[tuple[str, dict[str, Any], Severity | None]] = [
 def test_a_run_is_an_incident_itself_where_no_check_explains_it(run: dict[str, Any], severity: Severity | None) -> None:
     jobs = [happened.incident for happened in Story().see(**run) if happened.incident.subject.is_job]
     assert [(job.subject, job.finding.severity) for job in jobs] == ([(SUBJECTS["job"], severity)] if severity else [])
+
+
+HELD_BACK: list[tuple[str, dict[str, Any], dict[str, int]]] = [
+    ("what lies downstream", {"found": findings("orders=F3 staged=? users=?")}, {"orders": 2}),
+    ("what lies elsewhere, as the run stopped before it", {"found": findings("events=F3 orders=?")}, {"events": 1}),
+    (
+        "what lies downstream of one is not the other's doing, what lies elsewhere may be either's",
+        {"found": findings("orders=F3 daily=F1 users=? events=?")},
+        {"orders": 2, "daily": 1},
+    ),
+    (
+        "a run that failed for another reason too has what lies elsewhere",
+        {"found": findings("events=F3 daily=? orders=? users=?"), "problem": "No disk."},
+        {"events": 1, "job": 3},
+    ),
+    (
+        "a check that errored and so stopped the run",
+        {"found": findings("events=x orders=?"), "status": "FAILURE"},
+        {"events": 1},
+    ),
+    ("a warning none", {"found": findings("events=f3 orders=F1 users=?")}, {"events": 0, "orders": 1}),
+]
+
+
+@pytest.mark.parametrize(("run", "held_back"), [pytest.param(*row[1:], id=row[0]) for row in HELD_BACK])
+def test_each_check_that_was_not_evaluated_is_counted_as_held_back_by(
+    run: dict[str, Any], held_back: dict[str, int]
+) -> None:
+    story = Story()
+    story.see(**run)
+    incidents = {name: story.state[SUBJECTS[name]].incident for name in held_back}
+    assert {name: found.held_back for name, found in incidents.items() if found} == held_back
 
 
 LEFT = {"status": "FAILURE", "not_built": ["staging/orders", "marketing/users"], "found": findings("users=?")}

@@ -132,6 +132,12 @@ def test_what_is_not_evaluated_is_neither_resolved_nor_passed(step: Step, slack:
     assert "2 checks" in slack.messages(CHANNEL)[1].text
 
 
+def test_checks_that_a_stopped_run_did_not_come_to_are_counted_wherever_they_lie(step: Step, slack: FakeSlack) -> None:
+    step("events=F3 orders=?")
+    (told,) = slack.messages(CHANNEL)
+    assert "*Not evaluated because of this:* 1 check" in told.text
+
+
 def test_a_run_that_fails_without_a_failing_check_is_told_without_its_exceptions_text(
     step: Step, slack: FakeSlack
 ) -> None:
