@@ -43,6 +43,7 @@ class Editor:
         if not runs and not is_late:
             return None
         open_incidents = list(book.open_incidents().values())
+        known = self.lineage.groups.keys()
         silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
         last = runs[-1] if runs else None
         facts = DigestFacts(
@@ -55,7 +56,7 @@ class Editor:
             open_incidents=tuple(incident for incident, silence in silenced if silence is None),
             silenced=tuple((incident, silence) for incident, silence in silenced if silence),
             figures=(),
-            stale=_stale(open_incidents),
+            stale=_stale([*open_incidents, *book.left_old()], known),
             # One of before the run would contradict the words beside it.
             picture=pictures.name_of(self.picture, last.started_at) if last else "",
         )
@@ -103,12 +104,13 @@ def _column(state: CheckState) -> str:
     return state.outcome.value
 
 
-def _stale(incidents: Sequence[Incident]) -> tuple[MartState, ...]:
+def _stale(incidents: Sequence[Incident], known: Set[str]) -> tuple[MartState, ...]:
+    """The marts that incidents stopped, the resolved ones among them, and that the project still has."""
     stale = {
         mart.asset: mart
         for incident in incidents
-        if incident.finding.severity == Severity.ERROR or incident.subject.is_job
+        if incident.stops
         for mart in incident.marts
-        if not mart.is_refreshed
+        if not mart.is_refreshed and mart.asset in known
     }
     return tuple(stale[asset] for asset in sorted(stale))

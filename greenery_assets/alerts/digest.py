@@ -127,7 +127,7 @@ def _figures_are_old(facts: DigestFacts, reader: Reader) -> str:
     """ "; core and marketing figures are from 21 Nov 06:04 UTC": of each mart with old figures, since when."""
     by_mart = defaultdict(list)
     for state in facts.stale:
-        by_mart[state.asset.split("/", 1)[0]].append(state)
+        by_mart[state.mart].append(state)
     by_age = defaultdict(list)
     for mart, states in sorted(by_mart.items()):
         is_dated = any(state.data_of for state in states)

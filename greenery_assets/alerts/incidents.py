@@ -102,6 +102,16 @@ class Incident:
         return self.resolved_at is None
 
     @property
+    def stops(self) -> bool:
+        """Whether marts that were not refreshed are its doing: an ERROR's, or a run's that left them behind."""
+        return self.finding.severity == Severity.ERROR or self.subject.is_job
+
+    @property
+    def old_marts(self) -> tuple[MartState, ...]:
+        """What it left with the data of before it was resolved, and no run has built since; none while it is open."""
+        return () if self.is_open else tuple(mart for mart in self.marts if not mart.is_refreshed)
+
+    @property
     def blocks(self) -> bool:
         """Whether it is a failing ERROR check that people know of and that speaks for itself."""
         return (

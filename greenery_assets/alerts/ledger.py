@@ -175,11 +175,17 @@ class Book:
             if track.evaluations != earlier.evaluations:
                 self._upsert_track(subject, evaluations=track.evaluations)
             if track.incident and track.incident != earlier.incident:
-                body = INCIDENT.dump_json(track.incident).decode()
-                which = _is_episode(track.incident)
-                values = {"is_open": track.incident.is_open, "body": body}
-                if not self._do(update(incidents).where(which).values(values)).rowcount:
-                    self._do(insert(incidents).values(**_key(subject), episode=track.incident.episode, **values))
+                self.save_incident(track.incident)
+
+    def save_incident(self, incident: Incident) -> None:
+        """Keep an incident as it is by now."""
+        values = {
+            "is_open": incident.is_open,
+            "has_old_marts": bool(incident.old_marts),
+            "body": INCIDENT.dump_json(incident).decode(),
+        }
+        if not self._do(update(incidents).where(_is_episode(incident)).values(values)).rowcount:
+            self._do(insert(incidents).values(**_key(incident.subject), episode=incident.episode, **values))
 
     def record_outcomes(self, run: RunObservation) -> None:
         """Keep how each check of a run was found, for the counts by mart."""
@@ -202,6 +208,11 @@ class Book:
         """Every open incident by its number, oldest first."""
         rows = self._do(select(incidents).where(incidents.c.is_open).order_by(incidents.c.id))
         return {row.id: _incident(row) for row in rows}
+
+    def left_old(self) -> list[Incident]:
+        """Every resolved incident that left marts with the data of before, oldest first."""
+        rows = self._do(select(incidents).where(incidents.c.has_old_marts).order_by(incidents.c.id))
+        return [_incident(row) for row in rows]
 
     # Threads
 

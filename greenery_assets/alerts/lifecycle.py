@@ -72,7 +72,11 @@ def retire(state: State, lineage: Lineage, checks: Set[Subject], now: datetime) 
             known = lineage.groups.keys() | {check.id for check in checks}
             after[subject] = replace(track, incident=replace(incident, awaiting=incident.awaiting & known))
         elif replace(subject, partition="") not in checks:
-            closed = replace(incident, resolved_at=now, is_flapping=False, held_back=0)
+            # What an ERROR stopped is still as it was.
+            marts = tuple(
+                replace(mart, is_refreshed=mart.is_refreshed or not incident.stops) for mart in incident.marts
+            )
+            closed = replace(incident, resolved_at=now, is_flapping=False, held_back=0, marts=marts)
             after[subject] = Track(incident=closed)
             if closed.announced or closed.folded_under:
                 transitions.append(Transition(Kind.RETIRED, closed, now, before=closed.announced))
@@ -148,15 +152,12 @@ class _Judge:
         for subject, track in self.state.items():
             incident = track.open_incident
             if incident and any(mart.asset in self.run.built for mart in incident.marts):
-                marts = tuple(
-                    MartState(mart.asset, True, self.run.data_of.get(mart.asset))
-                    if mart.asset in self.run.built
-                    else mart
-                    for mart in incident.marts
+                renewed = rebuilt(incident, self.run)
+                if subject.is_job:
                     # What a failed run did not build is made good once another has.
-                    if not (subject.is_job and mart.asset in self.run.built)
-                )
-                self.state[subject] = replace(track, incident=replace(incident, marts=marts))
+                    left = tuple(mart for mart in renewed.marts if mart.asset not in self.run.built)
+                    renewed = replace(renewed, marts=left)
+                self.state[subject] = replace(track, incident=renewed)
 
     def _with_impact(self, incident: Incident) -> Incident:
         """With the marts that are made from it, and the checks that it held back by stopping the run."""
@@ -234,7 +235,7 @@ class _Judge:
             resolved_by_run=self.run.run_id,
             last_run=self.run.run_id,
             is_flapping=False,
-            marts=self._marts(mart.asset for mart in incident.marts),
+            marts=self._marts_after(incident),
             held_back=0,
         )
         is_told = incident.folded_under and not self.policy.silence(incident.subject, self.now)
@@ -252,7 +253,29 @@ class _Judge:
         return told
 
     def _marts(self, names: Iterable[str]) -> tuple[MartState, ...]:
-        return tuple(MartState(name, name in self.run.built, self.run.data_of.get(name)) for name in sorted(names))
+        return tuple(
+            MartState(name, name in self.run.built, self.run.data_of.get(name), self.lineage.groups.get(name, ""))
+            for name in sorted(names)
+        )
+
+    def _marts_after(self, incident: Incident) -> tuple[MartState, ...]:
+        """The marts of an incident that this run resolved: up to date, unless they hold what was there before."""
+        built = self.run.built
+
+        def is_old(mart: MartState) -> bool:
+            was_stopped = incident.stops and not mart.is_refreshed
+            return mart.asset not in built and (was_stopped or not built.isdisjoint(self.lineage.upstream(mart.asset)))
+
+        return tuple(replace(mart, is_refreshed=not is_old(mart)) for mart in rebuilt(incident, self.run).marts)
+
+
+def rebuilt(incident: Incident, run: RunObservation) -> Incident:
+    """With the marts noted as refreshed that a run has built."""
+    marts = tuple(
+        replace(mart, is_refreshed=True, data_of=run.data_of.get(mart.asset)) if mart.asset in run.built else mart
+        for mart in incident.marts
+    )
+    return replace(incident, marts=marts)
 
 
 def _cause(subject: Subject, state: State, lineage: Lineage) -> Subject | None:

@@ -265,6 +265,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     now = wording.amount(incident.finding)
     extent = f" {now}." if now else ""
     step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}."
+    left = wording.left_old([incident])
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
     if incident.subject.is_job:
         changed = ("Fails for another reason:", "")
@@ -279,7 +280,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
         Kind.LOWERED: ("Now a warning, no longer an ERROR:", step),
         Kind.CHANGED: changed,
         Kind.STEADY: ("Comes and goes no more, fails each time:", step),
-        Kind.RESOLVED: (f"Resolved after {lasted}.", ""),
+        Kind.RESOLVED: (f"Resolved after {lasted}.", f" {left}." if left else ""),
         Kind.RETIRED: ("No longer checked:", " this check is not part of the project any more."),
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
         Kind.ACKNOWLEDGED: ("is on it.", " No reminders unless it turns into an ERROR."),
@@ -323,14 +324,13 @@ def _run_link(reader: Reader, run_id: str, words: str) -> str:
 def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident]) -> str:
     is_checks = not any(incident.subject.is_job for incident in ranked)
     noun, plural = ("check", "checks") if is_checks else ("problem", "problems")
-    if not ongoing and any(wording.is_retired(incident) for incident in ranked):
-        over = "fails" if is_checks else "is open"
-        return f":{blocks.RESOLVED}: None of {len(ranked):,} {plural} {over} any more"
-    if not ongoing and len(ranked) == 1:
-        return f":{blocks.RESOLVED}: The {noun} {'holds again' if is_checks else 'is solved'}"
     if not ongoing:
-        solved = "hold again" if is_checks else "are solved"
-        return f":{blocks.RESOLVED}: All {len(ranked):,} {plural} {solved}"
+        over = f"All {len(ranked):,} {plural} {'hold again' if is_checks else 'are solved'}"
+        if any(wording.is_retired(incident) for incident in ranked):
+            over = f"None of {len(ranked):,} {plural} {'fails' if is_checks else 'is open'} any more"
+        elif len(ranked) == 1:
+            over = f"The {noun} {'holds again' if is_checks else 'is solved'}"
+        return f":{blocks.RESOLVED}: {', '.join(filter(None, (over, wording.left_old(ranked))))}"
     errors = sum(incident.finding.severity == Severity.ERROR for incident in ongoing)
     warnings = len(ongoing) - errors
     by_severity = [counted(errors, "ERROR") if errors else "", counted(warnings, "warning") if warnings else ""]

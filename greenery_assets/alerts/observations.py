@@ -87,11 +87,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class MartState:
-    """A mart that an incident touches: rebuilt by the run, or still with the data of a time (UTC), or of none."""
+    """An asset of a mart that an incident touches: rebuilt, or still with the data of a time (UTC), or of none.
+
+    `group` is that of the asset; where it is not known, the asset's prefix stands for it.
+    """
 
     asset: str
     is_refreshed: bool
     data_of: datetime | None = None
+    group: str = ""
+
+    @property
+    def mart(self) -> str:
+        """What people know the mart as."""
+        return self.group or self.asset.rpartition("/")[0]
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ incidents = Table(
     Column("partition", String, nullable=False),
     Column("episode", Integer, nullable=False),
     Column("is_open", Boolean, nullable=False, index=True),
+    Column("has_old_marts", Boolean, nullable=False, index=True),
     Column("body", Text, nullable=False),
     UniqueConstraint("asset", "name", "partition", "episode"),
 )

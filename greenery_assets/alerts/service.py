@@ -30,7 +30,7 @@ from greenery_assets.alerts.history import (
 )
 from greenery_assets.alerts.incidents import Incident, Policy, Silence, State, Track, Transition
 from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Book, Ledger
-from greenery_assets.alerts.lifecycle import acknowledge, observe, retire, time_passes
+from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
 from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.observations import RunObservation
 from greenery_assets.alerts.planning import Planner
@@ -199,7 +199,16 @@ class Alerts:
             book.record_outcomes(run)
             before = self._state(book, run)
             after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
-            self._tell(book, before, after, transitions, now, run_ended_at=run.ended_at)
+            left = [incident for incident in book.left_old() if rebuilt(incident, run) != incident]
+            self._tell(
+                book,
+                before,
+                after,
+                transitions,
+                now,
+                run_ended_at=run.ended_at,
+                rebuilt=[rebuilt(incident, run) for incident in left],
+            )
 
     def _tell(
         self,
@@ -211,15 +220,18 @@ class Alerts:
         *,
         run_ended_at: datetime | None = None,
         is_first: bool = False,
+        rebuilt: Sequence[Incident] = (),
     ) -> None:
         book.save(before, after)
+        for incident in rebuilt:
+            book.save_incident(incident)
         planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
         touched = [
             track.incident
             for subject, track in after.items()
             if track.open_incident and track.incident and _has_changed(before.get(subject), track.incident)
         ]
-        plan = planner.plan(transitions, after, touched, run_ended_at=run_ended_at, is_first=is_first)
+        plan = planner.plan(transitions, after, [*touched, *rebuilt], run_ended_at=run_ended_at, is_first=is_first)
         for message in plan.messages:
             book.enqueue(message, now)
         for root, form, incidents in plan.threads:

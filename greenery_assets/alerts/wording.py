@@ -76,11 +76,12 @@ def state_word(incident: Incident) -> str:
 def headline(incident: Incident) -> str:
     """State and extent in a few words: "ERROR: 312 rows not as assumed in stg_events"."""
     finding, where = incident.finding, place(incident.subject)
-    if is_retired(incident):
-        return f"Closed: this check of {where} is no longer part of the project"
     if incident.resolved_at:
         now = f"runs of {where} end well again" if incident.subject.is_job else f"a check of {where} holds again"
-        return f"Resolved after {duration_in_words(incident.resolved_at - incident.opened_at)}: {now}"
+        over = f"Resolved after {duration_in_words(incident.resolved_at - incident.opened_at)}: {now}"
+        if is_retired(incident):
+            over = f"Closed: this check of {where} is no longer part of the project"
+        return ", ".join(filter(None, (over, left_old([incident]))))
     if incident.subject.is_job:
         wrong = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
     elif finding.outcome == Outcome.ERRORED:
@@ -107,9 +108,9 @@ def named(incident: Incident) -> str:
 
 
 def extent(incident: Incident) -> str:
-    """What else a line on an incident says: amount, marts stopped, checks held back."""
+    """What else a line on an incident says: amount, marts stopped or left old, checks held back."""
     if not incident.is_open:
-        return ""
+        return left_old([incident])
     is_unclear = incident.finding.outcome == Outcome.ERRORED
     parts = [
         "could not be evaluated" if is_unclear else amount(incident.finding),
@@ -122,6 +123,12 @@ def extent(incident: Incident) -> str:
 def stopped(incident: Incident) -> int:
     """How many marts the incident kept from being refreshed: a warning none."""
     return sum(not mart.is_refreshed for mart in incident.marts) if incident.finding.severity == Severity.ERROR else 0
+
+
+def left_old(incidents: Iterable[Incident]) -> str:
+    """How many marts resolved incidents left old: "13 tables not refreshed yet"; empty for none."""
+    number = len({mart.asset for incident in incidents for mart in incident.old_marts})
+    return f"{counted(number, 'table')} not refreshed yet" if number else ""
 
 
 def place(subject: Subject) -> str:
@@ -146,17 +153,22 @@ def figures_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[
     """The marts that incidents touch while one of them is open, or touched: up to five lines of mrkdwn."""
     ongoing = [incident for incident in incidents if incident.is_open]
     if not ongoing:
-        touched = _united(incidents)
-        return [f"*Figures that were affected:* {_names(touched)}"] if touched else []
-    stated = _united(incident for incident in ongoing if not _only_warns(incident))
+        return marts_in_words(_united(mart for each in incidents for mart in each.marts), timezone, is_over=True)
+    # Marts which are old are no warning's doing.
+    stopped = [mart for each in ongoing if each.stops for mart in each.marts]
+    stated = _united([*stopped, *(mart for each in incidents for mart in each.old_marts)])
     assets = {mart.asset for mart in stated}
-    doubtful = [mart for mart in _united(filter(_only_warns, ongoing)) if mart.asset not in assets]
+    warned = _united(mart for each in ongoing if not each.stops for mart in each.marts)
+    doubtful = [mart for mart in warned if mart.asset not in assets]
     lines = [f"*Figures that may be wrong:* {_names(doubtful)}"] if doubtful else []
     return [*marts_in_words(stated, timezone), *lines]
 
 
-def marts_in_words(marts: Sequence[MartState], timezone: ZoneInfo) -> list[str]:
-    """Marts by whether they show new data, old data (of when) or none: up to four lines of mrkdwn."""
+def marts_in_words(marts: Sequence[MartState], timezone: ZoneInfo, *, is_over: bool = False) -> list[str]:
+    """Marts by whether they show new data, old data (of when) or none: up to four lines of mrkdwn.
+
+    `is_over` is when what kept them from being right is resolved.
+    """
     refreshed = [mart for mart in marts if mart.is_refreshed]
     never = [mart for mart in marts if not mart.is_refreshed and not mart.data_of]
     dated = {mart: mart.data_of.astimezone(timezone).date() for mart in marts if not mart.is_refreshed and mart.data_of}
@@ -166,8 +178,12 @@ def marts_in_words(marts: Sequence[MartState], timezone: ZoneInfo) -> list[str]:
         [mart for mart, day in dated.items() if day != newest_day],
     ]
     lines = [
-        ("Refreshed, may be wrong", refreshed),
-        *((f"Not refreshed, still with the data of {data_of(some, timezone)}", some) for some in by_age if some),
+        ("Figures that were affected, up to date again" if is_over else "Refreshed, may be wrong", refreshed),
+        *(
+            (f"Not refreshed{' yet' if is_over else ''}, still with the data of {data_of(some, timezone)}", some)
+            for some in by_age
+            if some
+        ),
         ("Never built yet", never),
     ]
     return [f"*{label}:* {_names(some)}" for label, some in lines if some]
@@ -186,18 +202,13 @@ def ordinal(number: int) -> str:
     return f"{number:,}{suffix}"
 
 
-def _only_warns(incident: Incident) -> bool:
-    """Whether it stops nothing, so that marts which are old are not its doing; a run leaves behind what it stops."""
-    return incident.finding.severity == Severity.WARN and not incident.subject.is_job
-
-
-def _united(incidents: Iterable[Incident]) -> list[MartState]:
+def _united(marts: Iterable[MartState]) -> list[MartState]:
     """Each mart once; one that some incident kept from being refreshed is not refreshed."""
-    marts: dict[str, MartState] = {}
-    for mart in (mart for incident in incidents for mart in incident.marts):
-        if mart.asset not in marts or not mart.is_refreshed:
-            marts[mart.asset] = mart
-    return list(marts.values())
+    united: dict[str, MartState] = {}
+    for mart in marts:
+        if mart.asset not in united or not mart.is_refreshed:
+            united[mart.asset] = mart
+    return list(united.values())
 
 
 def _bare(sentence: str) -> str:
@@ -206,8 +217,8 @@ def _bare(sentence: str) -> str:
 
 def _names(marts: Iterable[MartState]) -> str:
     """As mrkdwn, by group: "core: dim_orders; marketing: fact_repeat_rate, fact_user_orders; 3 more"."""
-    split = [mart.asset.rpartition("/") for mart in sorted(marts, key=lambda mart: mart.asset)]
-    keys = [(escaped(group, blocks.LONGEST_NAME), escaped(name, blocks.LONGEST_NAME)) for group, _, name in split]
+    split = sorted((mart.mart, mart.asset.rpartition("/")[2]) for mart in marts)
+    keys = [(escaped(group, blocks.LONGEST_NAME), escaped(name, blocks.LONGEST_NAME)) for group, name in split]
     kept = used = 0
     for n, (group, name) in enumerate(keys):
         used += len(f"{name}, ") + (len(f"{group}: ; ") if n == 0 or group != keys[n - 1][0] else 0)

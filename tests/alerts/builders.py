@@ -138,6 +138,10 @@ class Story:
             problem=problem,
             ended_at=self.now - SEEN_AFTER,
         )
+        return self.observe(ended)
+
+    def observe(self, ended: RunObservation) -> list[Transition]:
+        """Observe a run as it is given."""
         self.state, happened = observe(self.state, ended, LINEAGE, self.policy, self.now)
         return happened
 

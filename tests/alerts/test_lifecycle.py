@@ -232,8 +232,8 @@ def test_an_incident_carries_the_marts_it_decides_over_as_its_run_left_them() ->
     story = Story()
     (happened,) = story.see(findings("orders=F3"), built=["marketing/users"], not_built=["product/daily"])
     assert happened.incident.marts == (
-        MartState("marketing/users", True, START),
-        MartState("product/daily", False, START),
+        MartState("marketing/users", True, START, "marketing"),
+        MartState("product/daily", False, START, "product"),
     )
 
 

@@ -157,7 +157,7 @@ def test_a_job_that_fails_again_is_one_incident_and_its_severity_may_rise() -> N
 
 def test_a_failed_run_names_the_marts_that_it_left_as_they_were() -> None:
     (happened,) = Story().see(status="FAILURE", not_built=["raw/orders", "product/daily"])
-    assert MartState("product/daily", False, START) in happened.incident.marts
+    assert MartState("product/daily", False, START, "product") in happened.incident.marts
     assert "marketing/users" not in {mart.asset for mart in happened.incident.marts}
 
 

@@ -184,7 +184,10 @@ def test_nobody_is_left_in_the_dark_but_by_a_silence_or_under_a_cause(lineage: L
     last = live(lineage, journal)[-1]
     settled, _ = time_passes(last.observed, lineage, last.policy, last.run.ended_at)
     for subject, incident in open_incidents(settled).items():
-        if incident.announced is None and not last.policy.silence(subject, last.run.ended_at):
+        # One that comes and goes is told when it fails the next time.
+        holds_now = incident.is_flapping and settled[subject].evaluations.endswith("P")
+        is_silenced = last.policy.silence(subject, last.run.ended_at)
+        if incident.announced is None and not is_silenced and not holds_now:
             assert incident.folded_under
             assert open_incidents(settled)[incident.folded_under].blocks
 

@@ -25,6 +25,7 @@ from tests.alerts.told import (
     OWNER,
     READER,
     STALE,
+    YESTERDAY,
     assert_slack_takes,
     incident,
     job,
@@ -84,6 +85,10 @@ from tests.alerts.told import (
         (incident(owner=OTHER_OWNER), ["Owner: <!subteam^S0MARKETING>"]),
         (incident(owner="nobody@known.example"), ["Owner: nobody"]),
         (incident(marts=(MartState("core/dim_users", False, None),)), ["Never built yet: core: dim_users"]),
+        (
+            incident(marts=(*STALE, MartState("snapshots/orders_snapshot", False, YESTERDAY, "core"))),
+            ["of 21 Nov 06:04 UTC: core: fact_orders, orders_snapshot; marketing: fact_repeat_rate"],
+        ),
         (incident(marts=()), ["Figures affected: none"]),
         (incident(reason="312 of 3,000 rows (10.4%)."), ["Found:  312 of 3,000 rows (10.4 %). Since"]),
         (incident(failing_rows=1, rows_checked=1), ["ERROR: stg_events is not as assumed", "Found:  Orders were"]),
@@ -96,7 +101,6 @@ from tests.alerts.told import (
                 ":white_check_mark: Resolved after 2 h 5 min: a check of stg_events holds again",
                 "Was found:  312 of 3,000 rows",
                 "22 Nov 06:05 UTC until 22 Nov 08:10 UTC",
-                "Figures that were affected: core: fact_orders; marketing: fact_repeat_rate",
                 "Owner: data-platform",
                 "/runs/run-2|",
             ],
@@ -105,7 +109,6 @@ from tests.alerts.told import (
             retired(incident()),
             [
                 ":white_check_mark: Closed: this check of stg_events is no longer part of the project",
-                "Figures that were affected: core: fact_orders",
                 "/runs/run-1|The run that found it",
             ],
         ),
@@ -140,7 +143,8 @@ def test_a_warning_does_not_claim_that_its_marts_are_old() -> None:
         (incident(severity=Severity.WARN, held_back=0), "312 of 3,000 rows (10.4 %)"),
         (job(held_back=0), "64 checks not evaluated; stops 2 tables"),
         (job(severity=Severity.WARN, held_back=0), "64 checks not evaluated"),
-        (retired(incident()), ""),
+        (retired(incident()), "2 tables not refreshed yet"),
+        (resolved(incident(marts=())), ""),
     ],
 )
 def test_only_an_error_stops_tables_and_only_those_not_refreshed(of: Incident, says: str) -> None:
@@ -241,14 +245,20 @@ def test_errors_come_first_then_what_they_stop_hold_back_and_break() -> None:
             ],
             ":warning: 2 of 3 checks still fail: 2 warnings",
         ),
-        ([resolved(incident(name=name)) for name in "abc"], ":white_check_mark: All 3 checks hold again"),
-        ([resolved(incident())], ":white_check_mark: The check holds again"),
+        ([resolved(incident(name=name, marts=())) for name in "abc"], ":white_check_mark: All 3 checks hold again"),
+        ([resolved(incident(marts=()))], ":white_check_mark: The check holds again"),
         ([job(), incident()], ":octagonal_sign: 2 problems: 2 ERRORs"),
-        ([resolved(job()), resolved(incident())], ":white_check_mark: All 2 problems are solved"),
+        ([resolved(job(marts=())), resolved(incident(marts=()))], ":white_check_mark: All 2 problems are solved"),
         ([incident()], ":octagonal_sign: 1 check fails: 1 ERROR"),
         ([retired(incident()), incident(name="b")], ":octagonal_sign: 1 of 2 checks still fail: 1 ERROR"),
-        ([retired(incident()), resolved(incident())], ":white_check_mark: None of 2 checks fails any more"),
-        ([resolved(job()), retired(incident())], ":white_check_mark: None of 2 problems is open any more"),
+        (
+            [retired(incident(marts=())), resolved(incident(marts=()))],
+            ":white_check_mark: None of 2 checks fails any more",
+        ),
+        (
+            [resolved(job(marts=())), retired(incident(marts=()))],
+            ":white_check_mark: None of 2 problems is open any more",
+        ),
     ],
 )
 def test_a_groups_headline_counts_what_still_fails(incidents: list[Incident], says: str) -> None:
