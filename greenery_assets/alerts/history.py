@@ -50,13 +50,14 @@ LONGEST_PROBLEM = 600
 class Catalogue:
     """What the definitions say of assets and checks.
 
-    The lineage, the owners of each asset, what a run of everything builds, and a spec for each check.
+    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names.
     """
 
     lineage: Lineage
     owners: Mapping[str, str]
     built: Set[dg.AssetKey]
     checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
+    jobs: Set[str]
 
     @classmethod
     def of(cls, repository: dg.RepositoryDefinition) -> "Catalogue":
@@ -72,6 +73,7 @@ class Catalogue:
             {name: ", ".join(node.owners) for name, node in nodes.items()},
             graph.materializable_asset_keys,
             {key: graph.get_check_spec(key) for key in graph.asset_check_keys},
+            frozenset(repository.job_names),
         )
 
     @property
@@ -163,7 +165,7 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
     retried = end.status == "FAILURE" and run.tags.get(WILL_RETRY_TAG) == "true"
     return RunObservation(
         run_id=end.run_id,
-        job=AD_HOC_JOB if _is_part(run, catalogue) else run.job_name,
+        job=job_of(run, catalogue),
         status=RETRIED if retried else end.status,
         started_at=_utc(record.start_time or record.create_timestamp.timestamp()),
         ended_at=end.at,
@@ -210,11 +212,10 @@ def _evaluated_by(
     )
 
 
-def _is_part(run: dg.DagsterRun, catalogue: Catalogue) -> bool:
-    """Whether only some of the assets of a job were chosen."""
-    if run.asset_selection:
-        return run.asset_selection != catalogue.built
-    return bool(run.asset_check_selection)
+def job_of(run: dg.DagsterRun, catalogue: Catalogue) -> str:
+    """The job that a run was of; only some of a job's assets are no run of it, but of chosen assets."""
+    is_part = run.asset_selection != catalogue.built if run.asset_selection else bool(run.asset_check_selection)
+    return AD_HOC_JOB if is_part else run.job_name
 
 
 def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:

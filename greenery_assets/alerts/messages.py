@@ -63,8 +63,8 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     title = _group_title(ranked, ongoing)
     lead = []
     if is_first:
-        fail = "fail now" if ongoing else "failed then"
-        lead.append(f"*Alerts start here. These checks {fail},* some perhaps for long. From now on, changes are told.")
+        wrong = "This is wrong now" if ongoing else "This was wrong then"
+        lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. From now on, changes are told.")
     marts = wording.figures_in_words(ranked, reader.timezone)
     causes = blocks.listed([_cause(incident) for incident in ranked], SHOWN_CAUSES, more="more in the thread")
     end = [*_owners(ongoing, reader), "*Details:* one by one in the thread"]

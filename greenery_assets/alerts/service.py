@@ -15,6 +15,7 @@ from uuid import uuid4
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from greenery_assets.alerts.broken_runs import broken_runs
 from greenery_assets.alerts.daily import Editor
 from greenery_assets.alerts.delivery import SETTLE, Deliverer, Report, Transport
 from greenery_assets.alerts.failed_runs import ends_by_itself
@@ -166,7 +167,8 @@ class Alerts:
             book.set_progress(FIRST_PASS, now.isoformat())
             transitions: list[Transition] = []
             state: State = {}
-            for run in last_evaluations(self.instance, self.catalogue):
+            evaluated = last_evaluations(self.instance, self.catalogue)
+            for run in [*evaluated, *broken_runs(self.instance, self.catalogue, evaluated)]:
                 state, opened = observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
                 transitions += opened
                 book.record_outcomes(run)

@@ -56,6 +56,49 @@ def test_the_first_pass_knows_what_failed_though_a_run_is_under_way(shop: Shop, 
     assert "The check users holds" in summary
 
 
+def test_the_first_pass_tells_of_a_run_that_failed_without_a_failing_check(shop: Shop, slack: FakeSlack) -> None:
+    shop.run(breaks="raw/orders")
+    shop.run(job="raw_events")
+    alerts = shop.alerts(transport_to(slack))
+    alerts.run_pass()
+    (summary,) = texts(slack)
+    assert summary.startswith(":octagonal_sign: 1 problem: 1 ERROR")
+    assert "*Alerts start here. This is wrong now,*" in summary
+    assert "Every run ends well and evaluates all of its checks (daily_job): 4 checks not evaluated" in summary
+    assert "No check" not in summary
+
+    shop.run()
+    alerts.run_pass()
+    assert texts(slack)[0].startswith(":white_check_mark: The problem is solved")
+
+
+@pytest.mark.parametrize("job", [JOB, "another_job"])
+def test_the_first_pass_does_not_tell_of_a_failed_run_that_was_made_good(
+    shop: Shop, slack: FakeSlack, job: str
+) -> None:
+    shop.run(breaks="raw/orders")
+    shop.run(job=job)
+    shop.alerts(transport_to(slack)).run_pass()
+    assert "No check fails" in texts(slack)[0]
+
+
+def test_the_first_pass_tells_what_a_failed_run_left_that_no_other_made_good(shop: Shop, slack: FakeSlack) -> None:
+    shop.run(breaks="raw/orders")
+    for job in ("raw_orders", "staging_orders", "marketing_users"):
+        shop.run(job=job)
+    shop.alerts(transport_to(slack)).run_pass()
+    (summary,) = texts(slack)
+    assert "(daily_job): 1 check not evaluated; stops 1 table" in summary
+
+
+def test_the_first_pass_tells_of_a_run_that_a_check_stopped_by_that_check(shop: Shop, slack: FakeSlack) -> None:
+    shop.run("staged=F3")
+    shop.alerts(transport_to(slack)).run_pass()
+    (summary,) = texts(slack)
+    assert ":octagonal_sign: 1 check fails: 1 ERROR" in summary
+    assert "Every run" not in summary
+
+
 def test_the_first_pass_says_nothing_is_wrong_only_where_nothing_is(shop: Shop, slack: FakeSlack) -> None:
     slack.add_channel("marketing")
     record_run(shop, "users=f4")

@@ -297,7 +297,7 @@ def test_a_group_that_is_over_tells_which_checks_are_gone() -> None:
 
 def test_the_very_first_message_says_that_alerts_start_here() -> None:
     first = group_message([incident(), incident(name="b")], READER, is_first=True)
-    assert "Alerts start here. These checks fail now" in shown(first)
+    assert "Alerts start here. This is wrong now" in shown(first)
     assert "Alerts start here" not in shown(group_message([incident(), incident(name="b")], READER))
 
 
