@@ -18,9 +18,12 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
 from greenery_assets.alerts.blocks import Block
+from greenery_assets.alerts.deadline import within
 
-# Uploading is three requests: with the message itself they must not make a pass long.
-UPLOAD_TIMEOUT_S = 3
+# For the three requests of an upload; one that takes longer may be there for the next message.
+LONGEST_UPLOAD_S = 4
+# What is left for the message itself.
+KEPT_FOR_MESSAGE_S = 5
 # Slack takes a picture before it has looked at it, and refuses a message that shows it until then.
 PAUSES_S = (0.5, 1.0, 2.0)
 T = TypeVar("T")
@@ -58,11 +61,20 @@ class Pictures:
         self._log = log
         self._uploaded = _files_of(client.base_url, client.token or "")
 
-    def send(self, blocks: Sequence[Block], send: Callable[[list[Block]], T], refused: type[Exception]) -> T:
-        """Send blocks with their picture, or without it where it, or the message with it, is `refused`."""
+    def send(
+        self,
+        blocks: Sequence[Block],
+        send: Callable[[list[Block]], T],
+        refused: type[Exception],
+        time_left: Callable[[], float],
+    ) -> T:
+        """Send blocks with their picture, or without it where it, or the message with it, is `refused`.
+
+        `time_left` (seconds) is for all of it.
+        """
         name = shown_in(blocks)
         without = [block for block in blocks if block["type"] != "image"]
-        file = self._file(name) if name else ""
+        file = self._file(name, time_left() - KEPT_FOR_MESSAGE_S) if name else ""
         if file:
             pictured = [
                 {**block, "slack_file": {"id": file}} if block["type"] == "image" else block for block in blocks
@@ -71,24 +83,29 @@ class Pictures:
                 try:
                     return send(pictured)
                 except refused:
+                    if time_left() < pause + KEPT_FOR_MESSAGE_S:
+                        break
                     sleep(pause)
             self._log.error("Slack does not show the picture of the state of the data; the message goes without it.")
         return send(without)
 
-    def _file(self, name: str) -> str:
+    def _file(self, name: str, seconds: float) -> str:
         content = None if name in self._uploaded else read(self._picture, name)
         if content is not None:
             try:
-                answer = self._client.files_upload_v2(
-                    content=content, filename=self._picture.name, title="State of the data", alt_txt="State of the data"
-                )
-                self._uploaded[name] = str(answer["file"]["id"])
+                within(min(LONGEST_UPLOAD_S, seconds), lambda: self._upload(name, content))
             except (SlackClientError, OSError, HTTPException, ValueError, LookupError, TypeError) as error:
                 self._log.warning(
                     f"The picture of the state of the data could not be uploaded to Slack ({_reason(error)}); the "
                     "message goes without it."
                 )
         return self._uploaded.get(name, "")
+
+    def _upload(self, name: str, content: bytes) -> None:
+        answer = self._client.files_upload_v2(
+            content=content, filename=self._picture.name, title="State of the data", alt_txt="State of the data"
+        )
+        self._uploaded[name] = str(answer["file"]["id"])
 
 
 @cache

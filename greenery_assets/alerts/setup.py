@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from greenery_assets.alerts.history import Catalogue
 from greenery_assets.alerts.ledger import Ledger
 from greenery_assets.alerts.messages import Reader
-from greenery_assets.alerts.pictures import UPLOAD_TIMEOUT_S, Pictures
+from greenery_assets.alerts.pictures import Pictures
 from greenery_assets.alerts.routing import Routing, load_routing
 from greenery_assets.alerts.service import Alerts
 from greenery_assets.alerts.slack import SlackTransport, slack_client
@@ -48,7 +48,9 @@ def alerts_of(
             ledger=ledger,
             routing=routing,
             reader=reader_of(settings, routing),
-            transport=SlackTransport(client, _pictures(client, settings, log)) if client else LogTransport(log),
+            transport=(
+                SlackTransport(client, Pictures(client, settings.report_picture, log)) if client else LogTransport(log)
+            ),
             lock=settings.dagster_home / "alerts.lock",
             picture=settings.report_picture,
             preview=None if client else settings.preview_path,
@@ -56,10 +58,6 @@ def alerts_of(
         )
     finally:
         ledger.close()
-
-
-def _pictures(client: WebClient, settings: Settings, log: logging.Logger) -> Pictures:
-    return Pictures(slack_client(client.token or "", client.base_url, UPLOAD_TIMEOUT_S), settings.report_picture, log)
 
 
 def reader_of(settings: Settings, routing: Routing) -> Reader:

@@ -4,10 +4,11 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.client import HTTPException
-from threading import Event, Thread
+from math import inf
 from time import monotonic
 from typing import Any
 from urllib.error import URLError
@@ -19,6 +20,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from greenery_assets.alerts.blocks import Block
+from greenery_assets.alerts.deadline import within
 from greenery_assets.alerts.delivery import (
     PREVIEW,
     AccessRefusedError,
@@ -26,6 +28,7 @@ from greenery_assets.alerts.delivery import (
     ContentRefusedError,
     DeliveryError,
     MaybeDeliveredError,
+    OutOfTimeError,
     RateLimitedError,
     Receipt,
     ThreadGoneError,
@@ -34,7 +37,10 @@ from greenery_assets.alerts.delivery import (
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.pictures import Pictures
 
+# For a request, however its answer comes.
 TIMEOUT_S = 5
+# For all the requests of one message; what was looked up or uploaded in them, the next ones need not.
+LONGEST_STEP_S = 10
 LONGEST_SEARCH_S = 4
 EVENT_TYPE = "greenery_alert"
 # Their clock and ours may differ by as much.
@@ -76,11 +82,11 @@ LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 TROUBLE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 
 
-def slack_client(token: str, base_url: str, timeout_s: int | None = None) -> WebClient:
+def slack_client(token: str, base_url: str) -> WebClient:
     """A client that neither retries, which would post twice, nor logs what is logged in plain words."""
     log = logging.getLogger("greenery.slack_sdk")
     log.disabled = True
-    return WebClient(token, base_url=base_url, timeout=timeout_s or TIMEOUT_S, retry_handlers=[], logger=log)
+    return WebClient(token, base_url=base_url, timeout=TIMEOUT_S, retry_handlers=[], logger=log)
 
 
 @cache
@@ -97,6 +103,7 @@ class SlackTransport:
         self._pictures = pictures
         self._ids = _ids_of(client.base_url, client.token or "")
         self._is_reached = False
+        self._ends_at = inf
 
     def post(
         self, channel: str, message: Message, delivery_id: str, thread: Receipt | None, *, is_broadcast: bool
@@ -119,7 +126,8 @@ class SlackTransport:
             )
             return Receipt(answer["channel"], answer["ts"])
 
-        return self._with_picture(message, send)
+        with self._together():
+            return self._with_picture(message, send)
 
     def edit(self, posted: Receipt, message: Message) -> Receipt:
         """Give a sent message new content."""
@@ -136,24 +144,26 @@ class SlackTransport:
             )
             return posted
 
-        return self._with_picture(message, send)
+        with self._together():
+            return self._with_picture(message, send)
 
     def find(self, channel: str, delivery_id: str, thread: Receipt | None, since: datetime) -> Receipt | None:
         """Look through the channel, or the thread, since a little before a time."""
         where = {"ts": thread.ts} if thread else {}
-        pages = self._pages(
-            channel,
-            "conversations.replies" if thread else "conversations.history",
-            channel=self.channel_id(channel),
-            oldest=f"{(since - CLOCK_SKEW).timestamp():.6f}",
-            include_all_metadata=True,
-            limit=200,
-            **where,
-        )
-        for page in pages:
-            for found in page["messages"]:
-                if found.get("metadata", {}).get("event_payload", {}).get("delivery_id") == delivery_id:
-                    return Receipt(self.channel_id(channel), found["ts"])
+        with self._together():
+            pages = self._pages(
+                channel,
+                "conversations.replies" if thread else "conversations.history",
+                channel=self.channel_id(channel),
+                oldest=f"{(since - CLOCK_SKEW).timestamp():.6f}",
+                include_all_metadata=True,
+                limit=200,
+                **where,
+            )
+            for page in pages:
+                for found in page["messages"]:
+                    if found.get("metadata", {}).get("event_payload", {}).get("delivery_id") == delivery_id:
+                        return Receipt(self.channel_id(channel), found["ts"])
         return None
 
     def has(self, receipt: Receipt) -> bool:
@@ -206,7 +216,19 @@ class SlackTransport:
     def _with_picture(self, message: Message, send: Callable[[list[Block]], Receipt]) -> Receipt:
         if self._pictures is None:
             return send(list(message.blocks))
-        return self._pictures.send(message.blocks, send, ContentRefusedError)
+        return self._pictures.send(message.blocks, send, ContentRefusedError, self._time_left)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """All requests within it have their time together."""
+        self._ends_at = monotonic() + LONGEST_STEP_S
+        try:
+            yield
+        finally:
+            self._ends_at = inf
+
+    def _time_left(self) -> float:
+        return self._ends_at - monotonic()
 
     def _pages(self, shown_channel: str, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """All pages of an answer, as far as there is time for."""
@@ -222,37 +244,32 @@ class SlackTransport:
             yield page
             cursor = page.get("response_metadata", {}).get("next_cursor", "")
 
-    def _reach(self) -> None:
+    def _reach(self, seconds: float) -> None:
         """Connect once, saying nothing, and give up in time.
 
         A request would wait for each address of Slack in turn, and for a name server as long as that takes.
         """
         server = urlsplit(self._client.base_url)
-        answered = Event()
-
-        def connect() -> None:
-            try:
-                port = server.port or (443 if server.scheme == "https" else 80)
-                with socket.create_connection((server.hostname, port), timeout=TIMEOUT_S / 3):
-                    answered.set()
-            except TimeoutError:
-                pass
-            except OSError:
-                # The request, which fails as fast, tells why.
-                answered.set()
-
-        Thread(target=connect, daemon=True).start()
-        if not answered.wait(TIMEOUT_S):
-            raise UnreachableError(f"Slack cannot be reached (no answer within {TIMEOUT_S} s). {LOOK_AT_NETWORK}")
+        address = server.hostname or "", server.port or (443 if server.scheme == "https" else 80)
+        try:
+            within(seconds, lambda: socket.create_connection(address, timeout=seconds / 3).close())
+        except TimeoutError:
+            raise UnreachableError(f"Slack cannot be reached (it does not answer). {LOOK_AT_NETWORK}") from None
+        except OSError:
+            # The request, which fails as fast, tells why.
+            pass
         self._is_reached = True
 
     def _call(self, shown_channel: str, method: str, **arguments: Any) -> dict[str, Any]:
+        if self._time_left() <= 0:
+            raise OutOfTimeError("Slack answers slowly; what is left follows with the next pass.")
         if not (self._is_reached or getproxies()):
-            self._reach()
+            self._reach(min(TIMEOUT_S, self._time_left()))
+        seconds = min(TIMEOUT_S, self._time_left())
         given = {name: value for name, value in arguments.items() if value is not None}
         try:
             body: dict[str, Any] = {"json": given} if method.startswith("chat.") else {"params": given}
-            answer = self._client.api_call(method, **body)
+            answer = within(seconds, lambda: self._client.api_call(method, **body))
         except SlackApiError as error:
             refusal = _refusal(error, shown_channel)
             if isinstance(refusal, ChannelRefusedError):
@@ -261,7 +278,7 @@ class SlackTransport:
             raise refusal from None
         except TimeoutError as error:
             raise MaybeDeliveredError(
-                f"Slack did not answer within {TIMEOUT_S} s ({method}); it is tried again."
+                f"Slack did not answer within {seconds:.2g} s ({method}); it is tried again."
             ) from error
         except URLError as error:
             if isinstance(error.reason, ConnectionRefusedError | socket.gaierror):

@@ -4,21 +4,24 @@ What becomes of single messages is test_delivery's business.
 """
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from greenery_assets.alerts import delivery
+from greenery_assets.alerts import delivery, service
 from greenery_assets.alerts import slack as slack_module
 from greenery_assets.alerts.delivery import LONGEST_PASS, ContentRefusedError, Receipt, ThreadGoneError
 from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.observations import RunObservation
 from greenery_assets.alerts.service import LONGEST_READING, Alerts
-from greenery_assets.alerts.slack import TIMEOUT_S
+from greenery_assets.alerts.slack import LONGEST_STEP_S
 from greenery_assets.alerts.without_slack import LogTransport
 from greenery_assets.assets.messages import messages_arrive
 from tests.alerts.outbox import ALERTS, DAILY, HAPPENS, Clock, Outbox, outbox_in
@@ -27,8 +30,7 @@ from tests.alerts.shop import Shop, transport_to
 from tests.slack.fake import ANY_METHOD, FakeSlack, Fault
 
 LIMIT = timedelta(seconds=30)
-# A channel's look-up comes before the request itself.
-LONGEST_STEP = 2 * timedelta(seconds=TIMEOUT_S)
+LONGEST_STEP = timedelta(seconds=LONGEST_STEP_S)
 OUTAGES = {
     "500": Fault.http(500),
     "answers lost": Fault.dropped(accepts=True),
@@ -105,14 +107,15 @@ def test_a_delivery_begins_nothing_after_its_time_however_slowly_slack_answers(o
         outbox.clock.wait(timedelta(minutes=2))
 
 
+@pytest.mark.parametrize("fault", [Fault.dropped(after=20), Fault.trickling(0.1)], ids=["hangs", "trickles"])
 def test_a_pass_ends_after_one_time_out_when_all_of_slack_hangs(
-    shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.3)
     alerts = shop.alerts(transport_to(slack), settle=timedelta(minutes=1))
     alerts.run_pass()
     record_run(shop, "orders=F3 users=f2 daily=F1")
-    slack.fault(ANY_METHOD, Fault.dropped(after=20), times=None)
+    slack.fault(ANY_METHOD, fault, times=None)
     alerts.read_news(datetime.now(UTC))
     began = time.monotonic()
     report = alerts.run_pass()
@@ -120,6 +123,29 @@ def test_a_pass_ends_after_one_time_out_when_all_of_slack_hangs(
     assert len(slack.requests) == 1
     assert report.waiting
     assert "Slack did not answer within 0.3 s" in report.problems[0]
+
+
+def test_a_pass_that_has_much_to_read_stops_in_time_and_the_next_goes_on(
+    shop: Shop, slack: FakeSlack, alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rows in (1, 2, 3, 4):
+        record_run(shop, f"staged=F{rows}")
+    read = service.read_run
+
+    def slowly(*arguments: Any) -> RunObservation | None:
+        time.sleep(0.2)
+        return read(*arguments)
+
+    monkeypatch.setattr(service, "read_run", slowly)
+    monkeypatch.setattr(service, "LONGEST_READING", timedelta(seconds=0.3))
+    runs: list[int] = []
+    while sum(runs) < 4:
+        runs.append(alerts.run_pass().runs)
+        assert len(runs) < 20
+    assert max(runs) < 4
+    (root,) = slack.messages("data-alerts")
+    replies = [reply.text for reply in slack.thread("data-alerts", root.ts)]
+    assert [re.findall(r"\d → \d", text) for text in replies] == [["1 → 2"], ["2 → 3"], ["3 → 4"]]
 
 
 def made_ids(alerts: Alerts) -> list[str]:

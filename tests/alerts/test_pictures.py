@@ -13,7 +13,7 @@ from greenery_assets.alerts.delivery import Report
 from greenery_assets.alerts.service import Alerts
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
-from tests.slack.fake import ANY_METHOD, FakeSlack, Fault, Posted
+from tests.slack.fake import ANY_METHOD, UPLOAD, FakeSlack, Fault, Posted
 
 DAILY = "data-daily"
 FIRST, SECOND = b"\x89PNG first", b"\x89PNG second"
@@ -22,6 +22,7 @@ FIRST, SECOND = b"\x89PNG first", b"\x89PNG second"
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(pictures, "LONGEST_UPLOAD_S", 1)
 
 
 @pytest.fixture
@@ -103,6 +104,14 @@ def _refuses_the_upload(slack: FakeSlack) -> None:
     slack.fault("files.getUploadURLExternal", Fault.error("internal_error"))
 
 
+def _trickles(slack: FakeSlack) -> None:
+    slack.fault("files.completeUploadExternal", Fault.trickling(0.1))
+
+
+def _takes_the_content_slowly(slack: FakeSlack) -> None:
+    slack.fault(UPLOAD, Fault.trickling(0.3))
+
+
 def _loses_the_end_of_the_upload(slack: FakeSlack) -> None:
     slack.fault("files.completeUploadExternal", Fault.dropped())
 
@@ -132,6 +141,8 @@ def day(shop: Shop, alerts: Alerts) -> Day:
         (_refuses_to_show_it, "Slack does not show the picture"),
         (_refuses_the_upload, "could not be uploaded to Slack (internal_error)"),
         (_loses_the_end_of_the_upload, "could not be uploaded to Slack (RemoteDisconnected)"),
+        (_trickles, "could not be uploaded to Slack (TimeoutError)"),
+        (_takes_the_content_slowly, "could not be uploaded to Slack (TimeoutError)"),
     ],
 )
 def test_without_its_picture_the_digest_arrives_all_the_same(

@@ -3,8 +3,10 @@
 import logging
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
+from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.error import URLError
@@ -12,6 +14,7 @@ from urllib.error import URLError
 import pytest
 from slack_sdk import WebClient
 
+from greenery_assets.alerts import pictures
 from greenery_assets.alerts import slack as slack_module
 from greenery_assets.alerts.delivery import (
     AccessRefusedError,
@@ -26,9 +29,9 @@ from greenery_assets.alerts.delivery import (
 )
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.slack import ACCESS, CHANNEL, CONTENT, GONE, LIMITED, TROUBLE, SlackTransport, slack_client
-from tests.alerts.outbox import ALERTS
+from tests.alerts.outbox import ALERTS, DAILY
 from tests.alerts.shop import transport_to
-from tests.slack.fake import Answer, FakeSlack, Fault
+from tests.slack.fake import ANY_METHOD, Answer, FakeSlack, Fault
 
 HELLO = Message("Hello.", ())
 CODES: list[tuple[str, type[DeliveryError], str]] = [
@@ -147,7 +150,7 @@ def test_addresses_that_take_no_connection_are_not_each_waited_for(
     monkeypatch.setattr(socket, "create_connection", times_out)
     refusal = refusal_of(transport)
     assert type(refusal) is UnreachableError
-    assert "Slack cannot be reached (no answer within 0.1 s)." in str(refusal)
+    assert "Slack cannot be reached (it does not answer)." in str(refusal)
     assert slack.requests == []
 
 
@@ -170,6 +173,45 @@ def test_a_server_that_hangs_is_left_after_the_time_out(
     assert "Slack did not answer within 0.1 s" in str(refusal)
     # Nothing of slack_sdk's own, which would repeat it and quote headers.
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("method", ["conversations.list", "chat.postMessage"])
+def test_a_server_whose_answer_trickles_is_left_after_the_time_out(
+    slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.2)
+    slack.fault(method, Fault.trickling(0.05))
+    began = time.monotonic()
+    refusal = refusal_of(transport_to(slack))
+    assert type(refusal) is MaybeDeliveredError
+    assert f"Slack did not answer within 0.2 s ({method})" in str(refusal)
+    assert time.monotonic() - began < 1
+
+
+def test_a_step_ends_in_time_however_many_slow_requests_it_takes_and_the_next_goes_on_from_there(
+    slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A tenth of the real ones.
+    for module, name in ((slack_module, "TIMEOUT_S"), (pictures, "KEPT_FOR_MESSAGE_S")):
+        monkeypatch.setattr(module, name, 0.5)
+    monkeypatch.setattr(slack_module, "LONGEST_STEP_S", 1.0)
+    monkeypatch.setattr(pictures, "LONGEST_UPLOAD_S", 0.4)
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"PNG")
+    name = pictures.name_of(picture, datetime.fromtimestamp(0, UTC))
+    pictured = Message("Hello.", ({"type": "image", "slack_file": {"id": name}, "alt_text": "A picture."},))
+    slack.page_limit = 1
+    slack.fault(ANY_METHOD, Fault.late(0.3), times=None)
+    transport = transport_to(slack, picture)
+    receipts: list[Receipt] = []
+    for _ in range(5):
+        began = time.monotonic()
+        with suppress(DeliveryError):
+            receipts.append(transport.post(DAILY, pictured, "1", None, is_broadcast=False))
+        assert time.monotonic() - began < 1.0 + 0.5
+        if receipts:
+            break
+    assert receipts
 
 
 @pytest.mark.parametrize(

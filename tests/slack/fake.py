@@ -18,16 +18,17 @@ from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from tests.slack.arguments import Arguments, flag, parsing, structure, within
-from tests.slack.faults import Answer, Fault, rate_limited, refusal
+from tests.slack.faults import ANY_METHOD, Answer, Fault, Faults, rate_limited, refusal
 from tests.slack.files import Files
 from tests.slack.limits import TEXT_LIMIT, UPDATED_TEXT_LIMIT, RefusedError, check_message
 from tests.slack.reading import Posted, links, pings
 from tests.slack.server import Server
 
-__all__ = ["ANY_METHOD", "BURST", "Answer", "Channel", "FakeSlack", "Fault", "Posted", "links", "pings"]
+__all__ = ["ANY_METHOD", "BURST", "UPLOAD", "Answer", "Channel", "FakeSlack", "Fault", "Posted", "links", "pings"]
 
 BOT_USER, BOT_ID, PERSON = "U0GREENERYBOT", "B0GREENERY", "U0SOMEBODY"
-ANY_METHOD = "*"
+# Not one of the API's methods, but what is sent to the address that files.getUploadURLExternal gives.
+UPLOAD = "upload"
 BURST = 3
 
 
@@ -63,7 +64,7 @@ class FakeSlack:
         self.page_limit = 999
         self.files = Files()
         self._posted: list[Posted] = []
-        self._faults: list[tuple[str, Fault, int | None]] = []
+        self._faults = Faults()
         self._newest_ts = 0
         self._allowance: dict[str, tuple[float, float]] = defaultdict(lambda: (BURST, 0.0))
         self._lock = threading.RLock()
@@ -143,7 +144,7 @@ class FakeSlack:
     def fault(self, method: str, fault: Fault, times: int | None = 1) -> None:
         """Let the next requests of a method (or ANY_METHOD) go wrong; None: all of them. First come, first served."""
         with self._lock:
-            self._faults.append((method, fault, times))
+            self._faults.add(method, fault, times)
 
     def clear_faults(self) -> None:
         """Let nothing go wrong any more, but what is going wrong already."""
@@ -156,23 +157,21 @@ class FakeSlack:
         """What a request gets; None: its connection is dropped."""
         with self._lock:
             self.requests.append(Request(method, time.time()))
-            fault = self._next_fault(method)
-        if fault is None:
-            return self._accept(method, token, arguments)
-        if self._closing.wait(fault.after):
-            return None
-        honest = self._accept(method, token, arguments) if fault.accepts else None
-        return None if fault.drops else fault.answer or honest
+            fault = self._faults.next(method)
+        return self._answer(fault, lambda: self._accept(method, token, arguments))
 
-    def _next_fault(self, method: str) -> Fault | None:
-        for index, (of_method, fault, times) in enumerate(self._faults):
-            if of_method in {method, ANY_METHOD}:
-                if times == 1:
-                    del self._faults[index]
-                elif times is not None:
-                    self._faults[index] = (of_method, fault, times - 1)
-                return fault
-        return None
+    def _answer(self, fault: Fault | None, accept: Callable[[], Answer]) -> Answer | None:
+        if fault is None:
+            return accept()
+        if self.is_closing_within(fault.after):
+            return None
+        honest = accept() if fault.accepts else None
+        answer = None if fault.drops else fault.answer or honest
+        return answer and answer._replace(pause=fault.pause)
+
+    def is_closing_within(self, seconds: float) -> bool:
+        """Wait, unless or until the workspace is closed; returns whether it is."""
+        return self._closing.wait(seconds)
 
     def _accept(self, method: str, token: str, arguments: Arguments) -> Answer:
         try:
@@ -256,10 +255,16 @@ class FakeSlack:
         self._need("files:write")
         return self.files.complete(arguments)
 
-    def upload(self, file: str, content: bytes) -> Answer:
-        """What an upload to the address of a file gets."""
+    def upload(self, file: str, content: bytes) -> Answer | None:
+        """What an upload to the address of a file gets; None: its connection is dropped."""
+
+        def accept() -> Answer:
+            with self._lock:
+                return self.files.upload(file, content)
+
         with self._lock:
-            return self.files.upload(file, content)
+            fault = self._faults.next(UPLOAD)
+        return self._answer(fault, accept)
 
     def _list(self, arguments: Arguments) -> dict[str, Any]:
         types = str(arguments.get("types") or "public_channel").split(",")

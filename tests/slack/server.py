@@ -18,8 +18,11 @@ class Workspace(Protocol):
     def answer(self, method: str, token: str, arguments: Mapping[str, Any]) -> Answer | None:
         """What a request gets; None: its connection is dropped."""
 
-    def upload(self, file: str, content: bytes) -> Answer:
-        """What an upload to the address of a file gets."""
+    def upload(self, file: str, content: bytes) -> Answer | None:
+        """What an upload to the address of a file gets; None: its connection is dropped."""
+
+    def is_closing_within(self, seconds: float) -> bool:
+        """Wait, unless or until the workspace is closed; returns whether it is."""
 
 
 class Server(ThreadingHTTPServer):
@@ -54,18 +57,24 @@ class _Handler(BaseHTTPRequestHandler):
         is_json = body and "json" in self.headers.get("Content-Type", "")
         arguments = json.loads(body) if is_json else dict(parse_qsl(body.decode()))
         token = arguments.pop("token", "") or self.headers.get("Authorization", "").removeprefix("Bearer ")
-        answer = self.server.slack.answer(self.path.removeprefix("/api/"), token, arguments)
-        if answer is not None:
-            self._say(answer)
+        self._say(self.server.slack.answer(self.path.removeprefix("/api/"), token, arguments))
 
-    def _say(self, answer: Answer) -> None:
+    def _say(self, answer: Answer | None) -> None:
+        if answer is None:
+            return
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("X-OAuth-Scopes", ",".join(sorted(self.server.slack.scopes)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer.body.encode())
+        if not answer.pause:
+            self.wfile.write(answer.body.encode())
+            return
+        for character in answer.body:
+            if self.server.slack.is_closing_within(answer.pause):
+                return
+            self.wfile.write(character.encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: tests read `requests`."""

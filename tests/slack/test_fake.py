@@ -330,6 +330,13 @@ def test_a_patient_client_gets_a_late_answer(slack: FakeSlack, client: WebClient
     assert client.chat_postMessage(channel="alerts", text="x")["ts"] == slack.messages("alerts")[0].ts
 
 
+def test_an_answer_may_trickle_so_that_no_read_ever_times_out(slack: FakeSlack) -> None:
+    slack.fault("auth.test", Fault.trickling(0.01))
+    began = time.monotonic()
+    assert client_of(slack, timeout=1).auth_test()["user"] == "greenery"
+    assert time.monotonic() - began > 1
+
+
 def test_closing_ends_hanging_requests_at_once_and_accepts_nothing() -> None:
     with FakeSlack() as slack:
         slack.add_channel("alerts")
