@@ -142,6 +142,8 @@ def _make_way(instance: dg.DagsterInstance, console: Console) -> None:
             console.print(f"Run {run_id} has the warehouse; waiting for it to end.")
             continue
         if run and not run.is_finished:
+            # No daemon need be there to try it again, and the alerts would wait for that attempt to tell of it.
+            instance.add_run_tags(run_id, {"dagster/max_retries": "0"})
             instance.report_run_failed(run, "The process of this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 

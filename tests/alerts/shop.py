@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import yaml
 
 from greenery_assets.alerts.delivery import Transport
 from greenery_assets.alerts.history import Catalogue, newest_run_end
@@ -125,11 +126,11 @@ class Shop:
 
 
 @contextmanager
-def shop_in(folder: Path, checks: Mapping[str, Subject] = CHECKS) -> Iterator[Shop]:
-    """A shop with Dagster's own storage on disk."""
+def shop_in(folder: Path, checks: Mapping[str, Subject] = CHECKS, **settings: object) -> Iterator[Shop]:
+    """A shop with Dagster's own storage on disk, and settings of its dagster.yaml."""
     home = folder / "dagster_home"
     home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (home / "dagster.yaml").write_text(yaml.safe_dump({"telemetry": {"enabled": False}, **settings}))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield Shop(home, instance, checks)
 
