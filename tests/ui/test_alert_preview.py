@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page
 
+from greenery_assets.alerts.history import Catalogue
 from greenery_assets.alerts.incidents import Incident, Kind, Transition
 from greenery_assets.alerts.messages import Reader, change_messages, incident_message
 from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sample, Severity, Subject
@@ -26,8 +27,17 @@ READER = Reader(ZoneInfo("UTC"), "http://localhost:3000")
 HOSTILE = "<script>document.title = 'caught'</script> <!channel> *bold* `code` https://example.com \u202e"
 
 
+def marts_of(asset: str) -> tuple[MartState, ...]:
+    """The marts that the project makes of an asset, as they were the day before."""
+    from greenery_assets.definitions import defs  # noqa: PLC0415  seconds, and it reads the settings
+
+    lineage = Catalogue.of(defs.get_repository_def()).lineage
+    yesterday = FOUND_AT - timedelta(hours=24)
+    return tuple(MartState(mart, False, yesterday, lineage.groups[mart]) for mart in lineage.marts_from(asset))
+
+
 def incident(reason: str = "") -> Incident:
-    """An order with two checkouts, which stopped marketing and product."""
+    """An order with two checkouts, which stopped every mart that is made from the events."""
     finding = Finding(
         subject=Subject("staging/stg_events", "order_has_at_most_one_checkout"),
         outcome=Outcome.FAILED,
@@ -59,8 +69,6 @@ def incident(reason: str = "") -> Incident:
             ),
         ),
     )
-    yesterday = FOUND_AT - timedelta(hours=24)
-    marts = ("marketing/fact_user_orders", "product/fact_conversion", "product/fact_funnel", "product/fact_page_views")
     return Incident(
         subject=finding.subject,
         episode=1,
@@ -69,7 +77,7 @@ def incident(reason: str = "") -> Incident:
         finding=finding,
         last_run="615d2b3c",
         announced=finding,
-        marts=tuple(MartState(mart, False, yesterday) for mart in marts),
+        marts=marts_of(finding.subject.asset),
         held_back=29,
     )
 
@@ -87,7 +95,8 @@ def open_preview(page: Page, tmp_path: Path, shown: Incident) -> list[str]:
     (reply,) = change_messages([worse], READER)
     post = PreviewPost(
         "#data-alerts",
-        incident_message(shown, READER),
+        # The first message is edited as its incident changes.
+        incident_message(later, READER),
         FOUND_AT,
         (PreviewPost("#data-alerts", reply, FOUND_AT + timedelta(hours=24)),),
     )
@@ -103,6 +112,13 @@ def open_preview(page: Page, tmp_path: Path, shown: Incident) -> list[str]:
 def test_the_page_opens_from_disk_and_asks_for_nothing(page: Page, tmp_path: Path) -> None:
     assert open_preview(page, tmp_path, incident()) == []
     assert page.get_by_text("An order has at most one checkout event.").first.is_visible()
+    # The thread's first message says what its last reply does, and names every mart that stands still.
+    said = page.inner_text("body")
+    assert "ERROR: 5 rows not as assumed in stg_events" in said
+    assert "2 → 5 rows" in said
+    names = [mart.asset.rpartition("/")[2] for mart in incident().marts]
+    assert len(names) > 10
+    assert [name for name in names if name not in said] == []
     picture = tmp_path / "alert.png"
     page.locator(".channel").screenshot(path=picture, animations="disabled")
     shrink(picture)
