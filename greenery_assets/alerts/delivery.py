@@ -170,7 +170,11 @@ class Deliverer:
                 if refusal.stops_channel:
                     closed.add(channel)
         with self.ledger.transaction() as book:
-            report.waiting = len(book.waiting())
+            waiting = book.waiting()
+        report.waiting = len(waiting)
+        if not report.problems:
+            # Nothing was tried again yet: what went wrong the last time is still why they wait.
+            report.problems = list(dict.fromkeys(row.last_error for row in waiting if row.last_error))
         return report
 
     def _send(self, item: Row[Any], channel: str) -> None:

@@ -136,6 +136,21 @@ def test_any_series_of_faults_ends_with_each_message_once_and_in_order(outbox: O
     assert outbox.shown(DAILY) == ["today"]
 
 
+def test_between_two_attempts_it_is_known_why_messages_wait(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    outbox.say("orders broke")
+    outbox.say("users broke")
+    outbox.slack.fault("chat.postMessage", Fault.http(500))
+    (reason,) = outbox.deliver().problems
+    caplog.clear()
+    outbox.clock.wait(timedelta(seconds=5))
+    between = outbox.deliver()
+    assert (between.waiting, between.problems) == (2, [reason])
+    # It was logged when it happened.
+    assert caplog.text == ""
+    outbox.recover()
+    assert outbox.deliver().problems == []
+
+
 def test_a_lost_answer_is_looked_up_only_when_slack_had_time_to_accept(outbox: Outbox) -> None:
     outbox.say("orders broke")
     outbox.slack.fault("chat.postMessage", Fault.dropped(accepts=True))

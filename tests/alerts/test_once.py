@@ -33,9 +33,26 @@ def told(settings: Settings, shop: Shop) -> str:
         return alerts.tell()
 
 
-def test_without_a_token_the_page_is_named(settings: Settings, shop: Shop) -> None:
-    assert told(settings, shop) == f"{shown(settings.preview_path)}, as GREENERY_SLACK_TOKEN is not set"
+def test_without_a_token_page_and_log_are_named_and_hold_the_messages(settings: Settings, shop: Shop) -> None:
+    log = shop.home / "alerts.log"
+    where = f"{shown(settings.preview_path)} and {shown(log)}"
+    assert told(settings, shop) == f"{where}, as GREENERY_SLACK_TOKEN is not set"
     assert "The check orders holds" in settings.preview_path.read_text()
+    assert "#data-alerts :warning: Warning: 1 row not as assumed in orders" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_log_of_two_runs_has_each_message_once(settings: Settings, shop: Shop) -> None:
+    told(settings, shop)
+    told(settings, shop)
+    assert (shop.home / "alerts.log").read_text().count("Warning: 1 row not as assumed in orders") == 1
+
+
+def test_a_log_that_cannot_be_written_stops_no_job(settings: Settings, shop: Shop) -> None:
+    (shop.home / "alerts.log").mkdir()
+    said = told(settings, shop)
+    assert said.startswith(f"{shown(settings.preview_path)}, as GREENERY_SLACK_TOKEN is not set. ")
+    assert "alerts.log cannot be written (Is a directory)" in said
 
 
 def test_a_page_that_cannot_be_written_is_named_with_the_remedy(settings: Settings, shop: Shop) -> None:
@@ -54,6 +71,8 @@ def test_with_a_token_it_says_how_many_were_sent_and_what_is_wrong(
     said = told(load_settings(), shop)
     assert "0 messages sent to Slack" in said
     assert "Slack does not know the token in GREENERY_SLACK_TOKEN" in said
+    assert "Slack does not know the token in GREENERY_SLACK_TOKEN" in (shop.home / "alerts.log").read_text()
+    assert slack.token not in (shop.home / "alerts.log").read_text()
 
 
 @pytest.mark.parametrize("ledger", ["nonsense", "sqlite:////nowhere/to/be/found.sqlite"])
