@@ -78,7 +78,7 @@ def incident(reason: str = "") -> Incident:
         last_run="615d2b3c",
         announced=finding,
         marts=marts_of(finding.subject.asset),
-        held_back=29,
+        held_back=30,
     )
 
 
