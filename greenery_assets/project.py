@@ -55,7 +55,12 @@ def write_docs(page: Path) -> None:
     folders = ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     done = subprocess.run([*command, *folders], cwd=DBT_PROJECT_DIR, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DbtError(f"dbt could not write its documentation:\n{done.stdout.strip() or done.stderr.strip()}")
+        # Where the database fails dbt shows its own code first.
+        said = [line.strip() for line in (done.stdout or done.stderr).splitlines() if "Error" in line]
+        raise DbtError(
+            f"dbt could not write its documentation: {said[-1] if said else 'it does not say why'}\n"
+            "If another program has the warehouse open, close it or wait for the run to end, and try again."
+        )
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(DBT_PROJECT_DIR / "target" / "static_index.html", page)

@@ -47,14 +47,14 @@ PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:+/-]{0,40}")
 # The same with too few digits for a telephone number: where only a pattern can be applied, in dbt.
 PREVIEW_VALUE = r"(?!.{41})(?:[A-Za-z_.:+/-]*[0-9]){0,6}[A-Za-z_.:+/-]*"
 
-# Ids, times, amounts, figures, flags, enumerations, and the names of products. Names of people, mail, telephone,
-# addresses, page addresses and free text are not among them.
+# Ids, times, amounts, figures, flags and enumerations. Names, mail, telephone, addresses, page addresses and free text
+# are not among them.
 SHAREABLE_COLUMNS = frozenset(
     [
         "event_id", "session_id", "user_id", "order_id", "product_id", "promo_id", "address_id", "tracking_id",
         "shipped_order_id",
         "event_type", "status", "shipping_service", "step", "step_number", "indicator", "indicator_number",
-        "is_first_order", "is_last_order", "is_viewed", "is_added", "is_bought", "name", "product_name",
+        "is_first_order", "is_last_order", "is_viewed", "is_added", "is_bought",
         "day", "created_at", "updated_at", "order_date", "first_order_date", "last_order_date", "second_order_date",
         "ship_date", "order_delivered_date", "delivered_at", "estimated_delivery_at",
         "first_order_estimated_delivery_at", "first_order_delivered_date",

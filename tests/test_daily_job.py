@@ -40,7 +40,9 @@ def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home
             assert metadata["dagster/row_count"].value == home.query(f"select count(*) from {schema}.{table}")[0][0]
             if schema == "raw":
                 assert {"files", "bytes", "source_folder", "rejected_rows"} <= metadata.keys()
-                assert ("newest" in metadata) == (table in {"events", "orders", "users"})
+                assert (
+                    ("newest" in metadata) == ("hours_behind" in metadata) == (table in {"events", "orders", "users"})
+                )
             elif schema != "snapshots":
                 columns = metadata["dagster/column_schema"].value
                 assert isinstance(columns, dg.TableSchema)
@@ -54,6 +56,34 @@ def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home
                         "core/int_fact_orders",
                         "order_total",
                     )
+
+
+def test_a_few_rows_of_each_table_are_shown_without_anything_personal(built: tuple[Home, Outcome]) -> None:
+    home, outcome = built
+    people = {
+        str(value)
+        for row in home.query("select first_name, last_name, email, phone_number from raw.users")
+        + home.query("select address, zipcode, state from raw.addresses")
+        for value in row
+    }
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        [run] = instance.get_runs()
+        logged = "\n".join(entry.to_json() for entry in instance.all_logs(run.run_id))
+        assert {mail for mail in people if "@" in mail and mail in logged} == set()
+        for name in outcome.built:
+            event = instance.get_latest_materialization_event(dg.AssetKey(name.split("/")))
+            assert event
+            assert event.asset_materialization
+            preview = event.asset_materialization.metadata.get("preview")
+            if name.startswith("reporting/"):
+                continue
+            assert isinstance(preview, dg.TableMetadataValue), name
+            assert 1 <= len(preview.records) <= 5
+            shown = {str(value) for record in preview.records for value in record.data.values()}
+            assert shown & people == set(), name
+            assert not {"first_name", "email", "phone_number", "address", "page_url"} & {
+                column.name for column in preview.schema.columns
+            }
 
 
 def test_a_second_run_on_the_same_source_leaves_identical_tables(

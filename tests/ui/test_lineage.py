@@ -80,9 +80,28 @@ def test_asset_page_tells_what_a_row_and_each_column_is(page: Page) -> None:
     page.goto("/assets/staging/stg_events")
 
     expect(page.get_by_text("One row per event on the site, as the source has it.")).to_be_visible()
-    column = page.get_by_role("row").filter(has_text="session_id")
+    column = page.get_by_role("row", name=re.compile("^session_id"))
     expect(column).to_contain_text("UUID")
     expect(column).to_contain_text("The visit it belongs to.")
+
+
+def test_asset_page_shows_a_few_rows_what_its_group_is_for_and_its_sql(page: Page) -> None:
+    page.goto("/assets/marketing/fact_repeat_rate")
+
+    preview = page.get_by_role("row").filter(has_text="preview").first
+    expect(preview).to_contain_text("users_purchased")
+    expect(page.get_by_text("marketing: who buys, who comes back and why")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("^sql "))).to_contain_text("as users_repeat")
+
+
+def test_the_state_of_the_data_is_seen_in_dagster(page: Page) -> None:
+    page.goto("/assets/reporting/state_of_the_data")
+
+    expect(page.get_by_text(re.compile(r"All \d+ checks hold\.")).first).to_be_visible()
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.get_by_role("img", name=re.compile("checks hold"))
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 500
 
 
 @pytest.mark.parametrize(
