@@ -1,23 +1,50 @@
-"""What the README promises is there."""
+"""What the README and the runbook promise is there."""
 
 import re
 import subprocess
 
+import pytest
+from dagster._core.definitions.antlr_asset_selection.antlr_asset_selection import AntlrAssetSelectionParser
+
+from greenery_assets.alerts.cli import app
 from tests.job import ROOT
 
 README = (ROOT / "README.md").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 
-def test_every_make_target_in_the_readme_exists_and_make_lists_it() -> None:
+def test_every_make_target_that_is_named_exists_and_make_lists_it() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    promised = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
-    assert {"run", "ui", "test", "lint", "sample"} <= promised
+    promised = set(re.findall(r"(?:`|^)make ([a-z]+)", README + RUNBOOK, re.MULTILINE))
+    assert {"run", "ui", "test", "lint", "sample", "report", "docs"} <= promised
     assert promised <= set(re.findall(r"make ([a-z]+)", listed))
 
 
-def test_every_link_in_the_readme_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_link_leads_somewhere() -> None:
+    for folder, text in ((ROOT, README), (ROOT / "docs", RUNBOOK)):
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+            assert target.startswith("https://") or (folder / target).exists(), target
+
+
+def test_every_command_of_the_alerts_that_is_named_exists() -> None:
+    promised = set(re.findall(r"greenery_assets\.alerts ([a-z]+)", README + RUNBOOK))
+    assert {"status", "test", "ack", "silence"} <= promised
+    assert promised <= {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+
+@pytest.mark.filterwarnings("ignore:.*include_sources:dagster_shared.utils.warnings.BetaWarning")
+def test_the_runbook_knows_every_assumption_and_every_selection_in_it_selects_something() -> None:
+    from greenery_assets.definitions import defs  # noqa: PLC0415  seconds, which the others need not pay
+
+    graph = defs.resolve_asset_graph()
+    assumptions = {graph.get_check_spec(key).metadata["assumption"] for key in graph.asset_check_keys}
+    table = RUNBOOK[RUNBOOK.index("## By assumption") :]
+    missing = {name for name in assumptions if not re.search(rf"^\|[^|]*\b{name}\b", table, re.MULTILINE)}
+    assert missing == set()
+    selections = re.findall(r"'((?:key|group):[^']+)'", RUNBOOK + README)
+    assert len(selections) >= 5
+    for selection in selections:
+        assert AntlrAssetSelectionParser(selection).asset_selection.resolve(graph), selection
 
 
 def test_the_lock_names_no_place() -> None:
