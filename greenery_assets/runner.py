@@ -68,7 +68,7 @@ def run_daily_job(settings: Settings) -> int:
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console):
         # The lines above come before seconds of imports.
-        from greenery_assets.assets.report import REPORT_JOB, run_without_report  # noqa: PLC0415
+        from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
         from greenery_assets.definitions import defs  # noqa: PLC0415
 
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
@@ -80,9 +80,9 @@ def run_daily_job(settings: Settings) -> int:
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console):
                 facts.succeeded = _execute(job, instance, run_id)
-            if run_without_report(instance):
-                # What stopped the run stopped the report too; no sensor is there to ask for it.
-                _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4()))
+            # What stopped the run stopped the report too, and no sensor is there to ask for it.
+            if run_without_report(instance) and _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4())):
+                facts.rows[REPORT.path[0]][REPORT.to_user_string()] = None
             told = alerts.tell()
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),

@@ -18,6 +18,7 @@ from greenery_assets.settings import load_settings
 
 REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
+AS_OF = "as_of"
 TOLD = [
     "raw/events",
     "raw/orders",
@@ -70,16 +71,18 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
     from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
 
     try:
-        report = build_report(context.instance, Catalogue.of(defs.get_repository_def()), load_settings())
+        catalogue = Catalogue.of(defs.get_repository_def())
+        report = build_report(context.instance, catalogue, load_settings(), within_run=context.run.run_id)
     except ReportError as error:
         raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
     facts = report.facts
-    picture = base64.b64encode(report.picture.read_bytes()).decode()
+    picture = base64.b64encode(report.thumbnail).decode()
     return dg.MaterializeResult(
         metadata={
             "verdict": report.verdict,
             "picture": dg.MetadataValue.md(f"![{report.verdict}](data:image/png;base64,{picture})"),
             "page": dg.MetadataValue.path(str(report.page)),
+            AS_OF: dg.MetadataValue.timestamp(facts.made_at),
             # Dagster draws numbers over time: how many checks stand how, and the failing rows of each group.
             **{f"checks_{standing.value}": facts.count(standing) for standing in Standing},
             **{f"failing_rows_{group}": rows for group, rows in facts.failing_rows.items()},
@@ -112,13 +115,17 @@ def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Ski
 
 def run_without_report(instance: dg.DagsterInstance) -> str | None:
     """The last ended run, if the page was not built in it or since."""
-    built = instance.get_latest_materialization_event(REPORT)
+    event = instance.get_latest_materialization_event(REPORT)
+    # Not the time of the event: what ended while the page was being written is not in it.
+    as_of = (
+        float(str(event.asset_materialization.metadata[AS_OF].value)) if event and event.asset_materialization else 0
+    )
     for record in instance.get_run_records(
         dg.RunsFilter(statuses=ENDED), limit=RECENT_RUNS, order_by="update_timestamp"
     ):
         run = record.dagster_run
         if run.job_name == REPORT_JOB:
             continue
-        is_told = built and (built.run_id == run.run_id or (record.end_time or 0) <= built.timestamp)
+        is_told = event and (event.run_id == run.run_id or (record.end_time or 0) <= as_of)
         return None if is_told else run.run_id
     return None

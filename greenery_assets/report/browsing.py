@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from greenery_assets.quality import masked
 from greenery_assets.report import charts
 from greenery_assets.report.buying import DAYS_IN_TABLE, spread_view
 from greenery_assets.report.figures import DayVolume, Figures, FunnelStep
@@ -108,7 +109,7 @@ def funnel(figures: Figures) -> Section:
         views.append(_funnel_view(figures.funnel))
     elif figures.funnel:
         lead = ("There are no sessions yet.",)
-    if figures.funnel_by_product:
+    if any(step.sessions for step in figures.funnel_by_product):
         views.append(_product_funnel_view(figures.funnel_by_product, figures.products))
     return Section(
         "funnel",
@@ -142,8 +143,8 @@ def time_spent(figures: Figures) -> Section:
         tuple(lead),
         tuple(views),
         ("product/fact_page_views",),
-        "From an event to the next one of the same visit; the last one of a visit has no length. The white mark is the "
-        "median, the bar the middle half of all orders, the line nine tenths of them.",
+        "From an event to the next one of the same visit; the last one of a visit has no length. The mark in the bar "
+        "is the median, the bar the middle half of all orders, the line nine tenths of them.",
     )
 
 
@@ -186,18 +187,17 @@ def _share_view(label: str, what: str, rows: Sequence[tuple[str, int, int, float
     )
     summary = f"{what}: " + "; ".join(f"{row['label']} {row['said']}" for row in drawn[:5])
     more = f"; {len(drawn) - 5} more in the table" if len(drawn) > 5 else ""
-    chart = charts.finished(charts.bars(drawn, what, ".0%", share=True))
+    # Short, as an axis has little room on a telephone; the summary says of what.
+    chart = charts.finished(charts.bars(drawn, "share of sessions", ".0%", share=True))
     return View(label, summary + more, chart, table)
 
 
 def _funnel_lead(steps: Sequence[FunnelStep]) -> str:
     lost = [
-        f"{share(step.drop_off)} go no further than “{STEPS[before.step].lower()}”" for before, step in pairwise(steps)
+        f"of those that came to “{STEPS[before.step].lower()}” {share(step.drop_off)} went no further"
+        for before, step in pairwise(steps)
     ]
-    return (
-        f"Of {counted(steps[0].sessions, 'session')} {steps[-1].sessions:,} checked out. At each step some leave: "
-        f"{'; '.join(lost)}."
-    )
+    return f"Of {counted(steps[0].sessions, 'session')} {steps[-1].sessions:,} checked out: {', '.join(lost)}."
 
 
 def _funnel_view(steps: Sequence[FunnelStep]) -> View:
@@ -236,10 +236,10 @@ def _step_row(step: FunnelStep) -> tuple[str, ...]:
 
 
 def _apart(names: Sequence[str]) -> list[str]:
-    """Names of products, cut where nobody would read on, each once: two products may be called alike."""
+    """Names of products, cut where nobody would read on, each once, and nothing in them that tells of a person."""
     found: list[str] = []
     for name in names:
-        shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
-        alike = sum(other == shown or other.startswith(f"{shown} (") for other in found)
-        found.append(f"{shown} ({alike + 1})" if alike else shown)
+        clean = masked(name)
+        shown = clean if len(clean) <= LONGEST_NAME else f"{clean[:LONGEST_NAME]}…"
+        found.append(charts.apart(shown, found))
     return found

@@ -1,7 +1,7 @@
 """The page and the picture as files: figures read, laid out, drawn and put in the place of the last ones."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -17,12 +17,14 @@ from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
 from greenery_assets.report.figures import Figures
 from greenery_assets.report.page import Reader, render_page
-from greenery_assets.report.picture import draw_picture
+from greenery_assets.report.picture import draw, picture_of
 from greenery_assets.report.state import read_facts
 from greenery_assets.report.topics import figure_sections
 from greenery_assets.report.warehouse import read_figures
 from greenery_assets.settings import Settings
 
+# So that small print stays legible where Slack shrinks it.
+SHARP = 1.5
 CHART_LIBRARY = f".charts-{version('vl-convert-python')}.js"
 
 
@@ -32,22 +34,42 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class Report:
-    """What was built: the verdict, the facts behind it, and the files that tell it."""
+    """What was built: the verdict, the facts behind it, the files that tell it, and the picture once more, smaller."""
 
     verdict: str
     facts: ReportFacts
     page: Path
     picture: Path
+    thumbnail: bytes
 
 
-def build_report(instance: dg.DagsterInstance, catalogue: Catalogue, settings: Settings) -> Report:
+def build_report(
+    instance: dg.DagsterInstance, catalogue: Catalogue, settings: Settings, *, within_run: str | None = None
+) -> Report:
     """Tell the state of the data as it is known now: a page and a picture, each whole or not at all.
 
-    Raises ReportError.
+    As a step of a run (`within_run` is its id) it tells of the checks also where the figures cannot be read. Raises
+    ReportError.
     """
-    facts = read_facts(instance, catalogue, settings.ledger_url, datetime.now(UTC))
+    facts = read_facts(instance, catalogue, settings.ledger_url, datetime.now(UTC), within_run or "")
+    warehouse, figures = settings.warehouse_path, Figures()
+    try:
+        if warehouse.exists():
+            with read_warehouse(warehouse) as connection:
+                figures = read_figures(connection, facts.made_at.date(), settings.volume_band)
+        elif any(facts.built_at.values()):
+            missing = f"The warehouse {warehouse} is not there any more. Run the daily job, or put the file back."
+            facts = replace(facts, notice=f"{facts.notice} {missing}".strip(), built_at=dict.fromkeys(facts.built_at))
+    except duckdb.IOException as error:
+        closed = (
+            f"The warehouse {warehouse} cannot be read ({str(error).splitlines()[0]}). Wait for the run, or close the "
+            "program, that has it open, and try again; another file can be named in GREENERY_WAREHOUSE_PATH."
+        )
+        if within_run is None:
+            raise ReportError(closed) from None
+        facts = replace(facts, notice=f"{facts.notice} The figures are not shown. {closed}".strip())
     reader = Reader(settings.zone, str(settings.ui_url).rstrip("/"))
-    return write_report(facts, _figures(settings, facts), reader, settings.report_page, settings.report_picture)
+    return write_report(facts, figures, reader, settings.report_page, settings.report_picture)
 
 
 def write_report(facts: ReportFacts, figures: Figures, reader: Reader, page: Path, picture: Path) -> Report:
@@ -58,27 +80,14 @@ def write_report(facts: ReportFacts, figures: Figures, reader: Reader, page: Pat
         library = _chart_library(page.parent)
         html = render_page(facts, figure_sections(figures), reader, library)
         _write(page, html.encode())
-        image = draw_picture(verdict, wording.tone(facts), figures, facts.made_at.astimezone(reader.zone))
-        _write(picture, image)
+        drawn = picture_of(verdict, wording.tone(facts), figures, facts.made_at.astimezone(reader.zone))
+        _write(picture, draw(drawn, SHARP))
     except OSError as error:
         raise ReportError(
             f"The report cannot be written to {page.parent} ({error.strerror}); name another folder in "
             "GREENERY_REPORT_DIR, or make room."
         ) from None
-    return Report(verdict, facts, page, picture)
-
-
-def _figures(settings: Settings, facts: ReportFacts) -> Figures:
-    """What the marts hold; nothing where no run has made a warehouse yet."""
-    warehouse = settings.warehouse_path
-    try:
-        with read_warehouse(warehouse) if warehouse.exists() else duckdb.connect() as connection:
-            return read_figures(connection, facts.made_at.date(), settings.volume_band)
-    except duckdb.IOException as error:
-        raise ReportError(
-            f"The warehouse {warehouse} cannot be read ({str(error).splitlines()[0]}). Wait for the run, or close the "
-            "program, that has it open, and try again; another file can be named in GREENERY_WAREHOUSE_PATH."
-        ) from None
+    return Report(verdict, facts, page, picture, draw(drawn, 1))
 
 
 def _chart_library(folder: Path) -> str:

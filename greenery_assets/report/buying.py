@@ -21,8 +21,6 @@ INDICATOR_COLUMNS = (
     *("indicator", "buyers with it", "of them bought again", "buyers without it", "of these bought again"),
     *("difference", "95 % interval", "not judged"),
 )
-# The words of a spread are a line each: enough to tell what they are.
-SPREAD_COLUMNS = ("median", "half of all", "nine of ten")
 
 
 def buying_again(figures: Figures) -> Section:
@@ -84,8 +82,8 @@ def orders_by_day(figures: Figures) -> Section:
     first, returning = sum(day.first_orders for day in figures.days), sum(day.returning_orders for day in figures.days)
     total = first + returning
     lead = (
-        f"{counted(total, 'order')} {_in_days(figures)}: {first:,} first ones and {returning:,} of buyers who came "
-        f"back ({share(returning / total)})."
+        f"{counted(total, 'order')} {_in_days(figures)}: {first:,} {'was' if first == 1 else 'were'} the first of a "
+        f"buyer and {returning:,} of buyers who came back ({share(returning / total)})."
         if total
         else "There are no orders yet."
     )
@@ -149,16 +147,17 @@ def deliveries(figures: Figures) -> Section:
 
 
 def spread_view(label: str, spreads: dict[str, Spread], cases: str) -> View:
-    """Durations side by side in one unit: median, middle half and nine tenths."""
+    """Durations side by side in one unit, and each in its own in words: median, middle half and nine tenths."""
     unit, size = unit_of([spread.p95 for spread in spreads.values()])
     drawn, rows = [], []
     for name, spread in spreads.items():
+        median, half = duration(spread.median), duration(spread.p25, spread.p75)
+        most = duration(spread.p5, spread.p95)
         ends = {key: getattr(spread, key) / size for key in ("p5", "p25", "median", "p75", "p95")}
-        half, most = f"{ends['p25']:,.1f} to {ends['p75']:,.1f}", f"{ends['p5']:,.1f} to {ends['p95']:,.1f}"
-        said = f"median {ends['median']:,.1f} {unit}, half of all {half}, nine of ten {most}"
+        said = f"median {median}, half of all {half}, nine of ten {most}"
         drawn.append({"label": name, "said": said, **ends})
-        rows.append((name, f"{spread.count:,}", f"{ends['median']:,.1f}", half, most))
-    columns = ("", cases, *(f"{column}, {unit}" for column in SPREAD_COLUMNS))
+        rows.append((name, f"{spread.count:,}", median, half, most))
+    columns = ("", cases, "median", "half of all", "nine of ten")
     return View(
         label,
         "; ".join(f"{row['label']}: {row['said']}" for row in drawn),

@@ -5,8 +5,9 @@ page's are CSS variables, so that a chart follows light, dark and print without 
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import altair as alt
@@ -20,6 +21,7 @@ ROW_PX = 44
 THIN_ROW_PX = 30
 LABEL_CHARACTERS = 21
 TICKS = 6
+MOST_DOTS = 100
 SHAPES = ["circle", "square", "diamond"]
 # D3 writes a plain "," as 1.2e+3.
 WHOLE = ",.0f"
@@ -70,7 +72,8 @@ def configured(chart: Any, palette: Palette, font: str) -> Any:
             "tickColor": palette.muted,
             "labelLimit": 220,
         },
-        legend={**text, "orient": "top", "title": None, "labelLimit": 260, "symbolSize": 110},
+        # One under the other: side by side they would not fit on a telephone.
+        legend={**text, "orient": "top", "title": None, "columns": 1, "labelLimit": 260, "symbolSize": 110},
         title={"color": palette.ink, "subtitleColor": palette.muted, "anchor": "start", "fontSize": 15},
         view={"stroke": None},
     )
@@ -86,18 +89,21 @@ def volume(days: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
         alt.Tooltip("rows:Q", title=what, format=WHOLE),
         alt.Tooltip("expected:N", title="expected"),
     ]
-    band = base.mark_area(color=palette.band).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q")
-    line = base.mark_line(color=palette.series[0], strokeWidth=2, point=_dots(palette.series[0])).encode(
-        x=x, y=alt.Y("rows:Q", title=title, axis=alt.Axis(format=WHOLE, tickMinStep=1)), tooltip=shown
+    layers = []
+    # Vega complains of a layer without rows.
+    if any(day["low"] is not None for day in days):
+        layers.append(base.mark_area(color=palette.band).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q"))
+    layers.append(
+        _line(base, days, palette).encode(
+            x=x, y=alt.Y("rows:Q", title=title, axis=alt.Axis(format=WHOLE, tickMinStep=1)), tooltip=shown
+        )
     )
-    unusual = [day for day in days if not day["usual"]]
-    # A layer of no rows would make Vega complain.
-    crosses = [
-        alt.Chart(alt.InlineData(values=unusual))
-        .mark_point(shape="cross", filled=True, size=140, color=palette.bad, opacity=1, angle=45)
-        .encode(x=x, y="rows:Q", tooltip=shown)
-    ]
-    return alt.LayerChart(layer=[band, line, *(crosses if unusual else [])])
+    if unusual := [day for day in days if not day["usual"]]:
+        crosses = alt.Chart(alt.InlineData(values=unusual)).mark_point(
+            shape="cross", filled=True, size=140, color=palette.bad, opacity=1, angle=45
+        )
+        layers.append(crosses.encode(x=x, y="rows:Q", tooltip=shown))
+    return alt.LayerChart(layer=layers)
 
 
 def bars_by_day(days: Values, what: str, number: str, palette: Palette = PAGE) -> alt.Chart:
@@ -136,9 +142,9 @@ def stacked_by_day(days: Values, kinds: Sequence[str], what: str, palette: Palet
 
 def line_by_day(days: Values, what: str, palette: Palette = PAGE) -> alt.Chart:
     """A share from 0 to 1 by day (`day`, `value`); a day without one leaves a gap."""
+    base = alt.Chart(alt.InlineData(values=list(days)))
     return (
-        alt.Chart(alt.InlineData(values=list(days)))
-        .mark_line(color=palette.series[0], strokeWidth=2, point=_dots(palette.series[0]))
+        _line(base, days, palette)
         .encode(
             x=_day_axis(),
             y=alt.Y("value:Q", title=what, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
@@ -232,13 +238,18 @@ def _rows(rows: Values, row_px: int = ROW_PX) -> tuple[alt.Chart, alt.Y]:
     shown: dict[str, str] = {}
     for label in dict.fromkeys(row["label"] for row in rows):
         lines = "\n".join(textwrap.wrap(label, LABEL_CHARACTERS, max_lines=2, placeholder=" …")) or label
-        alike = sum(other.startswith(lines) for other in shown.values())
-        shown[label] = f"{lines} ({alike + 1})" if alike else lines
+        shown[label] = apart(lines, shown.values())
     values = [{**row, "name": row["label"], "label": shown[row["label"]]} for row in rows]
     axis = alt.Axis(labelExpr="split(datum.label, '\\n')", ticks=False, domain=False, labelPadding=8)
     # In pixels, as Vega does not fit a chart into its place whose height is told by the row.
     base = alt.Chart(alt.InlineData(values=values)).properties(height=row_px * len(shown))
     return base, alt.Y("label:N", title=None, sort=list(shown.values()), axis=axis)
+
+
+def apart(name: str, taken: Collection[str]) -> str:
+    """A name as it is, or with the first number behind it that makes it one of its own."""
+    names = (name if n == 1 else f"{name} ({n})" for n in count(1))
+    return next(free for free in names if free not in taken)
 
 
 def _number_axis(number: str, smallest_step: float) -> alt.Axis:
@@ -249,5 +260,7 @@ def _scale(kinds: Sequence[str], palette: Palette) -> alt.Scale:
     return alt.Scale(domain=list(kinds), range=list(palette.series[: len(kinds)]))
 
 
-def _dots(color: str) -> alt.OverlayMarkDef:
-    return alt.OverlayMarkDef(color=color, size=22, filled=True)
+def _line(base: alt.Chart, days: Values, palette: Palette) -> alt.Chart:
+    # A dot for each of many days would hide the line.
+    dots = alt.OverlayMarkDef(color=palette.series[0], size=22, filled=True) if len(days) <= MOST_DOTS else False
+    return base.mark_line(color=palette.series[0], strokeWidth=2, point=dots)

@@ -90,22 +90,34 @@ class DailyRunFacts:
     ended_at: datetime | None
     has_failed: bool
     problem: str = ""
+    is_canceled: bool = False
+
+    @property
+    def how_it_ended(self) -> str:
+        """In a word or two."""
+        if self.is_canceled:
+            return "was canceled"
+        return "failed" if self.has_failed else "ended"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportFacts:
-    """Everything the page says but the figures. `built_at` is when each mart was built last, None if it never was."""
+    """Everything the page says but the figures.
+
+    `built_at` is when each table of a mart was built last, None if it never was; `groups` names the mart of each.
+    """
 
     made_at: datetime
     run: DailyRunFacts | None
     checks: Sequence[CheckFacts]
     sources: Sequence[SourceFacts]
     built_at: Mapping[str, datetime | None] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
 
     @property
     def stale(self) -> dict[str, datetime | None]:
-        """The marts that the daily run did not refresh, with the time their content is from."""
+        """The tables of marts that the daily run did not refresh, with the time their content is from."""
         begun = self.run.started_at if self.run else None
         return {
             mart: built_at

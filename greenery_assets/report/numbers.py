@@ -37,7 +37,7 @@ def unit_of(seconds: Sequence[float]) -> tuple[str, int]:
     return ("hours", HOUR) if longest < 3 * DAY else ("days", DAY)
 
 
-def duration(seconds: float) -> str:
-    """A length of time in the unit that suits it: "48.0 seconds", "5.0 hours"."""
-    name, size = unit_of([seconds])
-    return f"{seconds / size:,.1f} {name}"
+def duration(*seconds: float) -> str:
+    """A length of time, or from one to another, in the unit that suits it: "48.0 seconds", "3.0 to 7.0 hours"."""
+    name, size = unit_of(seconds)
+    return f"{' to '.join(f'{each / size:,.1f}' for each in seconds)} {name}"

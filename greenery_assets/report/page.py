@@ -73,6 +73,11 @@ class AssumptionFacts:
         """How many of its checks do not hold."""
         return sum(check.standing.is_failing for check in self.checks)
 
+    @property
+    def unknown(self) -> int:
+        """How many of its checks were not evaluated."""
+        return sum(check.standing == Standing.UNKNOWN for check in self.checks)
+
 
 def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader, chart_library: str) -> str:
     """The whole page; `chart_library` is the JavaScript that draws Vega-Lite charts as `vegaEmbed`."""
@@ -99,6 +104,9 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         made_at=made_at,
         verdict=wording.verdict(facts, reader.zone),
         tone=wording.tone(facts),
+        not_refreshed=wording.not_refreshed(facts, reader.zone),
+        # Where something does not hold, that is what people come for.
+        begins_with="failing" if facts.count(Standing.PASSED) < len(facts.checks) else "all",
         shown_failing=facts.failing[:SHOWN_FAILING],
         not_shown=len(facts.failing[SHOWN_FAILING:]),
         fresh={check.asset.rsplit("/", 1)[-1]: check for check in facts.checks if check.assumption == FRESHNESS},
@@ -124,16 +132,16 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
 
 
 def by_mart(checks: Iterable[CheckFacts]) -> list[MartChecks]:
-    """The checks of each group, marts first, then what they are made from."""
+    """The checks of each group: groups in which one fails first, then marts, then what they are made from."""
     groups: dict[str, list[CheckFacts]] = defaultdict(list)
     for check in checks:
         groups[check.group].append(check)
-    order = sorted(groups, key=lambda group: (not is_mart(group), position(group)))
     worst = [Standing.FAILED, Standing.WARNED, Standing.UNKNOWN, Standing.PASSED]
-    return [
-        MartChecks(group, tuple(sorted(groups[group], key=lambda check: worst.index(check.standing))))
-        for group in order
+    found = [
+        MartChecks(group, tuple(sorted(of_it, key=lambda check: worst.index(check.standing))))
+        for group, of_it in groups.items()
     ]
+    return sorted(found, key=lambda mart: (not mart.failing, not is_mart(mart.group), position(mart.group)))
 
 
 def by_assumption(checks: Iterable[CheckFacts]) -> list[AssumptionFacts]:

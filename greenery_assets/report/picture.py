@@ -15,6 +15,7 @@ from greenery_assets.report import charts
 from greenery_assets.report.browsing import STEPS, step_in_words
 from greenery_assets.report.figures import DayVolume, Figures
 from greenery_assets.report.numbers import counted, share
+from greenery_assets.report.sections import Spec
 from greenery_assets.report.wording import Tone
 
 TILE_PX, GAP_PX, LINE_PX, ROW_PX = 390, 60, 130, 46
@@ -31,11 +32,12 @@ LIGHT = charts.Palette(
     band="#d3e5da",
     bad="#b3261e",
 )
-TONES = {"good": ("#1a7440", "✓"), "warn": ("#8a5d00", "▲"), "bad": ("#b3261e", "✕")}
+# Shapes that the font has: for another one vl-convert would take the whole line from another font.
+TONES = {"good": ("#1a7440", "●"), "warn": ("#8a5d00", "▲"), "bad": ("#b3261e", "■")}
 
 
-def draw_picture(verdict: str, tone: Tone, figures: Figures, made_at: datetime) -> bytes:
-    """The picture as PNG; `made_at` in the reader's time zone."""
+def picture_of(verdict: str, tone: Tone, figures: Figures, made_at: datetime) -> Spec:
+    """The picture as a Vega-Lite chart; `made_at` in the reader's time zone."""
     color, sign = TONES[tone]
     lines = textwrap.wrap(verdict, VERDICT_CHARACTERS)
     title = alt.TitleParams(
@@ -74,7 +76,12 @@ def draw_picture(verdict: str, tone: Tone, figures: Figures, made_at: datetime) 
     # Plots stand in line, with room for the numbers on their axes to the left of them.
     whole = alt.concat(*parts, columns=1, align="none", spacing=30, title=title, background=LIGHT.surface)
     whole = charts.configured(whole, LIGHT, FONT).properties(padding={"left": 24, "right": 30, "top": 24, "bottom": 24})
-    return bytes(vl_convert.vegalite_to_png(whole.to_dict(), scale=1.5))
+    return dict(whole.to_dict())
+
+
+def draw(picture: Spec, scale: float) -> bytes:
+    """A chart as PNG, so many pixels for each of its own."""
+    return bytes(vl_convert.vegalite_to_png(picture, scale=scale))
 
 
 def _tile(name: str, number: str, said: str) -> alt.LayerChart:

@@ -1,4 +1,6 @@
-"""How checks, sources and marts stand, read from Dagster's history and the alert ledger. Nothing is written.
+"""How checks, sources and marts stand, read from Dagster's history and the alert ledger.
+
+Nothing is written, but for the ledger's own tables where it is opened for the first time.
 
 The ledger knows the runs that the sensor has read; those that ended since, and the one that builds the page, are read
 from Dagster.
@@ -22,6 +24,8 @@ from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, Rep
 
 DAILY_JOB = "daily_job"
 RUNS_SHOWN = 30
+# Among so many there is one that is not queued or going on.
+RECENT_DAILY_RUNS = 10
 UNREAD_RUNS = 30
 
 
@@ -30,10 +34,15 @@ def read_facts(
     catalogue: Catalogue,
     ledger_url: str,
     now: datetime,
+    within_run: str = "",
 ) -> ReportFacts:
-    """Everything the page says but the figures. The daily run may be going on still, with the page as its last step."""
+    """Everything the page says but the figures, as the last daily run left it.
+
+    One that goes on counts only where the page is its last step: it is the run `within_run`.
+    """
     remembered, notice = _remembered(ledger_url)
-    daily = next(iter(instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=1)), None)
+    latest = instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=RECENT_DAILY_RUNS)
+    daily = next((run for run in latest if run.end_time or run.dagster_run.run_id == within_run), None)
     observed = _not_remembered(instance, catalogue, remembered, daily, now)
     past, findings = _by_subject(remembered.seen, observed)
     return ReportFacts(
@@ -42,6 +51,7 @@ def read_facts(
         checks=_checks(instance, catalogue, past, findings, remembered.since),
         sources=_sources(instance, catalogue),
         built_at=_built_at(instance, catalogue),
+        groups=catalogue.lineage.groups,
         notice=notice,
     )
 
@@ -78,9 +88,9 @@ def _not_remembered(
     daily: dg.RunRecord | None,
     now: datetime,
 ) -> list[RunObservation]:
-    """What Dagster's log tells beyond the ledger, oldest first: runs that nobody read yet, and the daily one.
+    """What Dagster's log tells beyond the ledger: runs that nobody read yet, the daily one, and earlier ones.
 
-    Without a ledger that has begun, how each check was evaluated last is all there is of earlier runs.
+    Of checks that the ledger does not know yet, how each was evaluated last is all there is of earlier runs.
     """
     known = {seen.run_id for seen in remembered.seen}
     ends = run_ends(instance, remembered.read_to) if remembered.read_to is not None else []
@@ -92,25 +102,32 @@ def _not_remembered(
         ended_at = datetime.fromtimestamp(daily.end_time, UTC) if daily.end_time else now
         run = read_run(instance, RunEnd(0, daily_id, daily.dagster_run.status.value, ended_at), catalogue)
         runs += [run] if run else []
-    if not remembered.seen:
+    told = {seen.subject for seen in remembered.seen}
+    if untold := {key: spec for key, spec in catalogue.checks.items() if _subject(key) not in told}:
         newer = {run.run_id for run in runs}
-        runs += [run for run in last_evaluations(instance, catalogue) if run.run_id not in newer]
-    return sorted(runs, key=lambda run: run.ended_at)
+        before = last_evaluations(instance, replace(catalogue, checks=untold))
+        runs += [run for run in before if run.run_id not in newer | known]
+    return runs
 
 
 def _by_subject(
     seen: Iterable[Seen], observed: Iterable[RunObservation]
 ) -> tuple[dict[Subject, list[PastRun]], dict[Subject, Finding]]:
-    """The past of each check, oldest first, and the newest finding of those that the observed runs planned."""
+    """The past of each check, oldest first, and its newest finding where that is of an observed run."""
+    told: list[tuple[Subject, PastRun, Finding | None]] = [
+        (each.subject, PastRun(Standing.of(each.outcome, each.severity), each.ended_at), None) for each in seen
+    ]
+    told += [
+        (found.subject, PastRun(Standing.of(found.outcome, found.severity), run.ended_at), found)
+        for run in observed
+        for found in run.findings
+    ]
     past: dict[Subject, list[PastRun]] = defaultdict(list)
-    findings: dict[Subject, Finding] = {}
-    for each in seen:
-        past[each.subject].append(PastRun(Standing.of(each.outcome, each.severity), each.ended_at))
-    for run in observed:
-        for finding in run.findings:
-            past[finding.subject].append(PastRun(Standing.of(finding.outcome, finding.severity), run.ended_at))
-            findings[finding.subject] = finding
-    return past, findings
+    findings: dict[Subject, Finding | None] = {}
+    for subject, run, finding in sorted(told, key=lambda each: each[1].ended_at):
+        past[subject].append(run)
+        findings[subject] = finding
+    return past, {subject: finding for subject, finding in findings.items() if finding}
 
 
 def _checks(
@@ -192,13 +209,14 @@ def _daily_run(
     run_id = record.dagster_run.run_id
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
     has_failed = record.dagster_run.is_failure_or_canceled
+    is_canceled = record.dagster_run.status == dg.DagsterRunStatus.CANCELED
     problem = ""
     if has_failed and ended_at:
         found = next((run for run in observed if run.run_id == run_id), None)
         found = found or read_run(instance, RunEnd(0, run_id, "FAILURE", ended_at), catalogue)
         problem = found.problem if found else ""
     started_at = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
-    return DailyRunFacts(run_id, started_at, ended_at, has_failed, problem)
+    return DailyRunFacts(run_id, started_at, ended_at, has_failed, problem, is_canceled)
 
 
 def _built_at(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, datetime | None]:

@@ -26,6 +26,7 @@ from greenery_assets.report.figures import (
 )
 
 PRODUCTS_SHOWN = 40
+NAMELESS = "Product without a name"
 TIMED_SOURCES = ("events", "orders")
 Row = Sequence[Any]
 
@@ -55,7 +56,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, today: date, volume_band
         """)), None),
         products=read.number("select count(*) from product.fact_conversion_by_product"),
         conversion_by_product=[ProductConversion(*row) for row in read.rows(f"""
-            select product_name, sessions_viewed, sessions_bought, conversion_rate
+            select coalesce(product_name, '{NAMELESS}'), sessions_viewed, sessions_bought, conversion_rate
             from product.fact_conversion_by_product
             order by sessions_viewed desc, product_name, product_id limit {PRODUCTS_SHOWN}
         """)],
@@ -67,7 +68,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection, today: date, volume_band
                 select product_id, row_number() over (order by sessions desc, product_name, product_id) as place
                 from product.fact_funnel_by_product where step_number = 1
             )
-            select steps.step, steps.sessions, steps.previous_sessions, steps.drop_off, steps.product_name
+            select steps.step, steps.sessions, steps.previous_sessions, steps.drop_off,
+                coalesce(steps.product_name, '{NAMELESS}')
             from product.fact_funnel_by_product as steps
             inner join shown on steps.product_id = shown.product_id
             where shown.place <= {PRODUCTS_SHOWN}
@@ -124,10 +126,10 @@ class _Reader:
     connection: duckdb.DuckDBPyConnection
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What a query finds; nothing where a table of it is not there."""
+        """What a query finds; nothing where a table of it is not there, or is of an older version of the project."""
         try:
             return self.connection.execute(sql).fetchall()
-        except duckdb.CatalogException:
+        except (duckdb.CatalogException, duckdb.BinderException):
             return []
 
     def number(self, sql: str) -> int:

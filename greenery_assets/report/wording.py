@@ -31,14 +31,15 @@ def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
     if not parts:
         parts = [f"All {total:,} checks hold" if total > 1 else "The check holds" if total else "There is no check"]
     said = " and ".join(parts)
-    if facts.run and facts.run.has_failed and not facts.count(Standing.FAILED):
-        said = f"The daily run failed: {said[0].lower()}{said[1:]}"
+    # Once everything was built otherwise, how that run ended matters to nobody.
+    if facts.run and facts.run.has_failed and facts.stale and not facts.count(Standing.FAILED):
+        said = f"The daily run {facts.run.how_it_ended}: {said[0].lower()}{said[1:]}"
     return "; ".join([said, *_ages(facts, zone)]) + "."
 
 
 def tone(facts: ReportFacts) -> Tone:
     """How bad it is: something stopped or unknown figures, something to look at, or nothing."""
-    if facts.count(Standing.FAILED) or (facts.run and facts.run.has_failed) or facts.stale:
+    if facts.count(Standing.FAILED) or facts.stale:
         return "bad"
     return "warn" if facts.count(Standing.WARNED, Standing.UNKNOWN) else "good"
 
@@ -65,14 +66,27 @@ def strip_in_words(past: list[Standing]) -> str:
     return said.replace("unknown", "not evaluated")
 
 
+def not_refreshed(facts: ReportFacts, zone: ZoneInfo) -> list[str]:
+    """The tables that the daily run did not refresh, by age: "From yesterday 06:04: marketing/fact_repeat_rate"."""
+    by_age: dict[str, list[str]] = defaultdict(list)
+    for table, built_at in facts.stale.items():
+        by_age[f"From {moment(built_at, facts.made_at, zone)}" if built_at else "Not there yet"].append(table)
+    return [f"{age}: {', '.join(tables)}" for age, tables in by_age.items()]
+
+
 def _ages(facts: ReportFacts, zone: ZoneInfo) -> list[str]:
     """ "marketing figures are from yesterday 06:04" for each age of what was not refreshed, the oldest of a mart."""
     by_group: dict[str, list[datetime | None]] = defaultdict(list)
-    for mart, built_at in facts.stale.items():
-        by_group[mart.split("/", 1)[0]].append(built_at)
+    for table, built_at in facts.stale.items():
+        by_group[facts.groups[table]].append(built_at)
     by_age: dict[str, list[str]] = defaultdict(list)
     for group, times in by_group.items():
         known = [time for time in times if time is not None]
         how = f"from {moment(min(known), facts.made_at, zone)}" if known else "not there yet"
         by_age[how].append(group)
-    return [f"{' and '.join(groups)} figures are {how}" for how, groups in by_age.items()]
+    return [f"{listed(groups)} figures are {how}" for how, groups in by_age.items()]
+
+
+def listed(names: list[str]) -> str:
+    """ "core, marketing and product"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

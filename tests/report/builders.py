@@ -53,7 +53,8 @@ def facts(*checks: CheckFacts, **changed: Any) -> ReportFacts:
         "sources": (SourceFacts("events", NOW, 3_996, 0, NOW - timedelta(hours=7)),),
         "built_at": {"core/dim_orders": NOW, "marketing/fact_repeat_rate": NOW},
     }
-    return ReportFacts(**known | changed)
+    known |= changed
+    return ReportFacts(**known, groups={table: table.split("/")[0] for table in known["built_at"]})
 
 
 def days(number: int = 10) -> list[Day]:

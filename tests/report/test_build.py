@@ -1,6 +1,7 @@
 """The page and the picture as files: after every daily run, on its own, and never at the cost of the last good one."""
 
 import struct
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +9,7 @@ import duckdb
 import pytest
 
 from greenery_assets.report.build import ReportError, write_report
+from tests.alerts.shop import Shop
 from tests.job import Home, Outcome
 from tests.report.builders import EMPTY, READER, check, facts, figures
 
@@ -91,6 +93,43 @@ def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_on
     page = (home.report / PAGE).read_text()
     assert "checks fail" in page
     assert "figures are from today" in page
+
+
+def test_a_run_that_ended_while_the_page_was_written_is_asked_for(shop: Shop) -> None:
+    from greenery_assets.assets.report import AS_OF, REPORT, run_without_report  # noqa: PLC0415  reads the settings
+
+    def write_page(as_of: datetime) -> None:
+        metadata = {AS_OF: dg.MetadataValue.timestamp(as_of)}
+        shop.instance.report_runless_asset_event(dg.AssetMaterialization(REPORT, metadata=metadata))
+
+    run_id = shop.run()
+    write_page(shop.ended_at - timedelta(seconds=1))
+    assert run_without_report(shop.instance) == run_id
+    write_page(shop.ended_at + timedelta(seconds=1))
+    assert run_without_report(shop.instance) is None
+
+
+@pytest.mark.slow
+def test_beside_a_program_that_holds_the_warehouse_a_run_leaves_a_page_that_says_so(
+    built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    with duckdb.connect(str(home.warehouse)):
+        done = home.command(sample_dir, "run")
+    assert done.returncode == 1
+    page = (home.report / PAGE).read_text()
+    assert "The figures are not shown. The warehouse" in page
+    assert "The daily run failed" in page
+
+
+@pytest.mark.slow
+def test_a_warehouse_that_is_gone_is_told(built: tuple[Home, Outcome], tmp_path: Path) -> None:
+    home = built[0].copy(tmp_path)
+    home.warehouse.unlink()
+    done = home.command(tmp_path, "report")
+    assert done.returncode == 0, done.stderr
+    assert "core, marketing and product figures are not there yet" in done.stdout
+    assert "is not there any more" in (home.report / PAGE).read_text()
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from greenery_assets.report.facts import PastRun, ReportFacts, Standing
+from greenery_assets.report.facts import PastRun, ReportFacts, SourceFacts, Standing
 from greenery_assets.report.figures import FunnelStep, ProductConversion
 from greenery_assets.report.page import by_assumption, by_mart, render_page, strip
 from greenery_assets.report.topics import figure_sections
@@ -40,7 +40,8 @@ def test_a_failing_check_says_what_is_wrong_since_when_whose_it_is_and_what_to_d
     text = visible(page(facts(FAILED, check("another"), built_at=stale)))
     for words in (
         "1 of 2 checks fails; marketing figures are from yesterday 06:04.",
-        "Not refreshed by it: marketing/fact_repeat_rate (from yesterday 06:04).",
+        "1 table of the marts not refreshed by it",
+        "From yesterday 06:04: marketing/fact_repeat_rate",
         "An order has at most one checkout event.",
         "Two orders have two.",
         "Drop the copy at the source.",
@@ -117,17 +118,40 @@ def test_a_strip_draws_a_shape_for_each_kind_of_run() -> None:
     assert 'aria-label="4 runs: 1 passed, 1 warned, 1 failed, 1 not evaluated; the last not evaluated."' in drawn
 
 
-def test_marts_come_first_and_in_each_what_does_not_hold() -> None:
-    checks = [
-        check("a"),
-        check("b", standing=Standing.WARNED),
-        check("c", standing=Standing.FAILED),
-        check("d", group="marketing", asset="marketing/fact_user_orders"),
-    ]
-    groups = by_mart(checks)
-    assert [group.group for group in groups] == ["marketing", "staging"]
-    assert [each.name for each in groups[1].checks] == ["c", "b", "a"]
-    assert (groups[1].failing, groups[1].unknown) == (2, 0)
+def test_what_fails_comes_first_then_the_marts() -> None:
+    of_marketing = check("d", group="marketing", asset="marketing/fact_user_orders")
+    holding = by_mart([check("a"), of_marketing])
+    assert [group.group for group in holding] == ["marketing", "staging"]
+    failing = [check("b", standing=Standing.WARNED), check("c", standing=Standing.FAILED)]
+    groups = by_mart([check("a"), of_marketing, *failing])
+    assert [group.group for group in groups] == ["staging", "marketing"]
+    assert [each.name for each in groups[0].checks] == ["c", "b", "a"]
+    assert (groups[0].failing, groups[0].unknown) == (2, 0)
+
+
+def test_nothing_is_said_to_hold_that_was_not_evaluated() -> None:
+    html = page(facts(check(standing=Standing.UNKNOWN), check("another", assumption="A04")))
+    assumption = html[html.index('id="assumption-A03"') :]
+    assert "1 of 1 check not evaluated" in visible(f"<body>{assumption[: assumption.index('<dl>')]}")
+    row = html[html.index('id="check-order_has_at_most_one_checkout"') :]
+    assert "it holds" not in visible(f"<body>{row[: row.index('</tr>')]}")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (SourceFacts("events", None, None, 0, None), "never loaded"),
+        (SourceFacts("events", NOW, 0, 0, None), "no row"),
+        (SourceFacts("products", NOW, 30, 0, None), "rows without a time"),
+        (SourceFacts("events", NOW, 5, 0, NOW + timedelta(days=9)), "(yet to come)"),
+        (SourceFacts("events", NOW, 5, 0, NOW - timedelta(hours=7)), "(7 h before this page)"),
+    ],
+)
+def test_the_newest_row_of_a_source_is_told_for_what_it_is(source: SourceFacts, words: str) -> None:
+    fresh = check("events_are_fresh", assumption="A20", asset="raw/events", group="raw")
+    text = visible(page(facts(fresh, sources=(source,))))
+    assert words in text
+    assert "Not fresh" not in text
 
 
 def test_an_assumption_is_listed_once_for_each_remedy() -> None:

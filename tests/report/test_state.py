@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
 
 from greenery_assets.alerts.service import Alerts
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
 from greenery_assets.report.state import RUNS_SHOWN, read_facts
+from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
 from tests.slack.fake import FakeSlack
@@ -74,6 +76,21 @@ def test_the_past_and_the_beginning_of_a_failure_are_the_same_whoever_has_read_t
     assert (named(facts, "orders").failing_rows, named(facts, "orders").reason) == (3, "3 rows.")
 
 
+def test_a_ledger_that_began_after_the_daily_run_knows_of_no_check_but_those_of_runs_since(
+    shop: Shop, read: Read, slack: FakeSlack
+) -> None:
+    shop.run("staged=f4")
+    shop.run("staged=P", job="staging_orders")
+    alerts = shop.alerts(transport_to(slack))
+    alerts.begin()
+    shop.run("orders=F1", job="raw_orders")
+    alerts.run_pass()
+    facts = read()
+    assert named(facts, "orders").standing == Standing.FAILED
+    assert named(facts, "staged").standing == Standing.PASSED
+    assert named(facts, "events").standing == Standing.PASSED
+
+
 def test_what_a_run_did_not_evaluate_is_unknown_though_it_passed_before(shop: Shop, read: Read) -> None:
     shop.run()
     shop.run("orders=F1")
@@ -88,6 +105,21 @@ def test_a_run_of_a_part_changes_only_what_it_was_about(shop: Shop, read: Read) 
     facts = read()
     assert named(facts, "orders").standing == Standing.PASSED
     assert named(facts, "events").standing == Standing.WARNED
+
+
+def test_a_run_that_goes_on_makes_nothing_old_unless_the_page_is_its_last_step(shop: Shop) -> None:
+    shop.run()
+    going_on = shop.instance.create_run_for_job(
+        shop.definitions().resolve_job_def(JOB), status=dg.DagsterRunStatus.STARTED
+    ).run_id
+    url = f"sqlite:///{shop.home / 'alerts.sqlite'}"
+    beside = read_facts(shop.instance, shop.catalogue, url, datetime.now(UTC))
+    within = read_facts(shop.instance, shop.catalogue, url, datetime.now(UTC), going_on)
+    assert beside.run
+    assert within.run
+    assert (beside.run.run_id == going_on, within.run.run_id == going_on) == (False, True)
+    assert beside.stale == {}
+    assert set(within.stale) == {"marketing/users", "product/daily"}
 
 
 def test_a_run_that_failed_without_a_check_says_why_in_words_without_data(shop: Shop, read: Read) -> None:

@@ -63,11 +63,13 @@ def test_the_sentences_say_the_numbers() -> None:
         "361 of 578 sessions ended in an order: 62.5 %. The most active user made 219 sessions of them; without that "
         "one it is 83.6 % (300 of 359)."
     ) in said("conversion")
-    assert "Of 578 sessions 361 checked out." in said("funnel")
-    assert "19.2 % go no further than “visited”; 22.7 % go no further than “added to the cart”" in said("funnel")
+    assert said("funnel") == (
+        "Of 578 sessions 361 checked out: of those that came to “visited” 19.2 % went no further, of those that came "
+        "to “added to the cart” 22.7 % went no further."
+    )
     assert "From checkout until the package is shipped: median 5.0 hours" in said("time")
     assert "173 of 259 delivered with a promised time came later than promised (66.8 %)." in said("deliveries")
-    assert "from 14 Nov 2026 to 23 Nov 2026: 20 first ones" in said("orders")
+    assert "from 14 Nov 2026 to 23 Nov 2026: 20 were the first of a buyer" in said("orders")
     assert said("revenue").startswith("$12,345.00 from 14 Nov 2026")
 
 
@@ -125,6 +127,23 @@ def test_products_that_are_called_alike_or_at_length_stay_apart() -> None:
     assert chart
     (rows,) = chart["datasets"].values()
     assert len({row["label"] for row in rows}) == 4
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["Fern (small)", "Fern"], ["Fern (small)", "Fern"]),
+        (["A (2)", "A", "A"], ["A (2)", "A", "A (3)"]),
+        (["Write to alice@example.com"], ["Write to [mail]"]),
+    ],
+)
+def test_a_number_is_added_only_where_a_name_is_taken(names: list[str], shown: list[str]) -> None:
+    products = [ProductConversion(name, 10, 5, 0.5) for name in names]
+    view = section("conversion", conversion_by_product=products, products=len(names)).views[2]
+    assert [row[0] for row in view.table.rows] == shown
+    assert view.chart
+    (rows,) = view.chart["datasets"].values()
+    assert len({row["label"] for row in rows}) == len(names)
 
 
 @pytest.mark.parametrize("event_type", ["page_view", "never_heard_of"])

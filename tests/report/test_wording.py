@@ -38,11 +38,23 @@ FAILED_RUN = replace(RUN, ended_at=NOW, has_failed=True, problem="The source fol
             "bad",
         ),
         (
-            facts(check("a"), run=FAILED_RUN),
-            "The daily run failed: the check holds.",
+            facts(check("a"), built_at={f"{mart}/x": None for mart in ("core", "marketing", "product")}),
+            "The check holds; core, marketing and product figures are not there yet.",
+            "bad",
+        ),
+        (
+            facts(check("a"), run=FAILED_RUN, built_at=STALE),
+            "The daily run failed: the check holds; marketing figures are from yesterday 06:04.",
             "bad",
         ),
         (facts(FAILED, run=FAILED_RUN), "1 of 1 check fails.", "bad"),
+        # Mended since, by runs of parts: how the daily one ended matters to nobody.
+        (facts(check("a"), run=FAILED_RUN, built_at={"core/dim_orders": NOW}), "The check holds.", "good"),
+        (
+            facts(UNKNOWN, check("d"), run=replace(FAILED_RUN, is_canceled=True), built_at=STALE),
+            "The daily run was canceled: 1 of 2 checks was not evaluated; marketing figures are from yesterday 06:04.",
+            "bad",
+        ),
     ],
 )
 def test_the_verdict_is_one_sentence(day: ReportFacts, said: str, how: str) -> None:
@@ -101,5 +113,6 @@ def test_numbers_are_said_in_the_unit_that_suits_them() -> None:
         "5.0 hours",
         "3.7 days",
     ]
+    assert duration(10_800, 25_200) == "3.0 to 7.0 hours"
     assert unit_of([]) == ("seconds", 1)
     assert (share(0.79838), share(None), points(-0.0904), points(None)) == ("79.8 %", "none", "-9.0 points", "none")

@@ -35,10 +35,13 @@ for (const choice of document.querySelectorAll(".views > .choice input")) {
   });
 }
 
-// On paper nothing can be opened; what was closed is closed again afterwards.
+// On paper nothing can be opened: what is short is opened for it, and closed again afterwards.
+const SHORT = 12;
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = [...document.querySelectorAll("details:not([open])")];
+  opened = [...document.querySelectorAll(".views details:not([open]), .verdict details:not([open])")].filter(
+    (part) => part.querySelectorAll("tbody tr").length <= SHORT
+  );
   for (const part of opened) part.open = true;
 });
 addEventListener("afterprint", () => { for (const part of opened) part.open = false; });
