@@ -1,12 +1,14 @@
 """Fixtures that cost much and are shared: one sample, one built warehouse for all tests that only read."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from sqlalchemy import Engine, event
 
 # The definitions read settings when they are imported: tests must never touch the developer's own warehouse.
 for variable in [name for name in os.environ if name.startswith("GREENERY_") and name != "GREENERY_UPDATE_IMAGES"]:
@@ -39,6 +41,19 @@ def _environment(shared_dir: Path) -> Iterator[None]:
         for name, value in Home(shared_dir / "unused", shared_dir / "unused.duckdb").environment(shared_dir).items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """SQLite need not outlive the machine here, as it does a killed process; each event of a run is a commit."""
+
+    def hurry(connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("pragma synchronous=off")
+
+    event.listen(Engine, "connect", hurry)
+    yield
+    event.remove(Engine, "connect", hurry)
 
 
 @pytest.fixture(scope="session")

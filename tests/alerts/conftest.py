@@ -1,28 +1,13 @@
 """A small shop and a fake Slack for each test that wants one."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 
 from greenery_assets.alerts.service import Alerts
 from tests.alerts.shop import Shop, shop_in, transport_to
 from tests.slack.fake import FakeSlack
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_waiting_for_the_disk() -> Iterator[None]:
-    """SQLite need not outlive the machine here, as it does a killed process; each event of a run is a commit."""
-
-    def hurry(connection: object, _record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("pragma synchronous=off")
-
-    event.listen(Engine, "connect", hurry)
-    yield
-    event.remove(Engine, "connect", hurry)
 
 
 @pytest.fixture

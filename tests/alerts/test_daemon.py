@@ -116,6 +116,10 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
             assert "still with the data of" in told.text
             assert "quality.order_has_at_most_one_checkout" in str(told.blocks)
 
+            # The run did not come to the page: the daemon has it written anew.
+            page = home.report / "state_of_the_data.html"
+            wait_until(lambda: page.exists() and "1 of 106 checks fails" in page.read_text(), log)
+
             run_chosen_assets(home, broken)
             slack.stop_listening()
             run_chosen_assets(home, sample_dir)
