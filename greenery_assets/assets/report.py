@@ -117,9 +117,8 @@ def run_without_report(instance: dg.DagsterInstance) -> str | None:
     """The last ended run, if the page was not built in it or since."""
     event = instance.get_latest_materialization_event(REPORT)
     # Not the time of the event: what ended while the page was being written is not in it.
-    as_of = (
-        float(str(event.asset_materialization.metadata[AS_OF].value)) if event and event.asset_materialization else 0
-    )
+    said = event.asset_materialization.metadata.get(AS_OF) if event and event.asset_materialization else None
+    as_of = float(str(said.value)) if said else 0
     for record in instance.get_run_records(
         dg.RunsFilter(statuses=ENDED), limit=RECENT_RUNS, order_by="update_timestamp"
     ):
