@@ -17,8 +17,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: $(READY) ## run the daily job on your source, or on sample data, and show the result
-	@$(BIN)/python -m greenery_assets run
+run: $(READY) ## run the daily job on your source, or on sample data; ARGS=--full-refresh builds all anew
+	@$(BIN)/python -m greenery_assets run $(ARGS)
 
 ui: $(READY) ## open the Dagster web interface, with the daily schedule running
 	@$(BIN)/python -m greenery_assets ui

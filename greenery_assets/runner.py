@@ -55,8 +55,8 @@ class Catalogue:
         )
 
 
-def run_daily_job(settings: Settings) -> int:
-    """Run `daily_job` once and print what came of it.
+def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
+    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
 
     Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
     """
@@ -65,6 +65,7 @@ def run_daily_job(settings: Settings) -> int:
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console):
+        from greenery_assets.assets.dbt import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.definitions import defs  # noqa: PLC0415  the lines above come before seconds of imports
 
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
@@ -80,9 +81,15 @@ def run_daily_job(settings: Settings) -> int:
                     run_id=run_id,
                     raise_on_error=False,
                     tags={"greenery/launched_by": "make run"},
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                    run_config={
+                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                        "ops": {"dbt_models": {"config": {"full_refresh": full_refresh}}},
+                    },
                 )
             facts.succeeded = result.success
+            run = instance.get_run_by_id(run_id)
+            if run and (reason := run.tags.get(FULL_REFRESH_TAG)):
+                console.print(f"Full refresh: {reason}.")
             told = alerts.tell()
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),

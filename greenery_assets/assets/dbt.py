@@ -1,16 +1,28 @@
 """The dbt project as Dagster assets, each dbt test as a check on the asset it is about."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.translator import GreeneryTranslator
 from greenery_assets.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.quality import read_warehouse
+from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
 from greenery_assets.settings import load_settings
 
 MANIFEST = prepared_manifest()
+# On the run, so that whoever looks at it sees why it took so long.
+FULL_REFRESH_TAG = "greenery/full_refresh"
+
+
+class BuildConfig(dg.Config):
+    """How to build: `full_refresh` builds every model from all of the history."""
+
+    full_refresh: bool = False
 
 
 @dbt_assets(
@@ -19,10 +31,28 @@ MANIFEST = prepared_manifest()
     dagster_dbt_translator=GreeneryTranslator(),
     pool=WAREHOUSE_POOL,
 )
-def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[BuildEvent]:
-    """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it."""
+def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, config: BuildConfig) -> Iterator[BuildEvent]:
+    """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
+
+    Models are kept up to date with what was loaded since they were built last, unless there is a reason to build
+    them anew.
+    """
     warehouse = load_settings().warehouse_path
     # Unit tests try the SQL, not the data: they are part of `make test`.
     build = ["build", "--exclude-resource-type", "unit_test"]
+    reason = ASKED_FOR if config.full_refresh else _reason_to_refresh(warehouse)
+    if reason:
+        context.log.info(f"Full refresh of the selected models: {reason}.")
+        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
+        build.append("--full-refresh")
     invocation = dbt.cli(build, context=context, raise_on_error=False)
     yield from asset_events(invocation, context, warehouse)
+
+
+def _reason_to_refresh(warehouse: Path) -> str | None:
+    try:
+        with read_warehouse(warehouse) as connection:
+            return full_refresh_reason(connection, MANIFEST)
+    except duckdb.IOException:
+        # There is none yet, or it is open elsewhere, which dbt says better.
+        return None
