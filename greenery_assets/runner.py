@@ -23,6 +23,7 @@ from greenery_assets.alerts.once import alerting
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
+from greenery_assets.storage import databases_kept_open
 from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_next_steps
 
 
@@ -71,7 +72,11 @@ def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
-        with dg.DagsterInstance.get() as instance, alerting(settings, instance, repository) as alerts:
+        with (
+            databases_kept_open(),
+            dg.DagsterInstance.get() as instance,
+            alerting(settings, instance, repository) as alerts,
+        ):
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())

@@ -39,7 +39,8 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, config: B
     """
     warehouse = load_settings().warehouse_path
     # Unit tests try the SQL, not the data: they are part of `make test`.
-    build = ["build", "--exclude-resource-type", "unit_test"]
+    # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
+    build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
     reason = ASKED_FOR if config.full_refresh else _reason_to_refresh(warehouse)
     if reason:
         context.log.info(f"Full refresh of the selected models: {reason}.")
