@@ -108,6 +108,17 @@ def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
 
 
+def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
+    generate(SampleSpec(until=yesterday().date(), days=70), tmp_path / "source")
+    whole, chunked = (Bench(tmp_path / name / "greenery.duckdb", tmp_path / "source") for name in ("whole", "chunked"))
+    for bench, variables in ((whole, []), (chunked, ["--vars", "sessions_worth_chunks: 1"])):
+        bench.load()
+        assert bench.build("build", *variables).failed == ()
+    inserted = (chunked.target / "dbt.log").read_text().count('insert into "greenery"."product"."int_page_views"')
+    assert inserted >= 2, "it was built in a piece"
+    assert differences(whole.warehouse, chunked.warehouse) == {}
+
+
 def test_a_full_refresh_is_asked_for_on_the_command_line(
     built: tuple[Home, Outcome], sample_dir: Path, reason_of_last_run: Refresh, tmp_path: Path
 ) -> None:

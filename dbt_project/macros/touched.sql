@@ -183,7 +183,7 @@
 {% macro is_touched(kind, by, since=none) -%}
     {%- set loads = loads_to_see() -%}
     {%- if loads.all -%}
-        true
+        {{ in_chunk(by, since) if model.config.meta.get('chunked') else 'true' }}
     {%- else -%}
         {%- set touched = touched_ids(kind, loads) -%}
         {%- set bound = row_of(

@@ -1,7 +1,8 @@
+-- depends_on: {{ ref('int_sessions') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'started_at'}},
+    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'started_at'}, 'chunked': true},
 ) }}
 -- A parcel is sent in the session too, hours later: what lasts until then is waiting, not browsing.
 with page_views as (

@@ -1,7 +1,8 @@
+-- depends_on: {{ ref('int_sessions') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}, 'notes': 'order_id'},
+    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}, 'notes': 'order_id', 'chunked': true},
 ) }}
 -- Whatever the source holds, an event stays one row: the only join below is to a key made unique
 -- by row_number. Partitions are by user and session, as two users may share a session id.

@@ -3,7 +3,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions_and_purchases', 'by': 'session_id', 'since': 'first_date'}, 'notes': 'first_date'},
+    meta={'touched': {'kind': 'sessions_and_purchases', 'by': 'session_id', 'since': 'first_date'}, 'notes': 'first_date', 'chunked': true},
 ) }}
 {% set touched = is_touched('sessions_and_purchases', by='session_id', since='created_at') %}
 -- One pass that conversion and funnel by product both read.
