@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format sample lock clean
+.PHONY: help run ui test lint format sample bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,6 +39,9 @@ format: $(READY) ## format Python and SQL
 
 sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help tells more
 	@$(BIN)/python -m greenery_assets.sample $(ARGS)
+
+bench: $(READY) ## measure at scale, for an hour or more; ARGS="small", "equality", "sensor" or "scale" for a part
+	@$(BIN)/python -m bench $(or $(ARGS),all)
 
 lock: ## pin what pyproject.toml asks for anew in requirements.lock
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
