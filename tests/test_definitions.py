@@ -112,7 +112,7 @@ def test_an_asset_a_group_and_a_check_can_each_be_run_alone(
     raw = run(dg.AssetSelection.assets("raw/events"))
     assert raw.built == ("raw/events",)
     assert set(raw.checks) == set(raw.planned)
-    assert len(raw.checks) == 4
+    assert len(raw.checks) == 5
 
     mart = run(dg.AssetSelection.assets("product/int_page_views"))
     assert mart.built == ("product/int_page_views",)

@@ -131,7 +131,7 @@ def test_orders_and_behaviour_with_a_row_too_many_are_found(
     home = built[0].copy(tmp_path / "home")
     models = {
         **doubled("fact_orders", "int_user_behaviour", "fact_page_views"),
-        "fact_funnel": ("count(*) as sessions", "count(*) + 1 as sessions"),
+        "fact_funnel": ("visited as sessions", "visited + 1 as sessions"),
     }
     outcome = run_with(models, home, sample_dir, tmp_path)
     found = set(outcome.failing)

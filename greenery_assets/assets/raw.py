@@ -18,6 +18,7 @@ from greenery_assets.checks import (
     Verdict,
     columns_match,
     day_to_judge,
+    files_are_there,
     is_fresh,
     rows_accepted,
     volume_is_usual,
@@ -43,6 +44,13 @@ COLUMNS_MATCH = Assumption(
     "WARN",
     "A new column means that the export changed; what it holds is not in the warehouse.",
     "Ask whoever exports the table what the column means; add it to models/staging/sources.yml if it is wanted.",
+)
+FILES_THERE = Assumption(
+    "A19",
+    "Every file that was loaded before is still in the source folder.",
+    "WARN",
+    "The rows of a file that has gone are no longer in any figure.",
+    "Put the file back if it was moved or deleted by mistake. If it was meant to go, the next load makes this pass.",
 )
 FRESH = Assumption(
     "A20",
@@ -87,6 +95,7 @@ RAW_CHECKS = [
     for name, assumption in {
         f"{table}_rows_were_all_accepted": ROWS_ACCEPTED,
         f"{table}_columns_match_the_contract": COLUMNS_MATCH,
+        f"{table}_files_are_all_there": FILES_THERE,
         **(
             {f"{table}_are_fresh": FRESH, f"{table}_of_the_last_day_are_as_usual": USUAL_VOLUME}
             if table in TIMED_TABLES
@@ -144,7 +153,9 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
                 **materialization_metadata(table.rows, previews[name]),
                 "rejected_rows": table.rejected_rows,
                 "files": len(table.files),
-                "first_files": ", ".join(table.files[:5]),
+                "files_read": len(table.read_files),
+                "first_files_read": ", ".join(table.read_files[:5]),
+                "files_gone": len(table.removed_files),
                 "bytes": table.bytes,
                 "source_folder": dg.MetadataValue.path(str(source_dir)),
                 "read_in_place": table.read_in_place,
@@ -174,6 +185,9 @@ def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings:
         ).fetchall()
         known = len(MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"])
         return check_result(spec, columns_match(known, [name for (name,) in extra]))
+    if spec.name.endswith("_files_are_all_there"):
+        folder = settings.source_dir or settings.sample_dir
+        return check_result(spec, files_are_there(*landing.files_in_and_gone(connection, table, folder)))
     return check_result(spec, _judge_time(spec.name, table, connection, settings))
 
 

@@ -118,7 +118,7 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
 
             # The run did not come to the page: the daemon has it written anew.
             page = home.report / "state_of_the_data.html"
-            wait_until(lambda: page.exists() and "1 of 106 checks fails" in page.read_text(), log)
+            wait_until(lambda: page.exists() and re.search(r"1 of \d+ checks fails", page.read_text()) is not None, log)
 
             run_chosen_assets(home, broken)
             slack.stop_listening()

@@ -1,8 +1,26 @@
-with items as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    meta={'touched': {'kind': 'order_users', 'by': 'user_id'}},
+) }}
+with orders as (
+    select
+        user_id,
+        order_id,
+        order_date,
+        status,
+        order_total,
+        promo_id
+    from {{ ref('dim_orders') }}
+    where {{ is_touched('order_users', by='user_id') }}
+),
+
+items as (
     select
         order_id,
         sum(quantity) as number_of_items
     from {{ ref('dim_order_items') }}
+    where order_id in (select order_id from orders)
     group by order_id
 )
 
@@ -16,6 +34,6 @@ select
     orders.order_total,
     orders.promo_id,
     cast(coalesce(items.number_of_items, 0) as integer) as number_of_items
-from {{ ref('dim_orders') }} as orders
+from orders
 left join items
     on orders.order_id = items.order_id

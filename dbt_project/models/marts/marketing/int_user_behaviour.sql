@@ -1,3 +1,60 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    meta={'touched': {'kind': 'users', 'by': 'user_id'}},
+) }}
+{% set touched = is_touched('users', by='user_id') %}
+{% set loads = loads_to_see() %}
+{# Users whose browsing up to their first order cannot have changed: same order, no news of a session from before. #}
+{% set unchanged %}
+    select
+        held.user_id,
+        held.browsing_seconds_to_first_order
+    from {{ this }} as held
+    inner join (
+        select
+            user_id,
+            min(order_date) as first_order_date
+        from {{ ref('int_user_orders') }}
+        where {{ touched }}
+        group by user_id
+    ) as first_orders
+        on
+            held.user_id = first_orders.user_id
+            and held.first_order_date = first_orders.first_order_date
+    left join (
+        select
+            user_id,
+            min(since) as since
+        from {{ landing('touched_sessions') }}
+        where {{ 'false' if loads.all else in_loads(loads) }}
+        group by user_id
+    ) as news
+        on held.user_id = news.user_id
+    where
+        news.user_id is null
+        or news.since > held.first_order_date
+{% endset %}
+{# The sessions around other users' first orders begin no earlier than this, as a constant, to read no older events. #}
+{% set since = none %}
+{% if not loads.all %}
+    {% set query %}
+        select min(sessions.browsing_started_at)
+        from {{ ref('int_user_sessions') }} as sessions
+        inner join (
+            select user_id, min(order_date) as first_order_date
+            from {{ ref('int_user_orders') }}
+            where {{ touched }}
+            group by user_id
+        ) as first_orders
+            on sessions.user_id = first_orders.user_id
+        where
+            sessions.browsing_started_at <= first_orders.first_order_date
+            and sessions.browsing_ended_at > first_orders.first_order_date
+            and sessions.user_id not in (select user_id from ({{ unchanged }}) as unchanged)
+    {% endset %}
+    {% set since = row_of(query)[0] %}
+{% endif %}
 with orders as (
     select
         user_id,
@@ -7,6 +64,7 @@ with orders as (
         estimated_delivery_at,
         row_number() over (partition by user_id order by order_date, order_id) as nth_order
     from {{ ref('int_user_orders') }}
+    where {{ touched }}
 ),
 
 user_orders as (
@@ -23,23 +81,76 @@ user_orders as (
     group by user_id
 ),
 
--- A parcel is sent in the session too, hours later: what lasts until then is waiting, not browsing.
+unchanged as (
+    {% if loads.all %}
+        select
+            user_id,
+            cast(null as double precision) as browsing_seconds_to_first_order
+        from user_orders
+        where false
+    {% else %}
+        {{ unchanged }}
+    {% endif %}
+),
+
+sessions as (
+    select
+        user_sessions.user_id,
+        user_sessions.session_id,
+        user_sessions.started_at,
+        user_sessions.has_checkout,
+        user_sessions.browsing_microseconds,
+        case
+            when user_sessions.browsing_started_at > user_orders.first_order_date then 'after'
+            when user_sessions.browsing_ended_at <= user_orders.first_order_date then 'before'
+            when user_orders.first_order_date is not null and unchanged.user_id is null then 'around'
+        end as first_order
+    from {{ ref('int_user_sessions') }} as user_sessions
+    left join user_orders
+        on user_sessions.user_id = user_orders.user_id
+    left join unchanged
+        on user_sessions.user_id = unchanged.user_id
+    where {{ is_touched('users', by='user_sessions.user_id') }}
+),
+
+-- What was known of a user when the first order was placed: browsing up to that moment. Only of the session that it
+-- was placed in do the single events matter.
+page_views as (
+    select
+        page_views.user_id,
+        page_views.session_id,
+        page_views.event_type,
+        page_views.start_time,
+        page_views.stop_time
+    from {{ ref('int_page_views') }} as page_views
+    inner join sessions
+        on
+            page_views.user_id = sessions.user_id
+            and page_views.session_id = sessions.session_id
+    where
+        sessions.first_order = 'around'
+        and {{ "page_views.start_time >= cast('" ~ since ~ "' as timestamp)" if since else 'true' }}
+),
+
 shipments as (
     select distinct
         user_id,
         session_id,
         start_time
-    from {{ ref('int_page_views') }}
+    from page_views
     where event_type = 'package_shipped'
 ),
 
-browsing as (
+browsing_around as (
     select
         page_views.user_id,
         page_views.session_id,
-        page_views.start_time,
-        page_views.stop_time
-    from {{ ref('int_page_views') }} as page_views
+        sum({{ microseconds_between(
+            'page_views.start_time', 'least(page_views.stop_time, user_orders.first_order_date)'
+        ) }}) as browsing_microseconds
+    from page_views
+    inner join user_orders
+        on page_views.user_id = user_orders.user_id
     left join shipments
         on
             page_views.user_id = shipments.user_id
@@ -47,54 +158,30 @@ browsing as (
             and page_views.stop_time = shipments.start_time
     where
         page_views.event_type in ('page_view', 'add_to_cart')
+        and page_views.start_time <= user_orders.first_order_date
+        and page_views.stop_time is not null
         and shipments.session_id is null
-),
-
-sessions as (
-    select
-        user_id,
-        session_id,
-        min(start_time) as started_at,
-        max(case when event_type = 'checkout' then 1 else 0 end) as has_checkout
-    from {{ ref('int_page_views') }}
-    group by user_id, session_id
-),
-
--- What was known of a user when the first order was placed: browsing up to that moment.
-session_browsing as (
-    select
-        browsing.user_id,
-        browsing.session_id,
-        sum({{ microseconds_between('browsing.start_time', 'browsing.stop_time') }}) as browsing_microseconds,
-        sum(case
-            when browsing.start_time <= user_orders.first_order_date
-                then {{ microseconds_between(
-                    'browsing.start_time', 'least(browsing.stop_time, user_orders.first_order_date)'
-                ) }}
-        end) as browsing_microseconds_to_first_order
-    from browsing
-    left join user_orders
-        on browsing.user_id = user_orders.user_id
-    where browsing.stop_time is not null
-    group by browsing.user_id, browsing.session_id
+    group by page_views.user_id, page_views.session_id
 ),
 
 user_sessions as (
     select
         sessions.user_id,
         count(*) as number_of_sessions,
-        sum(session_browsing.browsing_microseconds) as browsing_microseconds,
-        count(case when coalesce(session_browsing.browsing_microseconds, 0) < 60000000 then 1 end)
-            as sessions_under_a_minute,
-        sum(session_browsing.browsing_microseconds_to_first_order) as browsing_microseconds_to_first_order,
+        sum(sessions.browsing_microseconds) as browsing_microseconds,
+        count(case when coalesce(sessions.browsing_microseconds, 0) < 60000000 then 1 end) as sessions_under_a_minute,
+        sum(case
+            when sessions.first_order = 'before' then sessions.browsing_microseconds
+            when sessions.first_order = 'around' then browsing_around.browsing_microseconds
+        end) as browsing_microseconds_to_first_order,
         count(case
-            when sessions.started_at <= user_orders.first_order_date and sessions.has_checkout = 0 then 1
+            when sessions.started_at <= user_orders.first_order_date and not sessions.has_checkout then 1
         end) as sessions_without_checkout_to_first_order
     from sessions
-    left join session_browsing
+    left join browsing_around
         on
-            sessions.user_id = session_browsing.user_id
-            and sessions.session_id = session_browsing.session_id
+            sessions.user_id = browsing_around.user_id
+            and sessions.session_id = browsing_around.session_id
     left join user_orders
         on sessions.user_id = user_orders.user_id
     group by sessions.user_id
@@ -113,9 +200,10 @@ select
     user_orders.first_order_delivered_date,
     case
         when user_orders.user_id is not null
-            then
-                coalesce(cast(user_sessions.browsing_microseconds_to_first_order as double precision), 0)
-                / 1000000
+            then coalesce(
+                unchanged.browsing_seconds_to_first_order,
+                coalesce(cast(user_sessions.browsing_microseconds_to_first_order as double precision), 0) / 1000000
+            )
     end as browsing_seconds_to_first_order,
     case
         when user_orders.user_id is not null
@@ -127,3 +215,6 @@ left join user_sessions
     on users.user_id = user_sessions.user_id
 left join user_orders
     on users.user_id = user_orders.user_id
+left join unchanged
+    on users.user_id = unchanged.user_id
+where {{ is_touched('users', by='users.user_id') }}

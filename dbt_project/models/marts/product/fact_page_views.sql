@@ -1,3 +1,10 @@
+-- depends_on: {{ ref('int_sessions') }}
+-- depends_on: {{ ref('int_order_events') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    meta={'touched': {'kind': 'page_orders', 'by': 'order_id'}},
+) }}
 with timed as (
     select
         user_id,
@@ -9,6 +16,7 @@ with timed as (
     where
         order_id is not null
         and stop_time is not null
+        and {{ is_touched('page_orders', by='order_id', since='start_time') }}
 )
 
 select
