@@ -237,7 +237,11 @@
             {%- do parts.append('select *, true as is_current from (' ~ now ~ ' except all ' ~ held ~ ') as came') -%}
             {%- do parts.append('select *, false as is_current from (' ~ held ~ ' except all ' ~ now ~ ') as gone') -%}
         {%- endif -%}
-        {{ parts | join(' union all ') or 'select ' ~ names ~ ', true as is_current from ' ~ this ~ ' where false' }}
+        {#- Of no row, and so of no cost: it tells Dagster, which reads this SQL, where each column comes from. -#}
+        {%- do parts.insert(
+            0, 'select ' ~ selected | join(', ') ~ ', true as is_current from ' ~ ref('stg_' ~ table) ~ ' where false'
+        ) -%}
+        {{ parts | join(' union all ') }}
     {%- endif -%}
 {%- endmacro %}
 
