@@ -18,10 +18,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from greenery_assets.settings import PROJECT_ROOT
+from tests.conftest import REAL_EXPORT
 from tests.job import Home, Outcome
+from tests.ui.report_days import DAYS, PAGE
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 15
@@ -88,6 +91,31 @@ def site(built_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
             yield Site(url, log)
         finally:
             _stop_group(process)
+
+
+@pytest.fixture(scope="module")
+def built_before_the_browser(
+    built: tuple[Home, Outcome],  # noqa: ARG001  only built
+    stopped: Home,  # noqa: ARG001  only built
+    request: pytest.FixtureRequest,
+) -> None:
+    """While the browser is open no job can run in this process: what is shared is built before."""
+    if REAL_EXPORT.exists():
+        request.getfixturevalue("real_built")
+
+
+@pytest.fixture(scope="session")
+def homes(shared_dir: Path, sample_dir: Path, built: tuple[Home, Outcome], stopped: Home) -> Callable[[str], Path]:
+    """The page that each kind of day leaves, built when it is first asked for."""
+
+    def report_of(kind: str) -> Path:
+        folder = shared_dir / f"page_{kind}"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                DAYS[kind](folder, sample_dir, built[0], stopped)
+        return folder / "report" / PAGE
+
+    return report_of
 
 
 # For one module only: while Playwright is open an event loop runs, and nothing else can start its own.
