@@ -96,7 +96,7 @@ _STOPS = [
     ["+dim_events"],
     ["+int_page_views"],
     ["+int_sessions", "+int_fact_orders"],
-    ["+int_session_products", "+int_user_orders"],
+    ["+int_user_sessions", "+int_user_orders"],
     ["+fact_page_views", "+fact_orders"],
     ["staging"],
 ]

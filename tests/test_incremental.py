@@ -111,7 +111,7 @@ def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
 def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
     generate(SampleSpec(until=yesterday().date(), days=70), tmp_path / "source")
     whole, chunked = (Bench(tmp_path / name / "greenery.duckdb", tmp_path / "source") for name in ("whole", "chunked"))
-    for bench, variables in ((whole, []), (chunked, ["--vars", "sessions_worth_chunks: 1"])):
+    for bench, variables in ((whole, []), (chunked, ["--vars", "sessions_worth_a_chunk: 1"])):
         bench.load()
         assert bench.build("build", *variables).failed == ()
     inserted = (chunked.target / "dbt.log").read_text().count('insert into "greenery"."product"."int_page_views"')

@@ -1,52 +1,69 @@
 {#
-    A full build in chunks of a month: what is sorted or grouped by session then fits in memory, costs no more, and the
+    A full build in chunks of weeks: what is sorted or grouped by session then fits in memory, costs no more, and the
     table is in order of time, which lets the daily runs skip most of it.
 
-    A model asks for it with `chunked: true` in its meta. It reads int_sessions, which tells when each session was.
+    A model asks for it with in_chunk(). It depends on int_sessions, which tells when each session was.
 #}
 
-{# Where is_touched() would say true in a full build: true, and a mark that create_table_as() finds again. #}
+{# Conditions of a full build, with marks that create_table_as() finds again: the rows of a chunk, and of the first. #}
 {% macro in_chunk(by, since) -%}
     true /* chunk {{ by }} {{ since }} */
 {%- endmacro %}
 
-{# The months in which sessions began, with the end of their last event; one chunk where there is little, or no time. #}
+{% macro in_first_chunk() -%}
+    true /* first chunk */
+{%- endmacro %}
+
+{# Weeks in which sessions began, as many to a chunk as are worth it, with the end of their last event; one chunk where there is no time. #}
 {% macro chunks() -%}
-    {% set month = dbt.date_trunc('month', 'started_at') %}
+    {% set week = dbt.date_trunc('week', 'started_at') %}
     {% set query %}
-        select cast({{ month }} as date), cast(max(ended_at) as {{ dbt.type_string() }}), count(*)
+        select cast({{ week }} as date), cast(max(ended_at) as {{ dbt.type_string() }}), count(*)
         from {{ ref('int_sessions') }}
-        group by {{ month }}
-        order by {{ month }}
+        group by {{ week }}
+        order by {{ week }}
     {% endset %}
-    {% set months = [] %}
-    {% set sessions = [] %}
-    {% for row in run_query(query).rows %}
-        {% do months.append({'start': row[0], 'end': row[1]}) %}
-        {% do sessions.append(row[2] | int) %}
+    {% set chunks = [] %}
+    {% for start, end, sessions in run_query(query).rows %}
+        {% if start is none %}
+            {{ return([]) }}
+        {% elif chunks and chunks[-1].sessions < var('sessions_worth_a_chunk') | int %}
+            {% do chunks[-1].update({'end': [chunks[-1].end, end] | max, 'sessions': chunks[-1].sessions + sessions | int}) %}
+        {% else %}
+            {% do chunks.append({'start': start, 'end': end, 'sessions': sessions | int}) %}
+        {% endif %}
     {% endfor %}
-    {% set untimed = months | selectattr('start', 'none') | list %}
-    {{ return([] if untimed or sessions | sum < var('sessions_worth_chunks') | int else months) }}
+    {{ return(chunks) }}
 {%- endmacro %}
 
 {# dbt's own, or once for each chunk. #}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
-    {%- set months = chunks() if '/* chunk ' in compiled_code and not temporary else [] -%}
-    {%- if months | length < 2 -%}
+    {%- set chunks = chunks() if '/* chunk ' in compiled_code and not temporary else [] -%}
+    {%- if chunks | length < 2 -%}
         {{ return(dbt.duckdb__create_table_as(
             temporary, relation, compiled_code, language, partitioned_by=partitioned_by, sorted_by=sorted_by
         )) }}
     {%- endif -%}
-    {%- for month in months -%}
-        {%- set began -%}
-            select session_id from {{ ref('int_sessions') }} where started_at >= cast('{{ month.start }}' as timestamp)
-            {%- if not loop.last %} and started_at < cast('{{ months[loop.index].start }}' as timestamp){% endif -%}
+    {%- for chunk in chunks -%}
+        {#- Few sessions go on in another month than they began in: they are told apart, the others by their time. -#}
+        {%- set begun_earlier -%}
+            select session_id from {{ ref('int_sessions') }}
+            where started_at < cast('{{ chunk.start }}' as timestamp) and ended_at >= cast('{{ chunk.start }}' as timestamp)
         {%- endset -%}
         {%- set condition -%}
-            \1 in ({{ began }}) and \2 >= cast('{{ month.start }}' as timestamp)
-            and \2 <= cast('{{ month.end }}' as timestamp)
+            \2 >= cast('{{ chunk.start }}' as timestamp) and \2 <= cast('{{ chunk.end }}' as timestamp)
+            and \1 not in ({{ begun_earlier }})
+            {%- if not loop.last %}
+                {%- set next = chunks[loop.index].start %}
+                and (\2 < cast('{{ next }}' as timestamp) or \1 in (
+                    select session_id from {{ ref('int_sessions') }}
+                    where started_at >= cast('{{ chunk.start }}' as timestamp) and started_at < cast('{{ next }}' as timestamp)
+                    and ended_at >= cast('{{ next }}' as timestamp)
+                ))
+            {%- endif %}
         {%- endset -%}
         {{ 'create table ' ~ relation ~ ' as' if loop.first else 'insert into ' ~ relation }}
-        {{ modules.re.sub('true /\\* chunk ([\\w.]+) ([\\w.]+) \\*/', condition, compiled_code) }};
+        {{ modules.re.sub('true /\\* chunk ([\\w.]+) ([\\w.]+) \\*/', condition, compiled_code)
+            | replace('true /* first chunk */', 'true' if loop.first else 'false') }};
     {%- endfor -%}
 {%- endmacro %}

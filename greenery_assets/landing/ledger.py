@@ -21,13 +21,15 @@ _TABLES = {
     "columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean",
     "days": "source_table varchar, path varchar, load_id bigint, day date, row_count bigint",
     "processed": "model varchar, load_id bigint, run_at timestamp, full_at timestamp, definition varchar",
-    "touched_sessions": "session_id uuid, user_id uuid, since timestamp, load_id bigint",
+    "touched_sessions": "session_id uuid, since timestamp, load_id bigint",
     "touched_days": "day date, load_id bigint",
-    "touched_orders": "order_id uuid, user_id uuid, reported_by varchar, load_id bigint",
+    "touched_orders": "order_id uuid, user_id uuid, reported_by varchar, since timestamp, load_id bigint",
     "touched_buyers": "user_id uuid, load_id bigint",
     "touched_users": "user_id uuid, load_id bigint",
-    "touched_page_orders": "order_id uuid, load_id bigint",
-    "touched_product_days": "day date, load_id bigint",
+    "touched_page_orders": "order_id uuid, since timestamp, load_id bigint",
+    "changed_visits": "user_id uuid, sessions bigint, sessions_with_checkout bigint, load_id bigint",
+    "changed_user_sessions": "user_id uuid, since timestamp, sessions bigint, sessions_under_a_minute bigint, "
+    "browsing_microseconds bigint, load_id bigint",
 }
 
 
@@ -148,7 +150,7 @@ class Ledger:
         if seen is None:
             return
         for name in _TABLES:
-            if name.startswith("touched_"):
+            if name.startswith(("touched_", "changed_")):
                 self.connection.execute(f"delete from {self.schema}.{name} where load_id <= ?", [seen])
         self.connection.execute(
             f"delete from {self.schema}.processed as old where exists (select 1 from {self.schema}.processed as later "

@@ -1,5 +1,5 @@
 select *
-from {{ ref('stg_events') }}
+from {{ arrived('events', failing_by='event_id') }} as events
 where
     (
         event_type in ('page_view', 'add_to_cart')

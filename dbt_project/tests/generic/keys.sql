@@ -1,9 +1,15 @@
-{# Rows that share a key with another row, and rows with a key column missing. #}
-{% test is_key(model, columns) %}
+{#
+    Rows that share a key with another row, and rows with a key column missing. Of new rows it is asked whether any other
+    has their key. touched: what a mart's new rows are, as touched_lately() asks for it.
+#}
+{% test is_key(model, columns, touched=none) %}
+    {% set names = columns | join(', ') %}
+    {% set new_keys = keys_in_question(model, columns, touched) %}
     with duplicated as (
-        select {{ columns | join(', ') }}
+        select {{ names }}
         from {{ model }}
-        group by {{ columns | join(', ') }}
+        {% if new_keys %} where ({{ names }}) in ({{ new_keys }}) {% endif %}
+        group by {{ names }}
         having count(*) > 1
     )
 
@@ -29,7 +35,7 @@
 {# Rows that name a row of another table which is not there. A null names nothing. #}
 {% test refers_to(model, column, to, field) %}
     select child.*
-    from {{ model }} as child
+    from {{ arrived(model.identifier[4:], failing_by=column, staged=model) }} as child
     where
         child.{{ column }} is not null
         and not exists (

@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'order_users', 'by': 'user_id'}},
+    meta={'touched': [{'kind': 'order_users', 'by': 'user_id'}]},
 ) }}
 -- Orders of one user may share a timestamp, so the dates alone would flag several: rank instead.
 with ranked as (

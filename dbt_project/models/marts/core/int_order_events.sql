@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'first_event_at'}},
+    meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'first_event_at'}]},
 ) }}
 select
     order_id,

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'buyers', 'by': 'user_id'}},
+    meta={'touched': [{'kind': 'buyers', 'by': 'user_id'}]},
 ) }}
 with orders as (
     select

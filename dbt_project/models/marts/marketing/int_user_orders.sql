@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'orders', 'by': 'order_id'}, 'notes': 'user_id'},
+    meta={'touched': [{'kind': 'orders', 'by': 'order_id', 'since': 'order_date'}], 'notes': ['buyers']},
 ) }}
 with shipments as (
     select
@@ -27,4 +27,4 @@ select
 from {{ ref('dim_orders') }} as orders
 left join shipments
     on orders.order_id = shipments.order_id
-where {{ is_touched('orders', by='orders.order_id') }}
+where {{ is_touched('orders', by='orders.order_id', since='orders.order_date') }}

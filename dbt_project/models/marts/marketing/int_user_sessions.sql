@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'started_at'}, 'chunked': true},
+    meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'started_at'}], 'notes': ['user_sessions']},
 ) }}
 -- A parcel is sent in the session too, hours later: what lasts until then is waiting, not browsing.
 with page_views as (
@@ -13,7 +13,7 @@ with page_views as (
         start_time,
         stop_time
     from {{ ref('int_page_views') }}
-    where {{ is_touched('sessions', by='session_id', since='start_time') }}
+    where {{ is_touched('sessions', by='session_id', since='start_time', in_full=in_chunk('session_id', 'start_time')) }}
 ),
 
 shipments as (

@@ -1,20 +1,11 @@
 -- A bot or a broken client can outweigh everybody else, so the rate is also given without the one
 -- user who has the most sessions (the lowest user_id where several do).
-with sessions as (
-    select
-        user_id,
-        session_id,
-        has_checkout,
-        false as is_shared
-    from {{ ref('int_sessions') }}
-    where not is_shared
-    union all
+with shared_sessions as (
     -- Of the few that several users share, each user's part.
     select
         user_id,
         session_id,
-        max(case when event_type = 'checkout' then 1 else 0 end) = 1 as has_checkout,
-        true as is_shared
+        max(case when event_type = 'checkout' then 1 else 0 end) = 1 as has_checkout
     from {{ ref('dim_events') }}
     where
         session_id in (
@@ -24,39 +15,62 @@ with sessions as (
     group by user_id, session_id
 ),
 
-users_by_sessions as (
+parts as (
     select
         user_id,
-        count(case when not is_shared then 1 end) as own_sessions,
-        count(case when not is_shared and has_checkout then 1 end) as own_sessions_with_checkout,
-        row_number() over (order by count(*) desc, user_id) as nth_most_active
-    from sessions
+        sessions
+    from {{ ref('int_user_visits') }}
+    union all
+    select
+        user_id,
+        count(*) as sessions
+    from shared_sessions
     group by user_id
+),
+
+users as (
+    select
+        user_id,
+        sum(sessions) as sessions
+    from parts
+    group by user_id
+),
+
+most_active as (
+    select
+        user_id,
+        row_number() over (order by user_id) as nth
+    from users
+    where sessions = (select max(sessions) from users)
 ),
 
 own as (
     select
-        coalesce(sum(own_sessions), 0) as sessions,
-        coalesce(sum(own_sessions_with_checkout), 0) as sessions_with_checkout,
-        coalesce(sum(case when nth_most_active > 1 then own_sessions end), 0) as sessions_without_top_user,
-        coalesce(sum(case when nth_most_active > 1 then own_sessions_with_checkout end), 0)
+        coalesce(sum(visits.sessions), 0) as sessions,
+        coalesce(sum(visits.sessions_with_checkout), 0) as sessions_with_checkout,
+        coalesce(sum(case when most_active.user_id is null then visits.sessions end), 0) as sessions_without_top_user,
+        coalesce(sum(case when most_active.user_id is null then visits.sessions_with_checkout end), 0)
             as sessions_with_checkout_without_top_user
-    from users_by_sessions
+    from {{ ref('int_user_visits') }} as visits
+    left join most_active
+        on
+            visits.user_id = most_active.user_id
+            and most_active.nth = 1
 ),
 
 shared as (
     select
         count(distinct sessions.session_id) as sessions,
         count(distinct case when sessions.has_checkout then sessions.session_id end) as sessions_with_checkout,
-        count(distinct case when users_by_sessions.nth_most_active > 1 then sessions.session_id end)
+        count(distinct case when most_active.user_id is null then sessions.session_id end)
             as sessions_without_top_user,
-        count(distinct case
-            when users_by_sessions.nth_most_active > 1 and sessions.has_checkout then sessions.session_id
-        end) as sessions_with_checkout_without_top_user
-    from sessions
-    inner join users_by_sessions
-        on sessions.user_id = users_by_sessions.user_id
-    where sessions.is_shared
+        count(distinct case when most_active.user_id is null and sessions.has_checkout then sessions.session_id end)
+            as sessions_with_checkout_without_top_user
+    from shared_sessions as sessions
+    left join most_active
+        on
+            sessions.user_id = most_active.user_id
+            and most_active.nth = 1
 ),
 
 counted as (

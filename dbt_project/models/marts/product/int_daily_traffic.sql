@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'days', 'by': 'day'}},
+    meta={'touched': [{'kind': 'days', 'by': 'day'}]},
 ) }}
 with daily_events as (
     select

@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}, 'notes': 'order_id', 'chunked': true},
+    meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}], 'notes': ['page_orders']},
 ) }}
 -- Whatever the source holds, an event stays one row: the only join below is to a key made unique
 -- by row_number. Partitions are by user and session, as two users may share a session id.
@@ -19,7 +19,7 @@ with checkouts as (
     where
         event_type = 'checkout'
         and order_id is not null
-        and {{ is_touched('sessions', by='session_id', since='created_at') }}
+        and {{ is_touched('sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')) }}
 ),
 
 events as (
@@ -38,7 +38,7 @@ events as (
             range between current row and unbounded following
         ) as checkouts_to_come
     from {{ ref('dim_events') }}
-    where {{ is_touched('sessions', by='session_id', since='created_at') }}
+    where {{ is_touched('sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')) }}
 )
 
 select

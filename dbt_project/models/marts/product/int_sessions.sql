@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    meta={'touched': {'kind': 'sessions', 'by': 'session_id', 'since': 'started_at'}, 'notes': 'started_at'},
+    meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'started_at'}], 'notes': ['days', 'visits']},
 ) }}
 -- One pass over the events that conversion, the funnel and the days all read.
 select
