@@ -77,7 +77,7 @@ def run_sensor(few: int = 100, many: int = 10_000, count: int = 5) -> None:
             most = max(most, len(ticks))
         aims = []
         for new, by in seconds.items():
-            what = f"tick with {new} new runs" if new else "idle tick"
+            what = f"tick, new runs: {new}," if new else "idle tick"
             for runs, values in by.items():
                 bound = 200 if runs == many and not new else None
                 aims.append(Aim(f"{what} after {runs:,}", [value * 1000 for value in values], bound, unit="ms"))
