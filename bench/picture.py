@@ -51,6 +51,10 @@ def cost_curve(scale: Mapping[str, Any]) -> str:
         base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=shape),
         base.mark_text(dx=14, dy=14, align="left", fontSize=13).encode(y=y, text=alt.Text("median:Q", format=",.3~r")),
     ).properties(
-        title="What the models cost by length of history", width=620, height=340, background=LIGHT.surface, padding=16
+        title=alt.TitleParams("What the models cost by length of history", offset=14),
+        width=620,
+        height=340,
+        background=LIGHT.surface,
+        padding=16,
     )
     return str(vl_convert.vegalite_to_svg(charts.configured(chart, LIGHT, FONT).to_dict()))
