@@ -11,22 +11,17 @@ from bench import results, scale, sensor
 from bench.picture import FULL, MORE, cost_curve
 from bench.results import Aim, Measured, measure
 from bench.seed import UNEXPLAINED, Rivals
+from bench.statements import cost_of
 from tests.job import Home, Outcome
 
 USERS, CHECKOUTS = "several users in a session", "several checkouts in a session"
 TIED, EMPTY = "several first or last orders", "no item in an order"
 
 
-@pytest.fixture(scope="module")
-def rivals(tmp_path_factory: pytest.TempPathFactory) -> Rivals:
-    found = Rivals(tmp_path_factory.mktemp("rivals"), events=2_000, days=8, memory_limit="1GB")
-    found.prepare()
-    return found
-
-
 @pytest.mark.slow
-@pytest.mark.xdist_group("rivals")
-def test_the_project_tells_what_the_seed_tells_except_what_it_gets_wrong_by_design(rivals: Rivals) -> None:
+def test_the_project_tells_what_the_seed_tells_except_what_it_gets_wrong_by_design(tmp_path: Path) -> None:
+    rivals = Rivals(tmp_path, events=2_000, days=8, memory_limit="1GB")
+    rivals.prepare()
     assert [set(pair) for pair in rivals.pairs(1)] == [{"project", "seed"}]
     compared = rivals.compared()
     assert compared["product.int_page_views"].rows > 1_500
@@ -62,12 +57,11 @@ def test_the_project_tells_what_the_seed_tells_except_what_it_gets_wrong_by_desi
     assert compared["marketing.int_user_orders"].different == {UNEXPLAINED: 1}
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("rivals")
-def test_a_side_that_does_not_get_through_says_which_and_why(rivals: Rivals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rivals, "memory_limit", "1MB")
-    with pytest.raises(RuntimeError, match=r"^project: product.int_sessions: Out of Memory Error"):
-        list(rivals.pairs(1))
+def test_a_side_that_does_not_get_through_says_which_and_why(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "inputs.duckdb")).close()
+    statements = {"core.large": "create table core.large as select range, hash(range) from range(10000000)"}
+    with pytest.raises(RuntimeError, match=r"^seed: core.large: Out of Memory Error"):
+        cost_of(statements, tmp_path / "seed" / "x.duckdb", tmp_path / "inputs.duckdb", [], "1MB")
 
 
 @pytest.mark.slow
@@ -118,7 +112,9 @@ def _history(full: float, more: float, cpu: float) -> dict[str, Any]:
 
 
 def test_one_more_day_is_judged_after_the_longest_history() -> None:
-    met = {aim.what: aim.is_met for aim in scale.aims({36: _history(50, 9, 6), 358: _history(900, 10, 9)})}
+    found = {36: _history(50, 9, 6), 358: _history(900, 10, 9)}
+    assert {aim.is_met for aim in scale.aims(found, events_a_day=28_000)} == {None}
+    met = {aim.what: aim.is_met for aim in scale.aims(found, events_a_day=280_000)}
     assert {what: is_met for what, is_met in met.items() if is_met is not None} == {
         "358 days: full refresh, peak": True,
         "358 days: full refresh / floor, cpu": False,
