@@ -1,147 +1,168 @@
-"""`make bench`: every measurement, its numbers on the terminal, in a JSON file and as a picture of the cost curve."""
+"""`make bench`: every measurement, its aims on the terminal, in a JSON file, and a picture of the cost curve."""
 
-import json
-import os
-import platform
-import shutil
-import statistics
-import tempfile
-from collections.abc import Callable, Sequence
+from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import duckdb
 import typer
 
-from bench import equality, scale, sensor, small
+from bench import equality, results, scale, seed, sensor, small
 from bench.picture import cost_curve
-from bench.warehouse import Built
+from bench.results import Aim, Measured, measure, ratios
 from greenery_assets.sample import SampleSpec, generate
 from greenery_assets.sample.spec import yesterday
-from greenery_assets.settings import PROJECT_ROOT
 
 app = typer.Typer(help="Measure the platform; see docs/performance.md.", pretty_exceptions_enable=False)
-RESULTS = PROJECT_ROOT / "data" / "bench"
+
+MEMORY = "4GB"
+LENGTHS = (36, 120, 358)
+# The aims are for the larger of each.
+SIZES = (1_000_000, 10_000_000)
+MANY_RUNS = 10_000
 
 
 @app.command("all")
-def everything(events_a_day: int = 280_000, short: int = 36, long: int = 358, memory: str = "4GB") -> None:
+def everything() -> None:
     """Every measurement, in this order."""
     compare()
     run_small()
     run_sensor()
-    run_scale(events_a_day, short, long, memory)
+    run_seed()
+    run_scale()
 
 
 @app.command("equality")
-def compare(loads: int = 60, every: int = 10, seed: int = 3) -> None:
+def compare(loads: int = 60, every: int = 10, chance: Annotated[int, typer.Option("--seed")] = 3) -> None:
     """Marts kept by load against full rebuilds, row by row, over a random sequence of loads."""
 
-    def measure(folder: Path) -> list[dict[str, Any]]:
+    def measured(folder: Path) -> Measured:
         found = []
-        for one in equality.compare_over_loads(folder, loads=loads, every=every, seed=seed):
+        for one in equality.compare_over_loads(folder, loads=loads, every=every, seed=chance):
             typer.echo(f"after {one.load} loads, {one.rows:,} events: {one.different or 'equal'}")
-            found.append({"load": one.load, "events": one.rows, "different": one.different})
-        return found
+            found.append(one)
+        rows = [sum(one.different.values()) for one in found]
+        facts = [{"load": one.load, "events": one.rows, "different": one.different} for one in found]
+        return Measured([Aim("most rows that differ from a full rebuild", [max(rows)], at_most=0)], facts)
 
-    _measured("equality", measure)
+    measure("equality", measured)
 
 
 @app.command("small")
 def run_small(count: int = 7, source: Path | None = None) -> None:
     """`make run`'s job against a plain `dbt build`, on a source folder or the default sample."""
 
-    def measure(folder: Path) -> dict[str, Any]:
+    def measured(folder: Path) -> Measured:
         if source is None:
             generate(SampleSpec(until=yesterday()), folder / "source")
         found = small.pairs(folder, (source or folder / "source").absolute(), count)
-        walls = [pair["job"][0] / pair["dbt build"][0] for pair in found]
-        cpus = [pair["job"][1] / pair["dbt build"][1] for pair in found]
-        typer.echo(f"job / dbt build: wall {_spread(walls)}, cpu {_spread(cpus)}")
-        return {"pairs": found, "wall_ratio": statistics.median(walls), "cpu_ratio": statistics.median(cpus)}
+        wall, cpu = (ratios([pair.job[n] for pair in found], [pair.dbt_build[n] for pair in found]) for n in (0, 1))
+        aims = [
+            Aim("job / dbt build, wall", wall, at_most=2),
+            Aim("job / dbt build, cpu", cpu),
+            Aim("the report step / the run, wall", [pair.report_share for pair in found]),
+        ]
+        return Measured(aims, [vars(pair) for pair in found])
 
-    _measured("small", measure)
+    measure("small", measured)
 
 
 @app.command("sensor")
-def run_sensor(few: int = 100, many: int = 10_000) -> None:
-    """A tick when nothing happened, after few and after many runs."""
+def run_sensor(few: int = 100, many: int = MANY_RUNS, count: int = 5) -> None:
+    """A tick when nothing happened and with new runs to read, after few and after many runs."""
 
-    def measure(folder: Path) -> dict[int, float]:
-        found = sensor.medians(folder, few, many)
-        for runs, seconds in found.items():
-            typer.echo(f"tick after {runs:,} runs: {seconds * 1000:.0f} ms")
-        return found
+    def measured(folder: Path) -> Measured:
+        generate(SampleSpec(until=yesterday()), folder / "source")
+        seconds: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        most = 0
+        for runs, new, ticks in sensor.ticks(folder, folder / "source", (few, many), (1, 10, 50), count):
+            seconds[new][runs].append(sum(tick.seconds for tick in ticks))
+            most = max(most, len(ticks))
+        aims = []
+        for new, by in seconds.items():
+            what = f"tick, new runs: {new}," if new else "idle tick"
+            for runs, values in by.items():
+                bound = 200 if runs >= MANY_RUNS and not new else None
+                aims.append(Aim(f"{what} after {runs:,}", [value * 1000 for value in values], bound, unit="ms"))
+            aims.append(Aim(f"{what}, after {many:,} / after {few:,}", ratios(by[many], by[few])))
+        return Measured(
+            aims, {"seconds": {new: dict(by) for new, by in seconds.items()}, "most_ticks_to_read_all": most}
+        )
 
-    _measured("sensor", measure)
+    measure("sensor", measured)
+
+
+@app.command("seed")
+def run_seed(
+    events: Annotated[list[int] | None, typer.Option()] = None, days: int = 365, pairs: int = 5, memory: str = MEMORY
+) -> None:
+    """The seed's marts as its analysts word them against the project's SQL: cpu, and equality row by row."""
+
+    def measured(folder: Path) -> Measured:
+        aims: list[Aim] = []
+        facts: dict[int, Any] = {}
+        for size in events or SIZES:
+            rivals = seed.Rivals(folder / str(size), size, days, memory)
+            rivals.prepare()
+            try:
+                costs = list(rivals.pairs(pairs))
+            except RuntimeError as error:
+                facts[size] = {"failed": str(error)}
+                typer.echo(f"{size:,} events: {error}")
+                continue
+            compared = rivals.compared()
+            for table, one in compared.items():
+                typer.echo(f"{size:,} events, {table}: {one.rows:,} rows, {dict(one.different) or 'equal'}")
+            cpu = {side: [pair[side].cpu for pair in costs] for side in costs[0]}
+            without_cause = sum(one.different.get(seed.UNEXPLAINED, 0) for one in compared.values())
+            aims += [
+                Aim(
+                    f"{size:,} events: the seed's SQL / the project's, cpu",
+                    ratios(cpu["seed"], cpu["project"]),
+                    at_least=4 if size >= SIZES[-1] else None,
+                ),
+                *(Aim(f"{size:,} events: {side}", values, unit="s cpu") for side, values in cpu.items()),
+                Aim(f"{size:,} events: rows that differ without a cause", [without_cause], at_most=0),
+            ]
+            facts[size] = {
+                "pairs": [{side: vars(cost) for side, cost in pair.items()} for pair in costs],
+                "tables": {table: vars(one) for table, one in compared.items()},
+            }
+            rivals.remove()
+        return Measured(aims, facts)
+
+    measure("seed", measured)
 
 
 @app.command("scale")
-def run_scale(events_a_day: int = 280_000, short: int = 36, long: int = 358, memory: str = "4GB") -> None:
-    """One new day after a short and a long history, against a full refresh and the floor."""
+def run_scale(
+    events_a_day: int = 280_000,
+    length: Annotated[list[int] | None, typer.Option()] = None,
+    fulls: int = 2,
+    more: int = 3,
+    memory: str = MEMORY,
+) -> None:
+    """One new day after histories of several lengths, against full refreshes and the floor; all lengths in turn."""
+    lengths = sorted(length or LENGTHS)
 
-    def measure(folder: Path) -> dict[str, Any]:
-        found: dict[str, Any] = {"events_a_day": events_a_day}
-        for days in (short, long):
-            history, bench = scale.prepare(folder / str(days), events_a_day, days, memory)
-            load = bench.load()
-            full = bench.build("build", "--exclude-resource-type", "test", "--full-refresh")
-            wall, cpu = scale.floor(bench, folder, memory)
-            each = scale.next_days(history, bench, days, 3, with_checks=False)
-            models = statistics.median(day.built.models for day in each)
-            typer.echo(
-                f"{days} days: full refresh {_line(full)}, {full.cpu / cpu:.1f} times the floor's cpu "
-                f"({cpu:.0f} s); one day more: models {models:.1f} s, {full.models / models:.0f} times less"
-            )
-            found[str(days)] = {
-                "load_s": load,
-                "full": _facts(full),
-                "floor": {"wall_s": wall, "cpu_s": cpu},
-                "days": [{"load_s": day.load, **_facts(day.built)} for day in each],
-            }
-            shutil.rmtree(folder / str(days))
-        return found
+    def measured(folder: Path) -> Measured:
+        shops = {days: scale.prepare(folder / str(days), events_a_day, days, memory) for days in lengths}
+        found: dict[int, dict[str, Any]] = {
+            days: {"load_s": bench.load(), "full": [], "floor": [], "days": [], "start_cpu_s": []}
+            for days, (_, bench) in shops.items()
+        }
+        for _ in range(fulls):
+            for days, (_, bench) in shops.items():
+                found[days]["full"].append(scale.facts(scale.full_refresh(bench)))
+                wall, cpu = scale.floor(bench, folder, memory)
+                found[days]["floor"].append({"wall_s": wall, "cpu_s": cpu})
+        for number in range(more):
+            for days, (history, bench) in shops.items():
+                found[days]["start_cpu_s"].append(scale.start(bench))
+                day = scale.next_day(history, bench, days + number)
+                found[days]["days"].append({"load_s": day.load, **scale.facts(day.built)})
+        return Measured(scale.aims(found, events_a_day), {"events_a_day": events_a_day, "histories": found})
 
-    _measured("scale", measure)
-
-
-def _facts(built: Built) -> dict[str, Any]:
-    slowest = sorted(built.seconds.items(), key=lambda item: -item[1])[:12]
-    return {
-        "wall_s": built.wall,
-        "cpu_s": built.cpu,
-        "peak_gb": built.peak_gb,
-        "models_s": built.models,
-        "slowest_s": dict(slowest),
-    }
-
-
-def _line(built: Built) -> str:
-    return f"{built.wall:.0f} s, cpu {built.cpu:.0f} s, peak {built.peak_gb:.1f} GB, models {built.models:.0f} s"
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def _measured(name: str, measure: Callable[[Path], Any]) -> None:
-    """Measure in a folder that is removed, and keep the result beside those of the other measurements."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="measuring_", dir=RESULTS) as folder:
-        result = measure(Path(folder))
-    path = RESULTS / "results.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    kept["machine"] = {
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "duckdb": duckdb.__version__,
-        "load": os.getloadavg()[0],
-    }
-    kept[name] = result
-    path.write_text(json.dumps(kept, indent=2, default=str) + "\n")
-    if name == "scale":
-        (RESULTS / "cost.svg").write_text(cost_curve(json.loads(path.read_text())["scale"]))
+    (results.RESULTS / "cost.svg").write_text(cost_curve(measure("scale", measured).facts))
 
 
 if __name__ == "__main__":

@@ -1,50 +1,60 @@
-"""The cost curve as an SVG: seconds of the models by days of history, of one day more and of a full refresh."""
+"""The cost curve: seconds of the models by days of history, of one day more and of a full refresh."""
 
-import math
 import statistics
 from collections.abc import Mapping
+from math import ceil, floor, log10
 from typing import Any
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 360, 70, 50
-LINES = {"a full refresh": "#b91c1c", "one day more": "#15803d"}
+import altair as alt
+import vl_convert
+
+from greenery_assets.report import charts
+from greenery_assets.report.picture import FONT, LIGHT
+
+FULL, MORE = "a full refresh", "one day more"
 
 
 def cost_curve(scale: Mapping[str, Any]) -> str:
-    """Both axes are logarithmic. `scale` is what the measurement of that name found."""
-    days = sorted(int(name) for name in scale if name.isdigit())
-    lines = {
-        "a full refresh": [scale[str(day)]["full"]["models_s"] for day in days],
-        "one day more": [statistics.median(one["models_s"] for one in scale[str(day)]["days"]) for day in days],
-    }
-    seconds = [value for line in lines.values() for value in line]
-    low, high = math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds)))
-    first, last = math.log10(days[0]), math.log10(days[-1])
-
-    def across(day: float) -> float:
-        return LEFT + (math.log10(day) - first) / ((last - first) or 1) * (WIDTH - LEFT - 150)
-
-    def up(value: float) -> float:
-        return HEIGHT - BOTTOM - (math.log10(value) - low) / ((high - low) or 1) * (HEIGHT - BOTTOM - 30)
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        '<text x="10" y="18">seconds of all models</text>',
-        f'<text x="{LEFT}" y="{HEIGHT - 8}">days of history, {scale["events_a_day"]:,} events a day</text>',
+    """An SVG of the facts of the measurement `scale`, both axes logarithmic: medians, and bars from min to max."""
+    rows = [
+        {
+            "days": int(days),
+            "what": what,
+            "low": min(seconds),
+            "median": statistics.median(seconds),
+            "high": max(seconds),
+        }
+        for days, facts in scale["histories"].items()
+        for what, seconds in (
+            (FULL, [one["models_s"] for one in facts["full"]]),
+            (MORE, [one["models_s"] for one in facts["days"]]),
+        )
     ]
-    for power in range(low, high + 1):
-        y = up(10**power)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 150}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{10**power:g}</text>')
-    for day in days:
-        parts.append(f'<text x="{across(day):.0f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{day}</text>')
-    for name, values in lines.items():
-        points = " ".join(f"{across(day):.0f},{up(value):.0f}" for day, value in zip(days, values, strict=True))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{LINES[name]}" stroke-width="2"/>')
-        for day, value in zip(days, values, strict=True):
-            parts.append(f'<circle cx="{across(day):.0f}" cy="{up(value):.0f}" r="4" fill="{LINES[name]}"/>')
-            parts.append(f'<text x="{across(day):.0f}" y="{up(value) - 9:.0f}" text-anchor="middle">{value:.1f}</text>')
-        label = f'<text x="{WIDTH - 130}" y="{up(values[-1]) + 4:.0f}" fill="{LINES[name]}">{name}</text>'
-        parts.append(label)
-    return "\n".join([*parts, "</svg>\n"])
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X(
+            "days:Q",
+            title=f"days of history, {scale['events_a_day']:,} events a day",
+            scale=alt.Scale(type="log", nice=False, padding=60),
+            axis=alt.Axis(values=sorted({row["days"] for row in rows}), format="d", grid=False),
+        ),
+        color=alt.Color("what:N", scale=alt.Scale(domain=[FULL, MORE], range=[LIGHT.series[1], LIGHT.series[0]])),
+    )
+    # In powers of ten: a line for each of two to nine would hide the curve.
+    seconds = [value for row in rows for value in (row["low"], row["high"])]
+    powers = [10**power for power in range(floor(log10(min(seconds))), ceil(log10(max(seconds))) + 1)]
+    scale_y = alt.Scale(type="log", domain=[powers[0], powers[-1]])
+    y = alt.Y("median:Q", title="seconds of all models", scale=scale_y, axis=alt.Axis(values=powers, format=",~g"))
+    shape = alt.Shape("what:N", scale=alt.Scale(domain=[FULL, MORE], range=charts.SHAPES[:2]))
+    chart = alt.layer(
+        base.mark_line(strokeWidth=2).encode(y=y),
+        base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", scale=scale_y), y2="high:Q"),
+        base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=shape),
+        base.mark_text(dx=14, dy=14, align="left", fontSize=13).encode(y=y, text=alt.Text("median:Q", format=",.3~r")),
+    ).properties(
+        title=alt.TitleParams("What the models cost by length of history", offset=14),
+        width=620,
+        height=340,
+        background=LIGHT.surface,
+        padding=16,
+    )
+    return str(vl_convert.vegalite_to_svg(charts.configured(chart, LIGHT, FONT).to_dict()))

@@ -2,13 +2,17 @@
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.history import History, Shop
+from bench.results import Aim, ratios
 from bench.warehouse import Bench, Built
 
 # Every source column read once and every table written once, without any work in between.
@@ -29,6 +33,9 @@ with duckdb.connect(out, config={"memory_limit": limit, "threads": 2}) as connec
         connection.execute(f"create or replace table written as from built.{schema}.{table}")
 """
 
+LARGE = 100_000_000
+_WITHOUT_TESTS = ("--exclude-resource-type", "test")
+
 
 @dataclass(frozen=True)
 class Day:
@@ -47,15 +54,20 @@ def prepare(folder: Path, events_a_day: int, days: int, memory_limit: str) -> tu
     return history, Bench(folder / "greenery.duckdb", source, GREENERY_MEMORY_LIMIT=memory_limit)
 
 
-def next_days(history: History, bench: Bench, days: int, count: int, *, with_checks: bool) -> list[Day]:
-    """So many further days, one after the other."""
-    found = []
-    for number in range(days, days + count):
-        history.write_day(number)
-        seconds = bench.load()
-        arguments = [] if with_checks else ["--exclude-resource-type", "test"]
-        found.append(Day(number, seconds, bench.build("build", *arguments)))
-    return found
+def next_day(history: History, bench: Bench, number: int) -> Day:
+    """The day with this number, when all before it are built."""
+    history.write_day(number)
+    return Day(number, bench.load(), bench.build("build", *_WITHOUT_TESTS))
+
+
+def full_refresh(bench: Bench) -> Built:
+    """All models from all of the history."""
+    return bench.build("build", *_WITHOUT_TESTS, "--full-refresh")
+
+
+def start(bench: Bench) -> float:
+    """Cpu seconds of a dbt that has one view to make: what no length of history changes."""
+    return bench.build("build", *_WITHOUT_TESTS, "--select", "stg_promos").cpu
 
 
 def floor(bench: Bench, folder: Path, memory_limit: str) -> tuple[float, float]:
@@ -76,3 +88,43 @@ def floor(bench: Bench, folder: Path, memory_limit: str) -> tuple[float, float]:
     out.unlink()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - start, cpu
+
+
+def facts(built: Built) -> dict[str, Any]:
+    """What is kept of a build."""
+    return {
+        "wall_s": built.wall,
+        "cpu_s": built.cpu,
+        "peak_gb": built.peak_gb,
+        "models_s": built.models,
+        "slowest_s": dict(sorted(built.seconds.items(), key=lambda item: -item[1])[:12]),
+    }
+
+
+def aims(found: Mapping[int, Mapping[str, Any]], events_a_day: int) -> list[Aim]:
+    """By days of history; the bounds are for the longest, and for one day more after it against after the shortest.
+
+    They were set for a hundred million events: of fewer, the numbers are told without them.
+    `found` has, for each length, lists of `full` and `days` (as `facts` gives them), `floor` and `start_cpu_s`.
+    """
+    short, long = min(found), max(found)
+    is_large = events_a_day * long >= LARGE
+    told: list[Aim] = []
+    for days, one in found.items():
+        full, more = ([build["models_s"] for build in one[kind]] for kind in ("full", "days"))
+        over_floor = ratios(*([build["cpu_s"] for build in one[kind]] for kind in ("full", "floor")))
+        times = [statistics.median(full) / seconds for seconds in more]
+        bounds = {"peak": 4.5, "floor": 2.0, "times": 50.0} if is_large and days == long else {}
+        told += [
+            Aim(f"{days} days: full refresh, models", full, unit="s"),
+            Aim(f"{days} days: full refresh, peak", [b["peak_gb"] for b in one["full"]], bounds.get("peak"), unit="GB"),
+            Aim(f"{days} days: full refresh / floor, cpu", over_floor, bounds.get("floor")),
+            Aim(f"{days} days: one day more, models", more, unit="s"),
+            Aim(f"{days} days: full refresh / one day more, models", times, at_least=bounds.get("times")),
+        ]
+    after = {
+        days: [day["cpu_s"] - start for day, start in zip(one["days"], one["start_cpu_s"], strict=True)]
+        for days, one in found.items()
+    }
+    growth = f"one day more after {long} days / after {short}, cpu without dbt's start"
+    return [*told, Aim(growth, ratios(after[long], after[short]), at_most=1.3 if is_large else None)]
