@@ -6,7 +6,7 @@ midnight; now and then a build stops half way, as a failed check makes it.
 
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,17 +47,8 @@ class Compared:
     happened: tuple[str, ...]
 
 
-Build = Callable[[Bench, bool, list[str]], None]
-
-
-def build_in_a_process(bench: Bench, is_full: bool, select: list[str]) -> None:
-    """`dbt build` without its tests, which the planted faults would fail."""
-    arguments = ["--exclude-resource-type", "test", *(["--full-refresh"] if is_full else [])]
-    bench.build("build", *arguments, *(["--select", *select] if select else []))
-
-
 def compare_over_loads(
-    folder: Path, *, loads: int, every: int, seed: int, events_a_day: int = 400, build: Build = build_in_a_process
+    folder: Path, *, loads: int, every: int, seed: int, events_a_day: int = 400, bench: type[Bench] = Bench
 ) -> Iterator[Compared]:
     """Load and build day by day in `folder`, comparing with a full rebuild after every `every`-th load."""
     chance = random.Random(seed)
@@ -65,7 +56,7 @@ def compare_over_loads(
     shop = Shop(shop.sessions, shop.users // 20, late_permille=60, latest=8, seed=seed)
     source = folder / "source"
     history = History(shop, source)
-    kept = Bench(folder / "kept" / "greenery.duckdb", source)
+    kept = bench(folder / "kept" / "greenery.duckdb", source)
     history.write_basics()
     # Enough of a past that late and changed files have something to change.
     for number in range(5):
@@ -80,16 +71,18 @@ def compare_over_loads(
         select = chance.sample(_STOPS, 1)[0] if stopped else []
         if select:
             happened.append(f"{load}: only {', '.join(select)} built")
-        build(kept, False, select)
+        kept.build("build", *_WITHOUT_CHECKS, *(["--select", *select] if select else []))
         if load % every == 0:
-            full = Bench(folder / "full" / "greenery.duckdb", source)
+            full = bench(folder / "full" / "greenery.duckdb", source)
             full.load()
-            build(full, True, [])
+            full.build("build", *_WITHOUT_CHECKS)
             rows = full.query("select count(*) from product.int_page_views")[0][0]
             yield Compared(load, differences(kept.warehouse, full.warehouse), rows, tuple(happened))
             shutil.rmtree(full.warehouse.parent)
 
 
+# The planted faults would fail them.
+_WITHOUT_CHECKS = ("--exclude-resource-type", "test")
 # What a failed check may leave built, with all that comes before it.
 _STOPS = [
     ["+dim_orders"],

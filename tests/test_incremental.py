@@ -2,51 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
 
-from bench.equality import Build, compare_over_loads
+from bench.equality import compare_over_loads
 from bench.warehouse import Bench, differences
-from greenery_assets.project import DBT_PROJECT_DIR
 from greenery_assets.sample import SampleSpec, generate
 from tests.conftest import RunJob, yesterday
+from tests.dbt_here import BenchHere
 from tests.job import Home, Outcome
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def build_here(monkeypatch: pytest.MonkeyPatch) -> Build:
-    """`dbt build` in this process, which spares most of its start."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415  seconds
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415
-
-    parsed: list[Any] = []
-
-    def build(bench: Bench, is_full: bool, select: list[str]) -> None:
-        monkeypatch.setenv("GREENERY_WAREHOUSE_PATH", str(bench.warehouse))
-        project = ["--profiles-dir", str(DBT_PROJECT_DIR), "--project-dir", str(DBT_PROJECT_DIR)]
-        project += ["--target-path", str(bench.target), "--log-path", str(bench.target), "--quiet"]
-        if not parsed:
-            parsed.append(dbtRunner().invoke(["parse", *project]).result)
-        without_tests = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-        done = dbtRunner(manifest=parsed[0]).invoke(
-            ["build", *project, *without_tests, *(["--full-refresh"] if is_full else [])]
-            + (["--select", *select] if select else [])
-        )
-        DuckDBConnectionManager.close_all_connections()
-        assert done.success, done.exception or done.result
-
-    return build
-
-
 # dbt in this process leaves a log file open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path, build_here: Build) -> None:
-    compared = list(compare_over_loads(tmp_path, loads=6, every=3, seed=4, events_a_day=250, build=build_here))
+def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
+    compared = list(compare_over_loads(tmp_path, loads=6, every=3, seed=7, events_a_day=250, bench=BenchHere))
     assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
     happened = " ".join(compared[-1].happened)
     assert "removed" in happened

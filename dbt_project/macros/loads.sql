@@ -53,7 +53,9 @@
         {{ return({'all': true}) }}
     {% endif %}
     {% set is_there = is_incremental() or (model.resource_type == 'snapshot' and load_cached_relation(this)) %}
-    {% if not is_there %}
+    {% if not is_there and load_relation(landing('processed')) is none %}
+        {{ return({'all': true}) }}
+    {% elif not is_there %}
         {{ return({'all': true, 'upto': loads_reached()}) }}
     {% endif %}
     {% set query %}

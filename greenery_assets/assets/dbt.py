@@ -24,9 +24,10 @@ FULL_REFRESH_TAG = "greenery/full_refresh"
 
 
 class BuildConfig(dg.Config):
-    """How to build: `full_refresh` builds every model from all of the history."""
+    """How to build: `full_refresh` builds every model from all of the history, `full_checks` checks all of it."""
 
     full_refresh: bool = False
+    full_checks: bool = False
 
 
 @dbt_assets(
@@ -39,7 +40,8 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, config: B
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
     Models are kept up to date with what was loaded since they were built last, unless there is a reason to build
-    them anew.
+    them anew. Checks whose cost would grow with the history look at what is new and at what failed before
+    (macros/checks.sql), unless all is asked for or built anew.
     """
     warehouse = load_settings().warehouse_path
     # Unit tests try the SQL, not the data: they are part of `make test`.
@@ -52,6 +54,7 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, config: B
         build.append("--full-refresh")
     # As an argument it would fill the first lines of every run's log.
     os.environ["GREENERY_PREVIEW"] = PREVIEW
+    os.environ["GREENERY_CHECKS"] = "all" if config.full_checks else "new"
     invocation = dbt.cli(build, context=context, raise_on_error=False)
     yield from asset_events(invocation, context, warehouse)
 

@@ -1,4 +1,4 @@
-select *
+select events.*
 from {{ arrived('events', failing_by='event_id') }} as events
 where
     (

@@ -28,7 +28,7 @@ parts as (
     group by user_id
 ),
 
-users as (
+totals as (
     select
         user_id,
         sum(sessions) as sessions
@@ -40,8 +40,8 @@ most_active as (
     select
         user_id,
         row_number() over (order by user_id) as nth
-    from users
-    where sessions = (select max(sessions) from users)
+    from totals
+    where sessions = (select max(sessions) from totals)
 ),
 
 own as (
