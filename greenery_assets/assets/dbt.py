@@ -1,13 +1,11 @@
 """The dbt project as Dagster assets, each dbt test as a check on the asset it is about."""
 
-import contextlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
@@ -16,7 +14,7 @@ from packaging.version import Version
 
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.translator import GreeneryTranslator
-from greenery_assets.dbt_process import dbt_processes
+from greenery_assets.dbt_process import DbtProcesses, dbt_processes
 from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
 from greenery_assets.quality import PREVIEW_ROWS, PREVIEW_VALUE, SHAREABLE_COLUMNS, read_warehouse
 from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
@@ -37,48 +35,15 @@ class BuildConfig(dg.Config):
     full_refresh: bool = False
 
 
-class DbtProcess(dg.ConfigurableResource[Any]):
-    """A dbt that starts with the run, while the sources are loaded, so that it is there when it is needed."""
-
-    @contextlib.contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["DbtProcess"]:
-        """Start it for a run of everything, as one of chosen assets may need none; end it where it was not needed."""
-        if context.run and context.run.asset_selection is None and context.run.asset_check_selection is None:
-            dbt_processes.prepare()
-        try:
-            yield self
-        finally:
-            dbt_processes.discard()
-
-    def run(self, arguments: Sequence[str], context: dg.AssetExecutionContext) -> DbtCliInvocation:
-        """Run dbt on all it has, with nothing left out by Dagster.
-
-        `DbtCliResource.cli` knows what to select for a choice of assets, but asks another dbt for its version first and
-        sets up an adapter in this process, of no use here: seconds.
-        """
-        parsed = dbt_project.manifest_path.with_name(PARSED)
-        target = parsed.with_name(f"{context.op_execution_context.op.name}-{context.run.run_id}-{context.retry_number}")
-        target.mkdir(exist_ok=True)
-        if parsed.exists():
-            shutil.copy(parsed, target)
-        environment = {
-            "DAGSTER_DBT_CLI": "true",
-            "DBT_LOG_FORMAT": "json",
-            "DBT_LOG_PATH": str(target),
-            "DBT_PROFILES_DIR": str(DBT_PROJECT_DIR),
-            "DBT_TARGET_PATH": str(target),
-        }
-        return DbtCliInvocation(
-            process=dbt_processes.run(arguments, DBT_PROJECT_DIR, environment),
-            manifest=MANIFEST,
-            dagster_dbt_translator=TRANSLATOR,
-            project_dir=DBT_PROJECT_DIR,
-            target_path=target,
-            raise_on_error=False,
-            cli_version=Version(version("dbt-core")),
-            project=dbt_project,
-            context=context,
-        )
+@dg.resource(description="A dbt that starts with the run, while the sources are loaded: it is there when it is needed.")
+def dbt_process(context: dg.InitResourceContext) -> Iterator[DbtProcesses]:
+    """Start it for a run of everything, as one of chosen assets may need none; end it where it was not needed."""
+    if context.run and context.run.asset_selection is None and context.run.asset_check_selection is None:
+        dbt_processes.prepare()
+    try:
+        yield dbt_processes
+    finally:
+        dbt_processes.discard()
 
 
 @dbt_assets(
@@ -88,7 +53,10 @@ class DbtProcess(dg.ConfigurableResource[Any]):
     pool=WAREHOUSE_POOL,
 )
 def dbt_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, dbt_process: DbtProcess, config: BuildConfig
+    context: dg.AssetExecutionContext,
+    dbt: DbtCliResource,
+    dbt_process: dg.ResourceParam[DbtProcesses],
+    config: BuildConfig,
 ) -> Iterator[BuildEvent]:
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
@@ -106,10 +74,45 @@ def dbt_models(
         build.append("--full-refresh")
     # As an argument it would fill the first lines of every run's log.
     os.environ["GREENERY_PREVIEW"] = PREVIEW
-    chosen = context.is_subset
-    invocation = dbt.cli(build, context=context, raise_on_error=False) if chosen else dbt_process.run(build, context)
+    if context.is_subset:
+        invocation = dbt.cli(build, context=context, raise_on_error=False)
+    else:
+        invocation = _run_on_all(dbt_process, build, context)
     yield from asset_events(invocation, context, warehouse)
     _keep_parsed(invocation.target_path)
+
+
+def _run_on_all(
+    processes: DbtProcesses, arguments: Sequence[str], context: dg.AssetExecutionContext
+) -> DbtCliInvocation:
+    """Run dbt on all it has, with nothing left out by Dagster.
+
+    `DbtCliResource.cli` knows what to select for a choice of assets, but asks another dbt for its version first and
+    sets up an adapter in this process, of no use here: seconds.
+    """
+    parsed = dbt_project.manifest_path.with_name(PARSED)
+    target = parsed.with_name(f"{context.op_execution_context.op.name}-{context.run.run_id}-{context.retry_number}")
+    target.mkdir(exist_ok=True)
+    if parsed.exists():
+        shutil.copy(parsed, target)
+    environment = {
+        "DAGSTER_DBT_CLI": "true",
+        "DBT_LOG_FORMAT": "json",
+        "DBT_LOG_PATH": str(target),
+        "DBT_PROFILES_DIR": str(DBT_PROJECT_DIR),
+        "DBT_TARGET_PATH": str(target),
+    }
+    return DbtCliInvocation(
+        process=processes.run(arguments, DBT_PROJECT_DIR, environment),
+        manifest=MANIFEST,
+        dagster_dbt_translator=TRANSLATOR,
+        project_dir=DBT_PROJECT_DIR,
+        target_path=target,
+        raise_on_error=False,
+        cli_version=Version(version("dbt-core")),
+        project=dbt_project,
+        context=context,
+    )
 
 
 def _keep_parsed(target: Path) -> None:
