@@ -49,16 +49,31 @@ def compare(loads: int = 60, every: int = 10, seed: int = 3) -> None:
 
 @app.command("small")
 def run_small(count: int = 7, source: Path | None = None) -> None:
-    """`make run`'s job against a plain `dbt build`, on a source folder or the default sample."""
+    """`make run` and the job in a running web interface against a plain `dbt build`, on a source folder or a sample."""
 
     def measure(folder: Path) -> dict[str, Any]:
         if source is None:
             generate(SampleSpec(until=yesterday()), folder / "source")
-        found = small.pairs(folder, (source or folder / "source").absolute(), count)
+        data = (source or folder / "source").absolute()
+        found = small.pairs(folder / "make_run", data, count)
         walls = [pair["job"][0] / pair["dbt build"][0] for pair in found]
         cpus = [pair["job"][1] / pair["dbt build"][1] for pair in found]
         typer.echo(f"job / dbt build: wall {_spread(walls)}, cpu {_spread(cpus)}")
-        return {"pairs": found, "wall_ratio": statistics.median(walls), "cpu_ratio": statistics.median(cpus)}
+        inside = small.pairs_from_interface(folder / "make_ui", data, count)
+        runs, launches = ([pair[part] / pair["dbt build"] for pair in inside] for part in ("run", "launch"))
+        typer.echo(f"run in the web interface / dbt build: wall {_spread(runs)}, since its launch {_spread(launches)}")
+        steps = {name: small.phases(folder / name) for name in ("make_run", "make_ui")}
+        for name, spans in steps.items():
+            typer.echo(f"last run of {name}: {', '.join(f'{step} {seconds:.1f} s' for step, seconds in spans)}")
+        return {
+            "pairs": found,
+            "wall_ratio": statistics.median(walls),
+            "cpu_ratio": statistics.median(cpus),
+            "interface_pairs": inside,
+            "run_ratio": statistics.median(runs),
+            "launch_ratio": statistics.median(launches),
+            "steps_s": {name: dict(spans) for name, spans in steps.items()},
+        }
 
     _measured("small", measure)
 
