@@ -30,15 +30,25 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     `dagster.yaml` names it; `DAGSTER_EVENT_BATCH_SIZE` has Dagster hand over batches (settings.py).
     """
 
-    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        # Before the other: it opens the index at once.
+    def __init__(self, inst_data: Any) -> None:
+        # Where its files are it is told with the instance; the rest of what it is made of waits for that.
+        self._configured = inst_data
         self._batch = threading.local()
-        super().__init__(base_dir, inst_data)
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> "BatchedSqliteEventLogStorage":
-        """Of the configuration `base_dir`: Dagster's home, where its own storage has the folder it uses."""
-        return cls(str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data)
+    def config_type(cls) -> dict[str, Any]:
+        """It is configured by nothing but its name."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "BatchedSqliteEventLogStorage":  # noqa: ARG003
+        """The storage that `dagster.yaml` names."""
+        return cls(inst_data)
+
+    def register_instance(self, instance: dg.DagsterInstance) -> None:
+        """Open the event log where Dagster's own storage has it, in the home of this instance."""
+        super().__init__(str(Path(instance.root_directory) / "history" / "runs"), self._configured)
+        super().register_instance(instance)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store all events or none; Dagster stores them one by one where this raises."""
