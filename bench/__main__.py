@@ -49,19 +49,32 @@ def compare(loads: int = 60, every: int = 10, chance: Annotated[int, typer.Optio
 
 @app.command("small")
 def run_small(count: int = 7, source: Path | None = None) -> None:
-    """`make run`'s job against a plain `dbt build`, on a source folder or the default sample."""
+    """`make run` and the job in a running web interface against a plain `dbt build`, on a source folder or a sample."""
 
     def measured(folder: Path) -> Measured:
         if source is None:
             generate(SampleSpec(until=yesterday()), folder / "source")
-        found = small.pairs(folder, (source or folder / "source").absolute(), count)
-        wall, cpu = (ratios([pair.job[n] for pair in found], [pair.dbt_build[n] for pair in found]) for n in (0, 1))
+        data = (source or folder / "source").absolute()
+        pairs = small.pairs(folder / "make_run", data, count)
+        inside = small.pairs_from_interface(folder / "make_ui", data, count)
+        wall, cpu = (ratios([pair.job[n] for pair in pairs], [pair.dbt_build[n] for pair in pairs]) for n in (0, 1))
+        plain = [pair["dbt build"] for pair in inside]
         aims = [
             Aim("job / dbt build, wall", wall, at_most=2),
             Aim("job / dbt build, cpu", cpu),
-            Aim("the report step / the run, wall", [pair.report_share for pair in found]),
+            Aim("the report step / the run, wall", [pair.report_share for pair in pairs]),
+            Aim(
+                "run in the web interface / dbt build, wall",
+                ratios([pair["run"] for pair in inside], plain),
+                at_most=1.5,
+            ),
+            Aim("the same, from its launch", ratios([pair["launch"] for pair in inside], plain)),
         ]
-        return Measured(aims, [vars(pair) for pair in found])
+        steps = {name: dict(small.phases(folder / name)) for name in ("make_run", "make_ui")}
+        for name, spans in steps.items():
+            typer.echo(f"last run of {name}: {', '.join(f'{step} {seconds:.1f} s' for step, seconds in spans.items())}")
+        facts = {"make_run": [vars(pair) for pair in pairs], "make_ui": inside, "steps_s": steps}
+        return Measured(aims, facts)
 
     measure("small", measured)
 

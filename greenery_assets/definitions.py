@@ -5,7 +5,7 @@ from dagster_dbt import DbtCliResource
 
 from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor
 from greenery_assets.alerts.setup import routing_of
-from greenery_assets.assets.dbt import dbt_models
+from greenery_assets.assets.dbt import dbt_models, dbt_process
 from greenery_assets.assets.figures import figure_checks
 from greenery_assets.assets.messages import messages_arrive, slack_messages
 from greenery_assets.assets.raw import raw_tables
@@ -26,6 +26,7 @@ defs = dg.Definitions(
     sensors=[failed_checks_sensor, report_sensor],
     resources={
         "dbt": DbtCliResource(project_dir=dbt_project),
+        "dbt_process": dbt_process,
         "slack": PatientSlackResource(token=dg.EnvVar("GREENERY_SLACK_TOKEN"), base_url=str(settings.slack_api_url)),
     },
     # One step at a time opens the warehouse anyway, and a process for each would import everything again.

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
+from greenery_assets.dbt_process import dbt_processes
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
@@ -68,7 +69,10 @@ def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
     source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
-    with _one_at_a_time(settings, console):
+    with _one_at_a_time(settings, console), contextlib.ExitStack() as ended:
+        # It starts beside the imports.
+        dbt_processes.prepare()
+        ended.callback(dbt_processes.discard)
         # The lines above come before seconds of imports.
         from greenery_assets.assets.dbt import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415

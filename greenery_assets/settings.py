@@ -164,6 +164,8 @@ def load_settings() -> Settings:
         ]
         raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines)) from None
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    # What a run plans is stored at once (storage.py).
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"
     os.environ["GREENERY_WAREHOUSE_PATH"] = str(settings.warehouse_path)
     # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
     os.environ["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value() if settings.slack_token else ""

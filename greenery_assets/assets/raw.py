@@ -5,6 +5,7 @@ Thin glue: reading a source folder is landing's business, judging is checks'.
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -25,7 +26,6 @@ from greenery_assets.checks import (
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
 from greenery_assets.quality import SHAREABLE_REASON, count, preview, read_warehouse, sample, scalar
-from greenery_assets.sample import SampleError, ensure_default_sample
 from greenery_assets.settings import Settings, load_settings
 
 OWNER = "data-platform@greenery.example"
@@ -132,17 +132,15 @@ def raw_tables(
 
 def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
     contracts = landing.read_contract(SOURCES_YAML)
-    source_dir = settings.source_dir or settings.sample_dir
+    source_dir = settings.source_dir or _sample(settings.sample_dir)
     try:
-        if settings.source_dir is None:
-            ensure_default_sample(settings.sample_dir, datetime.now(UTC).date())
         loaded = landing.load(
             settings.warehouse_path,
             source_dir,
             {name: contracts[name] for name in contracts if name in tables},
         )
-    except (landing.LandingError, SampleError) as error:
-        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
+    except landing.LandingError as error:
+        raise _not_retried(error) from None
     with read_warehouse(settings.warehouse_path) as connection:
         previews = {name: preview(connection, f"raw.{name}") for name in loaded}
     now = datetime.now(UTC)
@@ -162,6 +160,21 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
                 **(_freshness(table.newest.replace(tzinfo=UTC), now) if table.newest else {}),
             },
         )
+
+
+def _sample(folder: Path) -> Path:
+    # Who has a source need not wait for what makes one.
+    from greenery_assets.sample import SampleError, ensure_default_sample  # noqa: PLC0415
+
+    try:
+        ensure_default_sample(folder, datetime.now(UTC).date())
+    except SampleError as error:
+        raise _not_retried(error) from None
+    return folder
+
+
+def _not_retried(error: Exception) -> dg.Failure:
+    return dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False)
 
 
 def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:
