@@ -160,7 +160,7 @@ def run_scale(
     def measured(folder: Path) -> Measured:
         shops = {days: scale.prepare(folder / str(days), events_a_day, days, memory) for days in lengths}
         found: dict[int, dict[str, Any]] = {
-            days: {"load_s": bench.load(), "full": [], "floor": [], "days": [], "start_cpu_s": []}
+            days: {"load_s": bench.load(), "full": [], "floor": [], "days": [], "checked_days": [], "all_checks": []}
             for days, (_, bench) in shops.items()
         }
         for _ in range(fulls):
@@ -168,11 +168,15 @@ def run_scale(
                 found[days]["full"].append(scale.facts(scale.full_refresh(bench)))
                 wall, cpu = scale.floor(bench, folder, memory)
                 found[days]["floor"].append({"wall_s": wall, "cpu_s": cpu})
-        for number in range(more):
+        for number in range(2 * more):
             for days, (history, bench) in shops.items():
-                found[days]["start_cpu_s"].append(scale.start(bench))
-                day = scale.next_day(history, bench, days + number)
-                found[days]["days"].append({"load_s": day.load, **scale.facts(day.built)})
+                # Beside checks, models take longer than they do by themselves.
+                checked = number % 2 == 1
+                day = scale.next_day(history, bench, days + number, checked=checked)
+                kind = "checked_days" if checked else "days"
+                found[days][kind].append({"load_s": day.load, **scale.facts(day.built)})
+        for days, (_, bench) in shops.items():
+            found[days]["all_checks"].append(scale.facts(scale.all_checks(bench)))
         return Measured(scale.aims(found, events_a_day), {"events_a_day": events_a_day, "histories": found})
 
     (results.RESULTS / "cost.svg").write_text(cost_curve(measure("scale", measured).facts))

@@ -54,20 +54,22 @@ def prepare(folder: Path, events_a_day: int, days: int, memory_limit: str) -> tu
     return history, Bench(folder / "greenery.duckdb", source, GREENERY_MEMORY_LIMIT=memory_limit)
 
 
-def next_day(history: History, bench: Bench, number: int) -> Day:
-    """The day with this number, when all before it are built."""
+def next_day(history: History, bench: Bench, number: int, *, checked: bool) -> Day:
+    """The day with this number, when all before it are built; `checked` as the daily job checks what is new."""
     history.write_day(number)
-    return Day(number, bench.load(), bench.build("build", *_WITHOUT_TESTS))
+    bench.environment["GREENERY_CHECKS"] = "new"
+    return Day(number, bench.load(), bench.build("build", *([] if checked else _WITHOUT_TESTS)))
+
+
+def all_checks(bench: Bench) -> Built:
+    """Every check over all of the data, as the weekly run does it."""
+    bench.environment["GREENERY_CHECKS"] = "all"
+    return bench.build("build", "--select", "resource_type:test")
 
 
 def full_refresh(bench: Bench) -> Built:
     """All models from all of the history."""
     return bench.build("build", *_WITHOUT_TESTS, "--full-refresh")
-
-
-def start(bench: Bench) -> float:
-    """Cpu seconds of a dbt that has one view to make: what no length of history changes."""
-    return bench.build("build", *_WITHOUT_TESTS, "--select", "stg_promos").cpu
 
 
 def floor(bench: Bench, folder: Path, memory_limit: str) -> tuple[float, float]:
@@ -97,6 +99,7 @@ def facts(built: Built) -> dict[str, Any]:
         "cpu_s": built.cpu,
         "peak_gb": built.peak_gb,
         "models_s": built.models,
+        "checks_s": built.tests,
         "slowest_s": dict(sorted(built.seconds.items(), key=lambda item: -item[1])[:12]),
     }
 
@@ -104,8 +107,9 @@ def facts(built: Built) -> dict[str, Any]:
 def aims(found: Mapping[int, Mapping[str, Any]], events_a_day: int) -> list[Aim]:
     """By days of history; the bounds are for the longest, and for one day more after it against after the shortest.
 
-    They were set for a hundred million events: of fewer, the numbers are told without them.
-    `found` has, for each length, lists of `full` and `days` (as `facts` gives them), `floor` and `start_cpu_s`.
+    They were set for a hundred million events: of fewer, the numbers are told without them. Seconds are dbt's own,
+    summed up. `found` has, for each length, lists of `full`, `days`, `checked_days` and `all_checks` (as `facts` gives
+    them) and `floor`.
     """
     short, long = min(found), max(found)
     is_large = events_a_day * long >= LARGE
@@ -114,17 +118,20 @@ def aims(found: Mapping[int, Mapping[str, Any]], events_a_day: int) -> list[Aim]
         full, more = ([build["models_s"] for build in one[kind]] for kind in ("full", "days"))
         over_floor = ratios(*([build["cpu_s"] for build in one[kind]] for kind in ("full", "floor")))
         times = [statistics.median(full) / seconds for seconds in more]
-        bounds = {"peak": 4.5, "floor": 2.0, "times": 50.0} if is_large and days == long else {}
+        checks = [day["checks_s"] / day["models_s"] for day in one["checked_days"]]
+        all_checks = [build["checks_s"] / statistics.median(full) for build in one["all_checks"]]
+        is_long = is_large and days == long
+        bounds = {"peak": 4.5, "floor": 2.0, "times": 50.0, "checks": 1.0, "all_checks": 0.15} if is_long else {}
         told += [
             Aim(f"{days} days: full refresh, models", full, unit="s"),
             Aim(f"{days} days: full refresh, peak", [b["peak_gb"] for b in one["full"]], bounds.get("peak"), unit="GB"),
             Aim(f"{days} days: full refresh / floor, cpu", over_floor, bounds.get("floor")),
             Aim(f"{days} days: one day more, models", more, unit="s"),
+            Aim(f"{days} days: one day more, wall of dbt", [day["wall_s"] for day in one["days"]], unit="s"),
             Aim(f"{days} days: full refresh / one day more, models", times, at_least=bounds.get("times")),
+            Aim(f"{days} days: one day's checks / its models", checks, bounds.get("checks")),
+            Aim(f"{days} days: all checks / full refresh", all_checks, bounds.get("all_checks")),
         ]
-    after = {
-        days: [day["cpu_s"] - start for day, start in zip(one["days"], one["start_cpu_s"], strict=True)]
-        for days, one in found.items()
-    }
-    growth = f"one day more after {long} days / after {short}, cpu without dbt's start"
-    return [*told, Aim(growth, ratios(after[long], after[short]), at_most=1.3 if is_large else None)]
+    after = [[day["models_s"] for day in found[days]["days"]] for days in (long, short)]
+    growth = f"one day more after {long} days / after {short}, models"
+    return [*told, Aim(growth, ratios(*after), at_most=1.3 if is_large else None)]

@@ -71,21 +71,20 @@
     {{ return('true' if files is none else 'landing_file in (' ~ files | join(', ') ~ ')' if files else 'false') }}
 {%- endmacro %}
 
-{# SQL of the keys of a relation's new rows; nothing where all are to be looked at. #}
-{% macro keys_in_question(relation, columns, touched) -%}
+{# A condition that is true at least for the rows of a relation that may share their key with a new row. #}
+{% macro key_in_question(relation, columns, touched) -%}
     {%- set name = relation.identifier -%}
-    {%- set failing = failed_before(columns[0]) if looks_at_new() else none -%}
-    {%- set condition = none -%}
-    {%- if failing is not none and name.startswith('stg_') -%}
-        {%- set rows, condition = landing(name[4:] ~ '_by_file'), new_in_files(name[4:]) -%}
-    {%- elif failing is not none and touched -%}
-        {%- set rows = relation -%}
-        {%- set condition = touched_lately(name, touched.kind, by=touched.by, since=touched.get('since')) -%}
+    {%- if touched -%}
+        {{ return(touched_lately(name, touched.kind, by=touched.by, since=touched.get('since'))) }}
     {%- endif -%}
-    {%- if condition is none or condition == 'true' -%}
-        {{ return('') }}
+    {%- set failing = failed_before(columns[0]) if looks_at_new() and name.startswith('stg_') else none -%}
+    {%- set condition = 'true' if failing is none else new_in_files(name[4:]) -%}
+    {%- if condition == 'true' -%}
+        {{ return('true') }}
     {%- endif -%}
-    select {{ columns | join(', ') }} from {{ rows }} where {{ condition }}
+    ({{ columns | join(', ') }}) in (
+        select {{ columns | join(', ') }} from {{ landing(name[4:] ~ '_by_file') }} where {{ condition }}
+    )
     {%- if failing %} or {{ columns[0] }} in ({{ failing | join(', ') }}){% endif %}
 {%- endmacro %}
 

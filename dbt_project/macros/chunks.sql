@@ -5,9 +5,14 @@
     A model asks for it with in_chunk(). It depends on int_sessions, which tells when each session was.
 #}
 
-{# Conditions of a full build, with marks that create_table_as() finds again: the rows of a chunk, and of the first. #}
+{# Conditions of a full build, with marks that create_table_as() finds again: the rows of a chunk, its sessions by when they
+    began, and the rows of the first chunk. #}
 {% macro in_chunk(by, since) -%}
     true /* chunk {{ by }} {{ since }} */
+{%- endmacro %}
+
+{% macro began_in_chunk(started_at) -%}
+    true /* begun {{ started_at }} */
 {%- endmacro %}
 
 {% macro in_first_chunk() -%}
@@ -50,6 +55,10 @@
             select session_id from {{ ref('int_sessions') }}
             where started_at < cast('{{ chunk.start }}' as timestamp) and ended_at >= cast('{{ chunk.start }}' as timestamp)
         {%- endset -%}
+        {%- set begun -%}
+            \1 >= cast('{{ chunk.start }}' as timestamp)
+            {%- if not loop.last %} and \1 < cast('{{ chunks[loop.index].start }}' as timestamp){% endif -%}
+        {%- endset -%}
         {%- set condition -%}
             \2 >= cast('{{ chunk.start }}' as timestamp) and \2 <= cast('{{ chunk.end }}' as timestamp)
             and \1 not in ({{ begun_earlier }})
@@ -63,7 +72,8 @@
             {%- endif %}
         {%- endset -%}
         {{ 'create table ' ~ relation ~ ' as' if loop.first else 'insert into ' ~ relation }}
-        {{ modules.re.sub('true /\\* chunk ([\\w.]+) ([\\w.]+) \\*/', condition, compiled_code)
+        {% set code = modules.re.sub('true /\\* chunk ([\\w.]+) ([\\w.]+) \\*/', condition, compiled_code) %}
+        {{ modules.re.sub('true /\\* begun ([\\w.]+) \\*/', begun, code)
             | replace('true /* first chunk */', 'true' if loop.first else 'false') }};
     {%- endfor -%}
 {%- endmacro %}

@@ -3,7 +3,7 @@ with shipments as (
     from {{ ref('stg_events') }}
     where
         event_type = 'package_shipped'
-        and {{ in_question('order_id', ['orders', 'events']) }}
+        and {{ in_question('order_id', ['orders', 'events'], since='created_at') }}
 ),
 
 orders as (

@@ -1,14 +1,15 @@
 {#
-    Rows that share a key with another row, and rows with a key column missing. Of new rows it is asked whether any other
-    has their key. touched: what a mart's new rows are, as touched_lately() asks for it.
+    Rows that share a key with another row, and rows with a key column missing. Of new source rows it is asked whether any
+    other has their key; of a mart, which holds nothing else of whom they belong to, whether one of them has.
+    touched: what a mart's new rows are, as touched_lately() asks for it.
 #}
 {% test is_key(model, columns, touched=none) %}
     {% set names = columns | join(', ') %}
-    {% set new_keys = keys_in_question(model, columns, touched) %}
+    {% set condition = key_in_question(model, columns, touched) %}
     with duplicated as (
         select {{ names }}
         from {{ model }}
-        {% if new_keys %} where ({{ names }}) in ({{ new_keys }}) {% endif %}
+        where {{ condition }}
         group by {{ names }}
         having count(*) > 1
     )

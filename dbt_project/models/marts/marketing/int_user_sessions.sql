@@ -13,7 +13,9 @@ with page_views as (
         start_time,
         stop_time
     from {{ ref('int_page_views') }}
-    where {{ is_touched('sessions', by='session_id', since='start_time', in_full=in_chunk('session_id', 'start_time')) }}
+    where {{ is_touched(
+        'sessions', by='session_id', since='start_time', in_full=in_chunk('session_id', 'start_time')
+    ) }}
 ),
 
 shipments as (

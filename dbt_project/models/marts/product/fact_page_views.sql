@@ -13,7 +13,7 @@
     group by order_id
     having count(*) > 1
 {% endset %}
-{% if is_full and execute and model.resource_type == 'model' %}
+{% if is_full and execute and flags.WHICH in ('build', 'run') and model.resource_type == 'model' %}
     {# Once for all chunks. #}
     {% do run_query('create or replace temporary table orders_in_several_sessions as ' ~ several) %}
     {% set several = 'select order_id from orders_in_several_sessions' %}

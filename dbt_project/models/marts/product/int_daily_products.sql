@@ -71,6 +71,6 @@ inner join {{ ref('int_sessions') }} as sessions
     on session_products.session_id = sessions.session_id
 where {{ is_touched(
     'product_days', by='cast(sessions.started_at as date)', since='sessions.started_at',
-    in_full=in_chunk('sessions.session_id', 'sessions.started_at')
+    in_full=began_in_chunk('sessions.started_at')
 ) }}
 group by cast(sessions.started_at as date), session_products.product_id
