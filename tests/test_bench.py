@@ -106,9 +106,18 @@ def test_results_keep_each_measurement_with_its_aims(
 
 def _history(full: float, more: float, cpu: float) -> dict[str, Any]:
     def builds(models: float) -> list[dict[str, float]]:
-        return [{"models_s": models * k, "cpu_s": cpu * k, "peak_gb": 4.4} for k in (1, 1.1)]
+        return [
+            {"models_s": models * k, "checks_s": models / 2, "cpu_s": cpu * k, "wall_s": 1.0, "peak_gb": 4.4}
+            for k in (1, 1.1)
+        ]
 
-    return {"full": builds(full), "days": builds(more), "floor": [{"cpu_s": 4.0}] * 2, "start_cpu_s": [3.0, 3.0]}
+    return {
+        "full": builds(full),
+        "days": builds(more),
+        "checked_days": builds(more),
+        "all_checks": builds(full)[:1],
+        "floor": [{"cpu_s": 4.0}] * 2,
+    }
 
 
 def test_one_more_day_is_judged_after_the_longest_history() -> None:
@@ -119,7 +128,9 @@ def test_one_more_day_is_judged_after_the_longest_history() -> None:
         "358 days: full refresh, peak": True,
         "358 days: full refresh / floor, cpu": False,
         "358 days: full refresh / one day more, models": True,
-        "one day more after 358 days / after 36, cpu without dbt's start": False,
+        "358 days: one day's checks / its models": True,
+        "358 days: all checks / full refresh": False,
+        "one day more after 358 days / after 36, models": True,
     }
 
 

@@ -19,6 +19,11 @@
     true /* first chunk */
 {%- endmacro %}
 
+{# A query that is the same for all chunks, at most one to a model. #}
+{% macro once(query) -%}
+    /* once */ {{ query }} /* only */
+{%- endmacro %}
+
 {# Weeks in which sessions began, as many to a chunk as are worth it, with the end of their last event; one chunk where there is no time. #}
 {% macro chunks() -%}
     {% set week = dbt.date_trunc('week', 'started_at') %}
@@ -48,6 +53,11 @@
         {{ return(dbt.duckdb__create_table_as(
             temporary, relation, compiled_code, language, partitioned_by=partitioned_by, sorted_by=sorted_by
         )) }}
+    {%- endif -%}
+    {%- set shared = modules.re.findall('/\\* once \\*/(.*?)/\\* only \\*/', compiled_code) -%}
+    {%- if shared -%}
+        create or replace temporary table shared_by_chunks as {{ shared[0] }};
+        {%- set compiled_code = modules.re.sub('/\\* once \\*/.*?/\\* only \\*/', 'select * from shared_by_chunks', compiled_code) %}
     {%- endif -%}
     {%- for chunk in chunks -%}
         {#- Few sessions go on in another month than they began in: they are told apart, the others by their time. -#}

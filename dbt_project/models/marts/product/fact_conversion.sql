@@ -41,7 +41,7 @@ most_active as (
         user_id,
         row_number() over (order by user_id) as nth
     from totals
-    where sessions = (select max(others.sessions) from totals as others)
+    where sessions = (select max(everybody.sessions) from totals as everybody)
 ),
 
 own as (

@@ -4,7 +4,9 @@
     incremental_strategy='touched',
     meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}], 'notes': ['page_orders']},
 ) }}
-{% set touched = is_touched('sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')) %}
+{% set touched = is_touched(
+    'sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')
+) %}
 -- Whatever the source holds, an event stays one row: the only join below is to a key made unique
 -- by row_number. Partitions are by user and session, as two users may share a session id.
 with checkouts as (
