@@ -1,13 +1,16 @@
 """Checks that look at what is new and at what failed before find what the same checks find in all of the data."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from bench.history import History, Shop
 from bench.warehouse import Bench
+from tests.conftest import RunJob
 from tests.dbt_here import BenchHere
+from tests.job import Home, Outcome
 
 pytestmark = [
     pytest.mark.slow,
@@ -119,12 +122,11 @@ def test_defects_of_a_new_day_are_found_kept_in_mind_and_forgotten(
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
 
 
-def test_what_is_old_is_looked_at_when_all_is_asked_for(shop: tuple[History, Bench]) -> None:
-    _, bench = shop
-    with duckdb.connect(str(bench.warehouse)) as connection:
-        connection.execute(
-            "insert into product.int_page_views select * from product.int_page_views order by start_time limit 1"
-        )
-    key = "int_page_views_key_is_unique_and_set"
-    assert failing_rows(bench, "new", "--select", "test_name:is_key")[key] == 0
-    assert failing_rows(bench, "all", "--select", "test_name:is_key")[key] == 2
+def test_what_is_old_is_looked_at_once_a_week(
+    built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute("insert into product.fact_page_views from product.fact_page_views order by all limit 1")
+    assert run_job(home, sample_dir).failing == {}
+    assert run_job(home, sample_dir, "weekly_schedule").failing == {"fact_page_views_key_is_unique_and_set": 2}

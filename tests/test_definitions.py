@@ -32,6 +32,12 @@ def test_the_fixed_names_are_there(defs: dg.Definitions) -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", "UTC")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.job_name == JOB
+    weekly = defs.resolve_schedule_def("weekly_schedule")
+    assert (weekly.cron_schedule, weekly.job_name, weekly.default_status) == (
+        "0 3 * * 0",
+        JOB,
+        dg.DefaultScheduleStatus.RUNNING,
+    )
     sensor = defs.resolve_sensor_def("failed_checks_sensor")
     assert (sensor.minimum_interval_seconds, sensor.default_status) == (10, dg.DefaultSensorStatus.RUNNING)
     assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} >= KEY_ASSETS

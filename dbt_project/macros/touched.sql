@@ -79,7 +79,7 @@
     {% elif kind == 'users' %}
         {% set users = [] %}
         {% for name in ('touched_users', 'touched_buyers', 'changed_user_sessions') %}
-            {% do users.append('select user_id from ' ~ landing(name) ~ ' where ' ~ range) %}
+            {% do users.append('select ' ~ name ~ '.user_id from ' ~ landing(name) ~ ' as ' ~ name ~ ' where ' ~ range) %}
         {% endfor %}
         {{ return({'ids': users | join(' union ')}) }}
     {% endif %}

@@ -177,37 +177,41 @@ sums as (
         -- What is in the table of sessions already, and in no load that this model has come to.
         union all
         select
-            user_id,
-            -sessions as number_of_sessions,
-            -sessions_under_a_minute,
-            -browsing_microseconds,
+            ahead.user_id,
+            -ahead.sessions as number_of_sessions,
+            -ahead.sessions_under_a_minute as sessions_under_a_minute,
+            -ahead.browsing_microseconds as browsing_microseconds,
             0 as browsing_microseconds_before,
             0 as sessions_without_checkout_to_first_order
-        from {{ news }}
-        where load_id > {{ loads.upto }} {% if not loads.all %} and user_id in (select user_id from read_anew) {% endif %}
+        from {{ news }} as ahead
+        where
+            ahead.load_id > {{ loads.upto }}
+            {% if not loads.all %} and ahead.user_id in (select read_anew.user_id from read_anew) {% endif %}
     {% endif %}
     {% if not loads.all %}
         union all
         select
-            user_id,
-            number_of_sessions,
-            sessions_under_a_minute,
-            cast(round(browsing_seconds * 1000000) as bigint) as browsing_microseconds,
-            cast(round(coalesce(browsing_seconds_to_first_order, 0) * 1000000) as bigint)
+            held.user_id,
+            held.number_of_sessions,
+            held.sessions_under_a_minute,
+            cast(round(held.browsing_seconds * 1000000) as bigint) as browsing_microseconds,
+            cast(round(coalesce(held.browsing_seconds_to_first_order, 0) * 1000000) as bigint)
                 as browsing_microseconds_before,
-            coalesce(sessions_without_checkout_to_first_order, 0) as sessions_without_checkout_to_first_order
-        from {{ this }}
-        where {{ only_touched }} and user_id not in (select user_id from read_anew)
+            coalesce(held.sessions_without_checkout_to_first_order, 0) as sessions_without_checkout_to_first_order
+        from {{ this }} as held
+        where
+            held.user_id in (select user_id from touched_users)
+            and held.user_id not in (select user_id from read_anew)
         union all
         select
-            user_id,
-            sessions as number_of_sessions,
-            sessions_under_a_minute,
-            browsing_microseconds,
+            changes.user_id,
+            changes.sessions as number_of_sessions,
+            changes.sessions_under_a_minute,
+            changes.browsing_microseconds,
             0 as browsing_microseconds_before,
             0 as sessions_without_checkout_to_first_order
-        from {{ news }}
-        where {{ in_loads(loads) }} and user_id not in (select user_id from read_anew)
+        from {{ news }} as changes
+        where {{ in_loads(loads) }} and changes.user_id not in (select user_id from read_anew)
     {% endif %}
 ),
 

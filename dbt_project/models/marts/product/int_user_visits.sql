@@ -16,18 +16,18 @@ with changes as (
     {% if not loads.all %}
         union all
         select
-            user_id,
-            sessions,
-            sessions_with_checkout
-        from {{ landing('changed_visits') }}
+            changed.user_id,
+            changed.sessions,
+            changed.sessions_with_checkout
+        from {{ landing('changed_visits') }} as changed
         where {{ in_loads(loads) }}
         union all
         select
-            user_id,
-            sessions,
-            sessions_with_checkout
-        from {{ this }}
-        where {{ is_touched('visitors', by='user_id') }}
+            held.user_id,
+            held.sessions,
+            held.sessions_with_checkout
+        from {{ this }} as held
+        where {{ is_touched('visitors', by='held.user_id') }}
     {% endif %}
 )
 
