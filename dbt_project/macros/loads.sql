@@ -97,8 +97,9 @@
     {{ return(row_of(query)[0] | int) }}
 {%- endmacro %}
 
-{% macro in_loads(loads) -%}
-    load_id > {{ loads.after }} and load_id <= {{ loads.upto }}
+{% macro in_loads(loads, of=none) -%}
+    {%- set load_id = of ~ '.load_id' if of else 'load_id' -%}
+    {{ load_id }} > {{ loads.after }} and {{ load_id }} <= {{ loads.upto }}
 {%- endmacro %}
 
 {#

@@ -75,11 +75,11 @@
     {% elif kind == 'buyers' %}
         {{ return({'ids': 'select user_id from ' ~ landing('touched_buyers') ~ ' where ' ~ range}) }}
     {% elif kind == 'visitors' %}
-        {{ return({'ids': 'select user_id from ' ~ landing('changed_visits') ~ ' where ' ~ range}) }}
+        {{ return({'ids': 'select visits.user_id from ' ~ landing('changed_visits') ~ ' as visits where ' ~ in_loads(loads, 'visits')}) }}
     {% elif kind == 'users' %}
         {% set users = [] %}
         {% for name in ('touched_users', 'touched_buyers', 'changed_user_sessions') %}
-            {% do users.append('select ' ~ name ~ '.user_id from ' ~ landing(name) ~ ' as ' ~ name ~ ' where ' ~ range) %}
+            {% do users.append('select ' ~ name ~ '.user_id from ' ~ landing(name) ~ ' as ' ~ name ~ ' where ' ~ in_loads(loads, name)) %}
         {% endfor %}
         {{ return({'ids': users | join(' union ')}) }}
     {% endif %}

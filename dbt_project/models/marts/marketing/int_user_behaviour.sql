@@ -21,11 +21,11 @@
         on touched_users.user_id = first_orders.user_id
     left join (
         select
-            user_id,
-            min(since) as since
-        from {{ news }}
-        where {{ in_loads(loads) }}
-        group by user_id
+            sessions.user_id,
+            min(sessions.since) as since
+        from {{ news }} as sessions
+        where {{ in_loads(loads, 'sessions') }}
+        group by sessions.user_id
     ) as news
         on touched_users.user_id = news.user_id
     where
@@ -211,7 +211,7 @@ sums as (
             0 as browsing_microseconds_before,
             0 as sessions_without_checkout_to_first_order
         from {{ news }} as changes
-        where {{ in_loads(loads) }} and changes.user_id not in (select user_id from read_anew)
+        where {{ in_loads(loads, 'changes') }} and changes.user_id not in (select user_id from read_anew)
     {% endif %}
 ),
 

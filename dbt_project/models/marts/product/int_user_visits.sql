@@ -20,7 +20,7 @@ with changes as (
             changed.sessions,
             changed.sessions_with_checkout
         from {{ landing('changed_visits') }} as changed
-        where {{ in_loads(loads) }}
+        where {{ in_loads(loads, 'changed') }}
         union all
         select
             held.user_id,
