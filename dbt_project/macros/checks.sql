@@ -57,7 +57,10 @@
     {%- endfor -%}
     {%- set moments = moments | reject('none') | list -%}
     {%- set conditions, prefix = [], of ~ '.' if of else '' -%}
-    {%- if ids -%} {%- do conditions.append(prefix ~ column ~ ' in (' ~ ids | join(' union all ') ~ ')') -%} {%- endif -%}
+    {#- A row without its id is nobody's, and cannot be found by it. -#}
+    {%- if ids -%}
+        {%- do conditions.append(prefix ~ column ~ ' in (' ~ ids | join(' union all ') ~ ') or ' ~ prefix ~ column ~ ' is null') -%}
+    {%- endif -%}
     {%- if failing -%} {%- do conditions.append(prefix ~ column ~ ' in (' ~ failing | join(', ') ~ ')') -%} {%- endif -%}
     ({{ conditions | join(' or ') if conditions else 'false' }})
     {%- if moments and not failing %}
