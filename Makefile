@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui report docs test lint format sample lock clean
+.PHONY: help run ui report docs test lint format sample bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,8 +17,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: $(READY) ## run the daily job on your source, or on sample data, and show the result
-	@$(BIN)/python -m greenery_assets run
+run: $(READY) ## run the daily job on your source, or on sample data; ARGS=--full-refresh builds all anew
+	@$(BIN)/python -m greenery_assets run $(ARGS)
 
 ui: $(READY) ## open the Dagster web interface, with the daily schedule running
 	@$(BIN)/python -m greenery_assets ui
@@ -45,6 +45,9 @@ format: $(READY) ## format Python and SQL
 
 sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help tells more
 	@$(BIN)/python -m greenery_assets.sample $(ARGS)
+
+bench: $(READY) ## measure at scale, for an hour or more; ARGS="small", "equality", "sensor", "seed" or "scale" for a part
+	@$(BIN)/python -m bench $(or $(ARGS),all)
 
 lock: ## pin what pyproject.toml asks for anew in requirements.lock
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

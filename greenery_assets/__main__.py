@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,7 +13,11 @@ app = typer.Typer(help="Greenery's data platform.", no_args_is_help=True, pretty
 
 
 @app.command()
-def run() -> None:
+def run(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Build every model from all of the history.")
+    ] = False,
+) -> None:
     """Run the daily job once and show what came of it."""
     settings = _settings()
     # They import Dagster: seconds.
@@ -21,7 +25,7 @@ def run() -> None:
     from greenery_assets.runner import run_daily_job  # noqa: PLC0415
 
     try:
-        code = run_daily_job(settings)
+        code = run_daily_job(settings, full_refresh=full_refresh)
     except RoutingError as error:
         _stop(str(error))
     raise typer.Exit(code)

@@ -57,6 +57,14 @@ def columns_match(contract: int, extra_columns: Sequence[str]) -> Verdict:
     return Verdict(False, f"Columns the contract does not know: {names}.", len(extra_columns), found)
 
 
+def files_are_there(files: int, removed: Sequence[str]) -> Verdict:
+    """A19: no file that was loaded before has gone from the source folder."""
+    if not removed:
+        return Verdict(True, f"{files:,} files are loaded, none has gone.", 0, files)
+    names = ", ".join(removed[:5]) + (f" and {len(removed) - 5:,} more" if len(removed) > 5 else "")
+    return Verdict(False, f"No longer there: {names}.", len(removed), files + len(removed))
+
+
 def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Verdict:
     """A20: the newest row is younger than a set age. Both times are UTC; ages in hours."""
     if newest is None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -21,9 +22,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
+from greenery_assets.dbt_process import dbt_processes
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
+from greenery_assets.storage import databases_kept_open
 from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_next_steps
 
 
@@ -56,8 +59,8 @@ class Catalogue:
         )
 
 
-def run_daily_job(settings: Settings) -> int:
-    """Run `daily_job` once and print what came of it.
+def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
+    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
 
     Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
     """
@@ -66,20 +69,32 @@ def run_daily_job(settings: Settings) -> int:
     source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
-    with _one_at_a_time(settings, console):
+    with _one_at_a_time(settings, console), contextlib.ExitStack() as ended:
+        # It starts beside the imports.
+        dbt_processes.prepare()
+        ended.callback(dbt_processes.discard)
         # The lines above come before seconds of imports.
+        from greenery_assets.assets.dbt import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
         from greenery_assets.definitions import defs  # noqa: PLC0415
 
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
-        with dg.DagsterInstance.get() as instance, alerting(settings, instance, repository) as alerts:
+        with (
+            databases_kept_open(),
+            dg.DagsterInstance.get() as instance,
+            alerting(settings, instance, repository) as alerts,
+        ):
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console):
-                facts.succeeded = _execute(job, instance, run_id)
+                ops = {"dbt_models": {"config": {"full_refresh": full_refresh}}}
+                facts.succeeded = _execute(job, instance, run_id, ops)
+            run = instance.get_run_by_id(run_id)
+            if run and (reason := run.tags.get(FULL_REFRESH_TAG)):
+                console.print(f"Full refresh: {reason}.")
             # What stopped the run stopped the report too, and no sensor is there to ask for it.
             if run_without_report(instance) and _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4())):
                 facts.rows[REPORT.path[0]][REPORT.to_user_string()] = None
@@ -97,15 +112,17 @@ def run_daily_job(settings: Settings) -> int:
     return facts.exit_code
 
 
-def _execute(job: dg.JobDefinition, instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Run a job in this process; returns whether it ended well."""
+def _execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, run_id: str, ops: Mapping[str, Any] | None = None
+) -> bool:
+    """Run a job in this process, its `ops` configured so; returns whether it ended well."""
     with _output_muted():
         return job.execute_in_process(
             instance=instance,
             run_id=run_id,
             raise_on_error=False,
             tags={"greenery/launched_by": "make run"},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, "ops": ops or {}},
         ).success
 
 

@@ -66,6 +66,12 @@ def _token(token: SecretStr) -> SecretStr:
     return token
 
 
+def _memory(limit: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)? ?([KMGT]i?B)|([1-9]\d?|100)%", limit):
+        raise ValueError("must be a size such as 4GB, or a share of the machine's memory such as 80%")
+    return limit
+
+
 ProjectPath = Annotated[Path, AfterValidator(_from_project_root)]
 
 
@@ -87,6 +93,7 @@ class Settings(BaseSettings):
     )
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     ui_url: HttpUrl = HttpUrl("http://localhost:3000")
+    memory_limit: Annotated[str, AfterValidator(_memory)] = "80%"
     max_age_hours: float = Field(default=36, gt=0)
     volume_band: float = Field(default=3, gt=0)
     max_session_share: float = Field(default=0.2, gt=0, le=1)
@@ -157,9 +164,12 @@ def load_settings() -> Settings:
         ]
         raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines)) from None
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    # What a run plans is stored at once (storage.py).
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"
     os.environ["GREENERY_WAREHOUSE_PATH"] = str(settings.warehouse_path)
     # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
     os.environ["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value() if settings.slack_token else ""
+    os.environ["GREENERY_MEMORY_LIMIT"] = settings.memory_limit
     os.environ["GREENERY_MAX_SESSION_SHARE"] = str(settings.max_session_share)
     # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
     try:

@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from filelock import FileLock
@@ -74,11 +75,15 @@ def real_export() -> Path:
     return REAL_EXPORT
 
 
-RunJob = Callable[[Home, Path], Outcome]
+class RunJob(Protocol):
+    """Runs the daily job."""
+
+    def __call__(self, home: Home, source: Path, schedule: str = ...) -> Outcome:
+        """As `run_daily_job`."""
 
 
-def run_daily_job(home: Home, source: Path) -> Outcome:
-    """Run `daily_job` in this process, in `home`, on a source folder."""
+def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule") -> Outcome:
+    """Run `daily_job` in this process as a schedule has it run, in `home`, on a source folder."""
     import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
 
     with pytest.MonkeyPatch.context() as patch:
@@ -87,10 +92,15 @@ def run_daily_job(home: Home, source: Path) -> Outcome:
         from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
         with dg.DagsterInstance.get() as instance:
+            now = dg.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
+            requests = defs.resolve_schedule_def(schedule).evaluate_tick(now).run_requests or []
             result = defs.resolve_job_def("daily_job").execute_in_process(
                 instance=instance,
                 raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config={
+                    **requests[0].run_config,
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
             )
             return outcome_of(instance, result.run_id)
 

@@ -24,7 +24,7 @@ def test_the_sample_builds_everything_and_every_assumption_holds(built: tuple[Ho
     assert outcome.success
     assert outcome.failing == {}
     assert set(outcome.checks) == set(outcome.planned)
-    assert len(outcome.built) == len(set(outcome.built)) == 38
+    assert len(outcome.built) == len(set(outcome.built)) == 43
 
 
 def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home, Outcome]) -> None:
@@ -136,11 +136,11 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
     os.close(terminal)
     text = shown.decode()
     assert process.wait() == 0, text
-    for expected in ("of 144 assets and checks", "All 106 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
+    for expected in ("of 163 assets and checks", "All 120 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
         assert expected in text
     assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()
-    assert "All 106 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
+    assert "All 120 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
 
 
 def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(

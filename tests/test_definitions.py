@@ -32,6 +32,12 @@ def test_the_fixed_names_are_there(defs: dg.Definitions) -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", "UTC")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.job_name == JOB
+    weekly = defs.resolve_schedule_def("weekly_schedule")
+    assert (weekly.cron_schedule, weekly.job_name, weekly.default_status) == (
+        "0 3 * * 0",
+        JOB,
+        dg.DefaultScheduleStatus.RUNNING,
+    )
     sensor = defs.resolve_sensor_def("failed_checks_sensor")
     assert (sensor.minimum_interval_seconds, sensor.default_status) == (10, dg.DefaultSensorStatus.RUNNING)
     assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} >= KEY_ASSETS
@@ -112,7 +118,7 @@ def test_an_asset_a_group_and_a_check_can_each_be_run_alone(
     raw = run(dg.AssetSelection.assets("raw/events"))
     assert raw.built == ("raw/events",)
     assert set(raw.checks) == set(raw.planned)
-    assert len(raw.checks) == 4
+    assert len(raw.checks) == 5
 
     mart = run(dg.AssetSelection.assets("product/int_page_views"))
     assert mart.built == ("product/int_page_views",)

@@ -14,6 +14,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "GREENERY_WAREHOUSE_PATH",
         "DAGSTER_HOME",
         "GREENERY_MAX_SESSION_SHARE",
+        "GREENERY_MEMORY_LIMIT",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
@@ -43,6 +44,8 @@ def test_loading_makes_the_folders_dbt_and_dagster_need(tmp_path: Path) -> None:
         ("GREENERY_MAX_AGE_HOURS", "soon", "valid number"),
         ("GREENERY_MAX_AGE_HOURS", "0", "greater than 0"),
         ("GREENERY_MAX_SESSION_SHARE", "20", "less than or equal to 1"),
+        ("GREENERY_MEMORY_LIMIT", "lots", "a size such as 4GB"),
+        ("GREENERY_MEMORY_LIMIT", "120%", "a size such as 4GB"),
         ("GREENERY_UI_URL", "localhost", "URL"),
         ("GREENERY_SLACK_CHANNEL", "data alerts", "a channel's #name"),
         ("GREENERY_SLACK_CHANNEL", "#data alerts", "a channel's #name"),

@@ -2,34 +2,139 @@
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+import duckdb
+from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
+from packaging.version import Version
 
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.translator import GreeneryTranslator
-from greenery_assets.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
-from greenery_assets.quality import PREVIEW_ROWS, PREVIEW_VALUE, SHAREABLE_COLUMNS
+from greenery_assets.dbt_process import DbtProcesses, dbt_processes
+from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.quality import PREVIEW_ROWS, PREVIEW_VALUE, SHAREABLE_COLUMNS, read_warehouse
+from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
 from greenery_assets.settings import load_settings
 
 MANIFEST = prepared_manifest()
 # What macros/log_built_relation.sql may report of rows.
 PREVIEW = json.dumps({"columns": sorted(SHAREABLE_COLUMNS), "text": PREVIEW_VALUE, "rows": PREVIEW_ROWS})
+# On the run, so that whoever looks at it sees why it took so long.
+FULL_REFRESH_TAG = "greenery/full_refresh"
+PARSED = "partial_parse.msgpack"
+TRANSLATOR = GreeneryTranslator()
+
+
+class BuildConfig(dg.Config):
+    """How to build: `full_refresh` builds every model from all of the history, `full_checks` checks all of it."""
+
+    full_refresh: bool = False
+    full_checks: bool = False
+
+
+@dg.resource(description="A dbt that starts with the run, while the sources are loaded: it is there when it is needed.")
+def dbt_process(context: dg.InitResourceContext) -> Iterator[DbtProcesses]:
+    """Start it for a run of everything, as one of chosen assets may need none; end it where it was not needed."""
+    if context.run and context.run.asset_selection is None and context.run.asset_check_selection is None:
+        dbt_processes.prepare()
+    try:
+        yield dbt_processes
+    finally:
+        dbt_processes.discard()
 
 
 @dbt_assets(
     manifest=MANIFEST,
     project=dbt_project,
-    dagster_dbt_translator=GreeneryTranslator(),
+    dagster_dbt_translator=TRANSLATOR,
     pool=WAREHOUSE_POOL,
 )
-def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[BuildEvent]:
-    """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it."""
+def dbt_models(
+    context: dg.AssetExecutionContext,
+    dbt: DbtCliResource,
+    dbt_process: dg.ResourceParam[DbtProcesses],
+    config: BuildConfig,
+) -> Iterator[BuildEvent]:
+    """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
+
+    Models are kept up to date with what was loaded since they were built last, unless there is a reason to build
+    them anew. Checks whose cost would grow with the history look at what is new and at what failed before
+    (macros/checks.sql), unless all is asked for or built anew.
+    """
     warehouse = load_settings().warehouse_path
     # Unit tests try the SQL, not the data: they are part of `make test`.
-    build = ["build", "--exclude-resource-type", "unit_test"]
+    # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
+    build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
+    reason = ASKED_FOR if config.full_refresh else _reason_to_refresh(warehouse)
+    if reason:
+        context.log.info(f"Full refresh of the selected models: {reason}.")
+        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
+        build.append("--full-refresh")
     # As an argument it would fill the first lines of every run's log.
     os.environ["GREENERY_PREVIEW"] = PREVIEW
-    invocation = dbt.cli(build, context=context, raise_on_error=False)
+    os.environ["GREENERY_CHECKS"] = "all" if config.full_checks else "new"
+    if context.is_subset:
+        invocation = dbt.cli(build, context=context, raise_on_error=False)
+    else:
+        invocation = _run_on_all(dbt_process, build, context)
     yield from asset_events(invocation, context, warehouse)
+    _keep_parsed(invocation.target_path)
+
+
+def _run_on_all(
+    processes: DbtProcesses, arguments: Sequence[str], context: dg.AssetExecutionContext
+) -> DbtCliInvocation:
+    """Run dbt on all it has, with nothing left out by Dagster.
+
+    `DbtCliResource.cli` knows what to select for a choice of assets, but asks another dbt for its version first and
+    sets up an adapter in this process, of no use here: seconds.
+    """
+    parsed = dbt_project.manifest_path.with_name(PARSED)
+    target = parsed.with_name(f"{context.op_execution_context.op.name}-{context.run.run_id}-{context.retry_number}")
+    target.mkdir(exist_ok=True)
+    if parsed.exists():
+        shutil.copy(parsed, target)
+    environment = {
+        "DAGSTER_DBT_CLI": "true",
+        "DBT_LOG_FORMAT": "json",
+        # For people, and four times as short: the log of one run in JSON is 6 MB.
+        "DBT_LOG_FORMAT_FILE": "debug",
+        "DBT_LOG_PATH": str(target),
+        "DBT_PROFILES_DIR": str(DBT_PROJECT_DIR),
+        "DBT_TARGET_PATH": str(target),
+    }
+    return DbtCliInvocation(
+        process=processes.run(arguments, DBT_PROJECT_DIR, environment),
+        manifest=MANIFEST,
+        dagster_dbt_translator=TRANSLATOR,
+        project_dir=DBT_PROJECT_DIR,
+        target_path=target,
+        raise_on_error=False,
+        cli_version=Version(version("dbt-core")),
+        project=dbt_project,
+        context=context,
+    )
+
+
+def _keep_parsed(target: Path) -> None:
+    """Let the next dbt begin with what this one parsed.
+
+    What was parsed with another warehouse or other settings is of no use to dbt, which parses all anew: seconds.
+    """
+    parsed = target / PARSED
+    if parsed.exists():
+        # Another run may be reading the one that is there.
+        parsed.replace(dbt_project.manifest_path.with_name(PARSED))
+
+
+def _reason_to_refresh(warehouse: Path) -> str | None:
+    try:
+        with read_warehouse(warehouse) as connection:
+            return full_refresh_reason(connection, MANIFEST)
+    except duckdb.IOException:
+        # There is none yet, or it is open elsewhere, which dbt says better.
+        return None

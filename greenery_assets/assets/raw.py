@@ -5,6 +5,7 @@ Thin glue: reading a source folder is landing's business, judging is checks'.
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,13 +19,13 @@ from greenery_assets.checks import (
     Verdict,
     columns_match,
     day_to_judge,
+    files_are_there,
     is_fresh,
     rows_accepted,
     volume_is_usual,
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
 from greenery_assets.quality import SHAREABLE_REASON, count, preview, read_warehouse, sample, scalar
-from greenery_assets.sample import SampleError, ensure_default_sample
 from greenery_assets.settings import Settings, load_settings
 
 OWNER = "data-platform@greenery.example"
@@ -43,6 +44,13 @@ COLUMNS_MATCH = Assumption(
     "WARN",
     "A new column means that the export changed; what it holds is not in the warehouse.",
     "Ask whoever exports the table what the column means; add it to models/staging/sources.yml if it is wanted.",
+)
+FILES_THERE = Assumption(
+    "A19",
+    "Every file that was loaded before is still in the source folder.",
+    "WARN",
+    "The rows of a file that has gone are no longer in any figure.",
+    "Put the file back if it was moved or deleted by mistake. If it was meant to go, the next load makes this pass.",
 )
 FRESH = Assumption(
     "A20",
@@ -87,6 +95,7 @@ RAW_CHECKS = [
     for name, assumption in {
         f"{table}_rows_were_all_accepted": ROWS_ACCEPTED,
         f"{table}_columns_match_the_contract": COLUMNS_MATCH,
+        f"{table}_files_are_all_there": FILES_THERE,
         **(
             {f"{table}_are_fresh": FRESH, f"{table}_of_the_last_day_are_as_usual": USUAL_VOLUME}
             if table in TIMED_TABLES
@@ -123,17 +132,15 @@ def raw_tables(
 
 def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
     contracts = landing.read_contract(SOURCES_YAML)
-    source_dir = settings.source_dir or settings.sample_dir
+    source_dir = settings.source_dir or _sample(settings.sample_dir)
     try:
-        if settings.source_dir is None:
-            ensure_default_sample(settings.sample_dir, datetime.now(UTC).date())
         loaded = landing.load(
             settings.warehouse_path,
             source_dir,
             {name: contracts[name] for name in contracts if name in tables},
         )
-    except (landing.LandingError, SampleError) as error:
-        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
+    except landing.LandingError as error:
+        raise _not_retried(error) from None
     with read_warehouse(settings.warehouse_path) as connection:
         previews = {name: preview(connection, f"raw.{name}") for name in loaded}
     now = datetime.now(UTC)
@@ -144,13 +151,30 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
                 **materialization_metadata(table.rows, previews[name]),
                 "rejected_rows": table.rejected_rows,
                 "files": len(table.files),
-                "first_files": ", ".join(table.files[:5]),
+                "files_read": len(table.read_files),
+                "first_files_read": ", ".join(table.read_files[:5]),
+                "files_gone": len(table.removed_files),
                 "bytes": table.bytes,
                 "source_folder": dg.MetadataValue.path(str(source_dir)),
                 "read_in_place": table.read_in_place,
                 **(_freshness(table.newest.replace(tzinfo=UTC), now) if table.newest else {}),
             },
         )
+
+
+def _sample(folder: Path) -> Path:
+    # Who has a source need not wait for what makes one.
+    from greenery_assets.sample import SampleError, ensure_default_sample  # noqa: PLC0415
+
+    try:
+        ensure_default_sample(folder, datetime.now(UTC).date())
+    except SampleError as error:
+        raise _not_retried(error) from None
+    return folder
+
+
+def _not_retried(error: Exception) -> dg.Failure:
+    return dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False)
 
 
 def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:
@@ -174,6 +198,9 @@ def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings:
         ).fetchall()
         known = len(MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"])
         return check_result(spec, columns_match(known, [name for (name,) in extra]))
+    if spec.name.endswith("_files_are_all_there"):
+        folder = settings.source_dir or settings.sample_dir
+        return check_result(spec, files_are_there(*landing.files_in_and_gone(connection, table, folder)))
     return check_result(spec, _judge_time(spec.name, table, connection, settings))
 
 

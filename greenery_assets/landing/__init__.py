@@ -12,6 +12,7 @@ from greenery_assets.landing.errors import (
     WarehouseBusyError,
     WarehouseError,
 )
+from greenery_assets.landing.ledger import files_in_and_gone
 from greenery_assets.landing.load import LoadedTable, load
 from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
@@ -27,6 +28,7 @@ __all__ = [
     "TableContract",
     "WarehouseBusyError",
     "WarehouseError",
+    "files_in_and_gone",
     "load",
     "read_contract",
 ]

@@ -16,9 +16,14 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def parquet_source(shapes: Sequence[Shape], file_column: str | None = None) -> str:
     """SQL that reads files of equal columns, optionally with each row's path in `file_column`."""
-    paths = ", ".join("'" + glob_escape(shape.path).replace("'", "''") + "'" for shape in shapes)
+    paths = ", ".join(literal(glob_escape(shape.path)) for shape in shapes)
     filename = f", filename = '{file_column}'" if file_column else ""
     # Folders such as day=2021-02-10 above the files would otherwise become columns.
     return f"read_parquet([{paths}], hive_partitioning = false{filename})"
@@ -40,8 +45,8 @@ def can_stay_in_place(contract: TableContract, shapes: Sequence[Shape]) -> bool:
     )
 
 
-def in_place_query(contract: TableContract, shapes: Sequence[Shape]) -> str:
-    """SQL of a view over the files: the contract's columns, names and types, in its order.
+def in_place_query(contract: TableContract, shapes: Sequence[Shape], file_column: str | None = None) -> str:
+    """SQL of a view over the files: the contract's columns, names and types, in its order, and each row's path.
 
     Files of unlike columns or types are read apart: to unify a naive timestamp with one that has a time
     zone, DuckDB would bring in the time zone of the session.
@@ -55,7 +60,8 @@ def in_place_query(contract: TableContract, shapes: Sequence[Shape]) -> str:
             assert way is not None, "read_shapes refuses such a column"
             value = way.trust(parquet_column(column.name, types[column.name]))
             values.append(f"{value} as {quoted(column.name)}")
-        parts.append(f"select {', '.join(values)} from {parquet_source(list(group))}")
+        values += [file_column] if file_column else []
+        parts.append(f"select {', '.join(values)} from {parquet_source(list(group), file_column)}")
     return " union all ".join(parts)
 
 

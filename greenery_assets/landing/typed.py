@@ -40,7 +40,8 @@ _BUFFER = 32_000_000
 # DuckDB records an error for every missing or surplus field, and drops what is over the limit.
 _MOST_ERRORS = 1_000_000
 
-_MARK, _FILE = "_landing_mark", "_landing_file"
+FILE = "_landing_file"
+_MARK = "_landing_mark"
 
 
 class Rejected(NamedTuple):
@@ -55,11 +56,13 @@ def fill(
 ) -> list[Rejected]:
     """Creates the table `target` (quoted SQL) with the contract's columns and the files' rows, in order.
 
+    Its last column, FILE, has the path of the file that a row came from.
+
     Returns the rows set aside. Raises SourceError when a file cannot be read to its end, or when more
     than MOST_REJECTS rows do not fit.
     """
     columns = ", ".join(f"{quoted(column.name)} {column.duckdb_type}" for column in contract.columns)
-    connection.execute(f"create table {target} ({columns}, {_MARK} bigint, {_FILE} varchar)")
+    connection.execute(f"create table {target} ({columns}, {_MARK} bigint, {FILE} varchar)")
     marks = {str(shape.path): Marks() for shape in shapes}
     for group in _groups(shapes):
         with blaming(group):
@@ -69,7 +72,6 @@ def fill(
     rejected = list(_rejected(connection, contract, shapes, marks))
     connection.execute(f"delete from {target} where {_MARK} <> 0")
     connection.execute(f"alter table {target} drop column {_MARK}")
-    connection.execute(f"alter table {target} drop column {_FILE}")
     return rejected
 
 
@@ -95,7 +97,7 @@ def _insert(
 ) -> list[_Misshapen]:
     first = group[0]
     if not first.is_csv:
-        connection.execute(f"{_insertion(target, contract, first)} from {parquet_source(group, _FILE)}")
+        connection.execute(f"{_insertion(target, contract, first)} from {parquet_source(group, FILE)}")
         return []
     if first.bytes <= _WORTH_SPLITTING:
         return _insert_csv(connection, target, contract, group, is_split=False)
@@ -104,10 +106,10 @@ def _insert(
     if lines is None:
         return _insert_csv(connection, target, contract, group, is_split=False)
     misshapen = _insert_csv(connection, target, contract, group, is_split=True)
-    rows = _number(connection, f"select count(*) from {target} where {_FILE} = ?", str(first.path))
+    rows = _number(connection, f"select count(*) from {target} where {FILE} = ?", str(first.path))
     if misshapen or rows != lines - 1:
         # Where rows are misshapen DuckDB's threads lose others too; only a single thread is certain.
-        connection.execute(f"delete from {target} where {_FILE} = ?", [str(first.path)])
+        connection.execute(f"delete from {target} where {FILE} = ?", [str(first.path)])
         return _insert_csv(connection, target, contract, group, is_split=False)
     return []
 
@@ -127,7 +129,7 @@ def _insert_csv(
     connection.execute(
         f"{_insertion(target, contract, group[0])} from read_csv(?, columns = {{{names}}}, "
         "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
-        f"filename = '{_FILE}', hive_partitioning = false, parallel = {is_split}, "
+        f"filename = '{FILE}', hive_partitioning = false, parallel = {is_split}, "
         f"max_line_size = {LONGEST_LINE}, buffer_size = {_BUFFER}, store_rejects = true, "
         "rejects_table = 'landing_errors', rejects_scan = 'landing_scans', "
         f"rejects_limit = {_MOST_ERRORS}, rejects_line_size_limit = 1)",
@@ -156,7 +158,7 @@ def _insertion(target: str, contract: TableContract, shape: Shape) -> str:
         values.append(value)
         if value != source:
             marks.append(f"case when {source} is not null and ({value}) is null then {1 << bit} else 0 end")
-    return f"insert into {target} select {', '.join(values)}, {' + '.join(marks) or '0'}, {_FILE}"
+    return f"insert into {target} select {', '.join(values)}, {' + '.join(marks) or '0'}, {FILE}"
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:
@@ -175,11 +177,11 @@ def _mark_faulty(
     # Rows of a file are inserted in its order and one after the other.
     first = {}
     for path, count, lowest in connection.execute(
-        f"select {_FILE}, count(*), min(rowid) from {target} group by all"
+        f"select {FILE}, count(*), min(rowid) from {target} group by all"
     ).fetchall():
         marks[path].read, first[path] = count, lowest
     for path, row, bits in connection.execute(
-        f"select {_FILE}, rowid, {_MARK} from {target} where {_MARK} <> 0"
+        f"select {FILE}, rowid, {_MARK} from {target} where {_MARK} <> 0"
     ).fetchall():
         marks[path].faulty[row - first[path]] = bits
 

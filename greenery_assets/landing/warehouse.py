@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from greenery_assets.landing.errors import WarehouseBusyError, WarehouseError
+from greenery_assets.landing.ledger import Ledger
 from greenery_assets.landing.parquet import quoted
 from greenery_assets.landing.rejects import Reject
 
@@ -31,29 +32,38 @@ class Warehouse:
         # Every name is qualified with the catalog: raw.users is ambiguous in a file called raw.duckdb.
         row = connection.execute("select current_database()").fetchone()
         self._catalog = quoted(str(row[0])) if row else ""
+        self.ledger = Ledger(connection, f"{self._catalog}.landing")
         for schema in ("raw", "quality"):
             connection.execute(f"create schema if not exists {self._catalog}.{schema}")
 
+    def has(self, table: str) -> bool:
+        """Whether raw.<table> is there."""
+        return bool(self._kinds(table))
+
     def make_room(self, table: str) -> str:
         """Drops raw.<table>, be it a table or a view, and gives the name to create it by (quoted SQL)."""
-        for (kind,) in self.connection.execute(
-            "select table_type from information_schema.tables "
-            "where table_catalog = current_database() and table_schema = 'raw' and table_name = ?",
-            [table],
-        ).fetchall():
+        for kind in self._kinds(table):
             what = "view" if kind == "VIEW" else "table"
             self.connection.execute(f"drop {what} {self._raw(table)}")
         return self._raw(table)
 
-    def replace_rejects(self, rejects: Mapping[str, Sequence[tuple[str, Reject]]]) -> None:
-        """Puts these tables' rejected rows, each with its file's name, in place of those from before."""
+    def landed(self, table: str) -> str:
+        """The table of rows that are not read in place, each with its file (quoted SQL)."""
+        return f"{self.ledger.schema}.{quoted(table + '_rows')}"
+
+    def by_file(self, table: str) -> str:
+        """The view of all rows of a table, each with its file (quoted SQL)."""
+        return f"{self.ledger.schema}.{quoted(table + '_by_file')}"
+
+    def replace_rejects(self, table: str, files: Sequence[str], rejects: Sequence[tuple[str, Reject]]) -> None:
+        """Puts these files' rejected rows, each with its file's name, in place of those from before."""
         target = f"{self._catalog}.{REJECTED_ROWS}"
         self.connection.execute(_REJECTED_ROWS.format(table=target))
-        self.connection.execute(f"delete from {target} where list_contains(?, source_table)", [list(rejects)])
+        self.connection.execute(
+            f"delete from {target} where source_table = ? and list_contains(?, file)", [table, list(files)]
+        )
         rows = [
-            (table, file, reject.line, reject.column_name, reject.reason, reject.raw_text)
-            for table, of_table in rejects.items()
-            for file, reject in of_table
+            (table, file, reject.line, reject.column_name, reject.reason, reject.raw_text) for file, reject in rejects
         ]
         if rows:
             self.connection.execute(
@@ -69,6 +79,14 @@ class Warehouse:
         self.connection.execute(f"delete from {target} where list_contains(?, source_table)", [list(columns)])
         for table, names in columns.items():
             self.connection.execute(f"insert into {target} select ?, unnest(?::varchar[])", [table, list(names)])
+
+    def _kinds(self, table: str) -> list[str]:
+        rows = self.connection.execute(
+            "select table_type from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = 'raw' and table_name = ?",
+            [table],
+        ).fetchall()
+        return [kind for (kind,) in rows]
 
     def _raw(self, table: str) -> str:
         return f"{self._catalog}.raw.{quoted(table)}"

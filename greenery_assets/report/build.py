@@ -81,13 +81,14 @@ def write_report(facts: ReportFacts, figures: Figures, reader: Reader, page: Pat
         html = render_page(facts, figure_sections(figures), reader, library)
         _write(page, html.encode())
         drawn = picture_of(verdict, wording.tone(facts), figures, facts.made_at.astimezone(reader.zone))
-        _write(picture, draw(drawn, SHARP))
+        sharp, thumbnail = draw(drawn, SHARP, 1)
+        _write(picture, sharp)
     except OSError as error:
         raise ReportError(
             f"The report cannot be written to {page.parent} ({error.strerror}); name another folder in "
             "GREENERY_REPORT_DIR, or make room."
         ) from None
-    return Report(verdict, facts, page, picture, draw(drawn, 1))
+    return Report(verdict, facts, page, picture, thumbnail)
 
 
 def _chart_library(folder: Path) -> str:

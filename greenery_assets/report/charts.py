@@ -56,7 +56,8 @@ def finished(chart: alt.Chart | alt.LayerChart, palette: Palette = PAGE, font: s
     wide = chart.properties(
         width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"), background="transparent"
     )
-    return dict(configured(wide, palette, font).to_dict())
+    # Each part was validated when it was made.
+    return dict(configured(wide, palette, font).to_dict(validate=False))
 
 
 def configured(chart: Any, palette: Palette, font: str) -> Any:

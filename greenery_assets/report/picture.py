@@ -76,12 +76,14 @@ def picture_of(verdict: str, tone: Tone, figures: Figures, made_at: datetime) ->
     # Plots stand in line, with room for the numbers on their axes to the left of them.
     whole = alt.concat(*parts, columns=1, align="none", spacing=30, title=title, background=LIGHT.surface)
     whole = charts.configured(whole, LIGHT, FONT).properties(padding={"left": 24, "right": 30, "top": 24, "bottom": 24})
-    return dict(whole.to_dict())
+    return dict(whole.to_dict(validate=False))
 
 
-def draw(picture: Spec, scale: float) -> bytes:
-    """A chart as PNG, so many pixels for each of its own."""
-    return bytes(vl_convert.vegalite_to_png(picture, scale=scale))
+def draw(picture: Spec, *scales: float) -> list[bytes]:
+    """A chart as PNG for each scale, so many pixels for each of its own."""
+    # Laying it out takes longer than painting it.
+    svg = vl_convert.vegalite_to_svg(picture)
+    return [bytes(vl_convert.svg_to_png(svg, scale=scale)) for scale in scales]
 
 
 def _tile(name: str, number: str, said: str) -> alt.LayerChart:

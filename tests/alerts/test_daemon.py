@@ -118,7 +118,7 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
 
             # The run did not come to the page: the daemon has it written anew.
             page = home.report / "state_of_the_data.html"
-            wait_until(lambda: page.exists() and "1 of 106 checks fails" in page.read_text(), log)
+            wait_until(lambda: page.exists() and re.search(r"1 of \d+ checks fails", page.read_text()) is not None, log)
 
             run_chosen_assets(home, broken)
             slack.stop_listening()
@@ -133,7 +133,7 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
         (resolved,) = slack.thread(CHANNEL, told.ts)
         assert re.match(r"Resolved after (less than a minute|\d+ min)\.", resolved.text)
         # Only the events were run again.
-        assert "13 tables not refreshed yet" in resolved.text
+        assert "18 tables not refreshed yet" in resolved.text
         assert "Not refreshed yet, still with the data of" in slack.messages(CHANNEL)[1].text
         assert len(slack.messages(CHANNEL)) == 2
     said = log.read_text()

@@ -1,5 +1,5 @@
 select events.*
-from {{ ref('stg_events') }} as events
+from {{ arrived('events', failing_by='event_id') }} as events
 left join {{ ref('stg_orders') }} as orders
     on
         events.order_id = orders.order_id

@@ -1,17 +1,9 @@
-with sessions as (
+with shares as (
     select
         user_id,
-        count(distinct session_id) as number_of_sessions
-    from {{ ref('stg_events') }}
-    group by user_id
-),
-
-shares as (
-    select
-        user_id,
-        number_of_sessions,
-        sum(number_of_sessions) over () as all_sessions
-    from sessions
+        sessions as number_of_sessions,
+        sum(sessions) over () as all_sessions
+    from {{ ref('int_user_visits') }}
 )
 
 select

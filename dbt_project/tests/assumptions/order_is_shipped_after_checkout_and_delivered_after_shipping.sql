@@ -1,6 +1,9 @@
 select *
 from {{ ref('int_user_orders') }}
 where
-    ship_date < order_date
-    or order_delivered_date < ship_date
-    or order_delivered_date < order_date
+    {{ touched_lately('int_user_orders', 'orders', by='order_id', since='order_date') }}
+    and (
+        ship_date < order_date
+        or order_delivered_date < ship_date
+        or order_delivered_date < order_date
+    )

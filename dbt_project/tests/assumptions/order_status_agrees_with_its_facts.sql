@@ -1,7 +1,19 @@
 with shipments as (
     select distinct order_id
     from {{ ref('stg_events') }}
-    where event_type = 'package_shipped'
+    where
+        event_type = 'package_shipped'
+        and {{ in_question('order_id', ['orders', 'events'], since='created_at') }}
+),
+
+orders as (
+    select
+        order_id,
+        status,
+        delivered_at,
+        tracking_id
+    from {{ ref('stg_orders') }}
+    where {{ in_question('order_id', ['orders', 'events']) }}
 ),
 
 facts as (
@@ -11,7 +23,7 @@ facts as (
         orders.delivered_at,
         orders.tracking_id,
         shipments.order_id as shipped_order_id
-    from {{ ref('stg_orders') }} as orders
+    from orders
     left join shipments
         on orders.order_id = shipments.order_id
 )

@@ -8,7 +8,9 @@ with checkouts as (
     from {{ ref('stg_events') }} as events
     left join {{ ref('stg_orders') }} as orders
         on events.order_id = orders.order_id
-    where events.event_type = 'checkout'
+    where
+        events.event_type = 'checkout'
+        and {{ in_question('session_id', ['events'], since='created_at', of='events') }}
 ),
 
 sessions as (
@@ -30,7 +32,9 @@ carts as (
         on
             events.user_id = sessions.user_id
             and events.session_id = sessions.session_id
-    where events.event_type = 'add_to_cart'
+    where
+        events.event_type = 'add_to_cart'
+        and {{ in_question('session_id', ['events'], since='created_at', of='events') }}
 ),
 
 items as (

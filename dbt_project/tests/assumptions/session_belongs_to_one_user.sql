@@ -1,6 +1,7 @@
 with shared as (
     select session_id
     from {{ ref('stg_events') }}
+    where {{ in_question('session_id', ['events'], since='created_at') }}
     group by session_id
     having count(distinct user_id) > 1
 )
@@ -9,3 +10,4 @@ select events.*
 from {{ ref('stg_events') }} as events
 inner join shared
     on events.session_id = shared.session_id
+where {{ in_question('session_id', ['events'], since='created_at', of='events') }}

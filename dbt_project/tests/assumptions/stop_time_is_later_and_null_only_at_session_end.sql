@@ -4,6 +4,7 @@ with sessions as (
         session_id,
         max(start_time) as last_moment
     from {{ ref('int_page_views') }}
+    where {{ touched_lately('int_page_views', 'sessions', by='session_id', since='start_time') }}
     group by user_id, session_id
 )
 
@@ -14,6 +15,9 @@ inner join sessions
         page_views.user_id = sessions.user_id
         and page_views.session_id = sessions.session_id
 where
-    page_views.stop_time <= page_views.start_time
-    or (page_views.stop_time is null and page_views.start_time < sessions.last_moment)
-    or (page_views.stop_time is not null and page_views.start_time = sessions.last_moment)
+    {{ touched_lately('int_page_views', 'sessions', by='page_views.session_id', since='page_views.start_time') }}
+    and (
+        page_views.stop_time <= page_views.start_time
+        or (page_views.stop_time is null and page_views.start_time < sessions.last_moment)
+        or (page_views.stop_time is not null and page_views.start_time = sessions.last_moment)
+    )

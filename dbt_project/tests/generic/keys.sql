@@ -1,9 +1,16 @@
-{# Rows that share a key with another row, and rows with a key column missing. #}
-{% test is_key(model, columns) %}
+{#
+    Rows that share a key with another row, and rows with a key column missing. Of new source rows it is asked whether any
+    other has their key; of a mart, which holds nothing else of whom they belong to, whether one of them has.
+    touched: what a mart's new rows are, as touched_lately() asks for it.
+#}
+{% test is_key(model, columns, touched=none) %}
+    {% set names = columns | join(', ') %}
+    {% set condition = key_in_question(model, columns, touched) %}
     with duplicated as (
-        select {{ columns | join(', ') }}
+        select {{ names }}
         from {{ model }}
-        group by {{ columns | join(', ') }}
+        where {{ condition }}
+        group by {{ names }}
         having count(*) > 1
     )
 
@@ -29,7 +36,7 @@
 {# Rows that name a row of another table which is not there. A null names nothing. #}
 {% test refers_to(model, column, to, field) %}
     select child.*
-    from {{ model }} as child
+    from {{ arrived(model.identifier[4:], failing_by=column, staged=model) }} as child
     where
         child.{{ column }} is not null
         and not exists (

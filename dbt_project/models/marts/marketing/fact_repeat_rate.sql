@@ -1,16 +1,9 @@
-with buyers as (
+-- A user's first order is also the last one unless there are two: no need to count the orders of each.
+with counted as (
     select
-        user_id,
-        count(*) as number_of_orders
-    from {{ ref('dim_orders') }}
-    group by user_id
-),
-
-counted as (
-    select
-        cast(count(*) as integer) as users_purchased,
-        cast(count(case when number_of_orders >= 2 then 1 end) as integer) as users_repeat
-    from buyers
+        cast(count(case when is_first_order = 'Y' then 1 end) as integer) as users_purchased,
+        cast(count(case when is_first_order = 'Y' and is_last_order = 'N' then 1 end) as integer) as users_repeat
+    from {{ ref('fact_orders') }}
 )
 
 select

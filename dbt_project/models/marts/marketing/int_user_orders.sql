@@ -1,9 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    meta={'touched': [{'kind': 'orders', 'by': 'order_id', 'since': 'order_date'}], 'notes': ['buyers']},
+) }}
 with shipments as (
     select
         order_id,
-        min(created_at) as ship_date
-    from {{ ref('dim_events') }}
-    where event_type = 'package_shipped'
+        min(ship_date) as ship_date
+    from {{ ref('int_order_events') }}
+    where {{ is_touched('orders', by='order_id') }}
     group by order_id
 )
 
@@ -22,3 +27,4 @@ select
 from {{ ref('dim_orders') }} as orders
 left join shipments
     on orders.order_id = shipments.order_id
+where {{ is_touched('orders', by='orders.order_id', since='orders.order_date') }}

@@ -2,11 +2,11 @@ with counted as (
     select
         products.product_id,
         products.name as product_name,
-        count(case when session_products.is_viewed then 1 end) as sessions_viewed,
-        count(case when session_products.is_bought then 1 end) as sessions_bought
+        coalesce(sum(daily.sessions_viewed), 0) as sessions_viewed,
+        coalesce(sum(daily.sessions_bought), 0) as sessions_bought
     from {{ ref('dim_products') }} as products
-    left join {{ ref('int_session_products') }} as session_products
-        on products.product_id = session_products.product_id
+    left join {{ ref('int_daily_products') }} as daily
+        on products.product_id = daily.product_id
     group by products.product_id, products.name
 )
 

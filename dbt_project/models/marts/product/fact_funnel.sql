@@ -1,30 +1,29 @@
-with sessions as (
+with counted as (
     select
-        session_id,
-        max(case when event_type in ('add_to_cart', 'checkout') then 1 else 0 end) as has_cart,
-        max(case when event_type = 'checkout' then 1 else 0 end) as has_checkout
-    from {{ ref('dim_events') }}
-    group by session_id
+        coalesce(sum(sessions), 0) as visited,
+        coalesce(sum(sessions_with_cart), 0) as added_to_cart,
+        coalesce(sum(sessions_with_checkout), 0) as checked_out
+    from {{ ref('int_daily_traffic') }}
 ),
 
 steps as (
     select
         1 as step_number,
         'visited' as step,
-        count(*) as sessions
-    from sessions
+        visited as sessions
+    from counted
     union all
     select
         2 as step_number,
         'added_to_cart' as step,
-        count(case when has_cart = 1 then 1 end) as sessions
-    from sessions
+        added_to_cart as sessions
+    from counted
     union all
     select
         3 as step_number,
         'checked_out' as step,
-        count(case when has_checkout = 1 then 1 end) as sessions
-    from sessions
+        checked_out as sessions
+    from counted
 )
 
 select

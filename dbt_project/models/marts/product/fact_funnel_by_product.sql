@@ -2,12 +2,12 @@ with products as (
     select
         products.product_id,
         products.name as product_name,
-        count(session_products.session_id) as sessions_touched,
-        count(case when session_products.is_added or session_products.is_bought then 1 end) as sessions_added,
-        count(case when session_products.is_bought then 1 end) as sessions_bought
+        coalesce(sum(daily.sessions_touched), 0) as sessions_touched,
+        coalesce(sum(daily.sessions_added), 0) as sessions_added,
+        coalesce(sum(daily.sessions_bought), 0) as sessions_bought
     from {{ ref('dim_products') }} as products
-    left join {{ ref('int_session_products') }} as session_products
-        on products.product_id = session_products.product_id
+    left join {{ ref('int_daily_products') }} as daily
+        on products.product_id = daily.product_id
     group by products.product_id, products.name
 ),
 

@@ -1,3 +1,12 @@
+-- depends_on: {{ ref('int_sessions') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}], 'notes': ['page_orders']},
+) }}
+{% set touched = is_touched(
+    'sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')
+) %}
 -- Whatever the source holds, an event stays one row: the only join below is to a key made unique
 -- by row_number. Partitions are by user and session, as two users may share a session id.
 with checkouts as (
@@ -13,6 +22,7 @@ with checkouts as (
     where
         event_type = 'checkout'
         and order_id is not null
+        and {{ touched }}
 ),
 
 events as (
@@ -31,6 +41,7 @@ events as (
             range between current row and unbounded following
         ) as checkouts_to_come
     from {{ ref('dim_events') }}
+    where {{ touched }}
 )
 
 select

@@ -1,0 +1,113 @@
+"""A warehouse to measure in: loaded and built as the daily job does it, without Dagster around it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from greenery_assets import landing
+from greenery_assets.project import DBT_PROJECT_DIR, SOURCES_YAML
+
+MARTS = ("core", "marketing", "product")
+
+
+@dataclass(frozen=True)
+class Built:
+    """One `dbt build`: wall and cpu seconds, peak memory in GB, and dbt's own seconds of each node."""
+
+    wall: float
+    cpu: float
+    peak_gb: float
+    seconds: Mapping[str, float]
+    failed: tuple[str, ...]
+
+    @property
+    def models(self) -> float:
+        """Seconds of all models and snapshots."""
+        return sum(time for name, time in self.seconds.items() if not name.startswith("test."))
+
+    @property
+    def tests(self) -> float:
+        """Seconds of all tests."""
+        return sum(time for name, time in self.seconds.items() if name.startswith("test."))
+
+
+class Bench:
+    """A warehouse file of its own beside a source folder."""
+
+    def __init__(self, warehouse: Path, source: Path, **settings: str) -> None:
+        self.warehouse, self.source = warehouse, source
+        self.target = warehouse.parent / f"{warehouse.stem}_target"
+        self.environment = {**os.environ, "GREENERY_WAREHOUSE_PATH": str(warehouse), **settings}
+
+    def load(self) -> float:
+        """Bring the raw tables up to date; seconds."""
+        start = time.perf_counter()
+        landing.load(self.warehouse, self.source, landing.read_contract(SOURCES_YAML))
+        return time.perf_counter() - start
+
+    def build(self, command: str = "build", *arguments: str) -> Built:
+        """Run dbt in a process of its own. Raises RuntimeError with its output when it breaks."""
+        dbt = [str(Path(sys.executable).parent / "dbt"), command, "--profiles-dir", ".", "--quiet"]
+        if command == "build":
+            dbt += ["--exclude-resource-type", "unit_test"]
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [*dbt, "--target-path", str(self.target), "--log-path", str(self.target), *arguments],
+            cwd=DBT_PROJECT_DIR,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            said = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - start
+        results = json.loads((self.target / "run_results.json").read_bytes())["results"]
+        broken = [result["unique_id"] for result in results if result["status"] == "error"]
+        if process.returncode not in (0, 1) or broken or not results:
+            raise RuntimeError(f"{self.warehouse}: {broken}\n{said}")
+        return Built(
+            wall=wall,
+            cpu=used.ru_utime + used.ru_stime,
+            peak_gb=used.ru_maxrss / 1024**2,
+            seconds={result["unique_id"]: float(result["execution_time"]) for result in results},
+            failed=tuple(result["unique_id"] for result in results if result["status"] == "fail"),
+        )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+def differences(one: Path, other: Path) -> dict[str, int]:
+    """Rows of each mart table that only one of two warehouses holds, duplicates counted; empty where all are equal."""
+    found: dict[str, int] = {}
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{one}' as one (read_only); attach '{other}' as other (read_only)")
+        tables = connection.execute(
+            "select distinct schema_name || '.' || table_name from duckdb_tables() "
+            "where database_name in ('one', 'other') and list_contains(?, schema_name)",
+            [list(MARTS)],
+        ).fetchall()
+        if not tables:
+            raise RuntimeError(f"Neither {one} nor {other} has a mart.")
+        for (name,) in sorted(tables):
+            row = connection.execute(
+                f"select (select count(*) from (from one.{name} except all from other.{name})) "
+                f"+ (select count(*) from (from other.{name} except all from one.{name}))"
+            ).fetchone()
+            if row and row[0]:
+                found[name] = row[0]
+    return found

@@ -1,0 +1,146 @@
+{#
+    What a check looks at. With GREENERY_CHECKS=new only what may have changed its verdict: the rows of files that
+    their dim_ model has not taken over yet, rows of marts that the last build touched, and whatever failed before.
+    Otherwise, and wherever a table was built anew, everything.
+#}
+
+{% macro looks_at_new() -%}
+    {{ return(
+        execute and model.resource_type == 'test' and not flags.FULL_REFRESH
+        and env_var('GREENERY_CHECKS', 'all') == 'new'
+        and load_relation(landing('processed')) is not none
+    ) }}
+{%- endmacro %}
+
+{# A source table's rows that are to be looked at, as a relation. #}
+{% macro arrived(table, failing_by=none, staged=none) -%}
+    {%- set staged = staged or ref('stg_' ~ table) -%}
+    {%- set files = files_in_question(table) if looks_at_new() else none -%}
+    {%- set failing = failed_before(failing_by) if files is not none and failing_by else [] -%}
+    {%- if files is none or failing is none -%}
+        {{ staged }}
+    {%- else -%}
+        {%- set columns = graph.nodes['model.greenery.stg_' ~ table].columns.keys() | join(', ') -%}
+        {%- set in_files = landing(table ~ '_by_file') ~ (' where landing_file in (' ~ files | join(', ') ~ ')' if files else ' where false') -%}
+        (
+            select {{ columns }} from {{ in_files }}
+            {%- if failing %}
+                union all
+                select {{ columns }} from {{ staged }}
+                where {{ failing_by }} in ({{ failing | join(', ') }})
+                    and {{ failing_by }} not in (select {{ failing_by }} from {{ in_files }} and {{ failing_by }} is not null)
+            {%- endif %}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    A condition that is true at least for the rows whose `column` has a value that arrived in one of the tables or failed before.
+    `since` names the column that times the rows, where what belongs together lies within a day; `of` the relation of both.
+#}
+{% macro in_question(column, tables, since=none, of=none) -%}
+    {%- set ids, moments = [], [] -%}
+    {%- set failing = failed_before(column) if looks_at_new() else none -%}
+    {%- if failing is none -%}
+        {{ return('true') }}
+    {%- endif -%}
+    {%- for table in tables -%}
+        {%- set files = files_in_question(table) -%}
+        {%- if files is none -%}
+            {{ return('true') }}
+        {%- endif -%}
+        {%- if files -%}
+            {%- set rows = landing(table ~ '_by_file') ~ ' where landing_file in (' ~ files | join(', ') ~ ')' -%}
+            {%- do ids.append('select ' ~ column ~ ' from ' ~ rows) -%}
+            {%- if since -%} {%- do moments.append(row_of('select min(' ~ since ~ ') from ' ~ rows)[0]) -%} {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set moments = moments | reject('none') | list -%}
+    {%- set conditions, prefix = [], of ~ '.' if of else '' -%}
+    {#- A row without its id is nobody's, and cannot be found by it. -#}
+    {%- if ids -%}
+        {%- do conditions.append(prefix ~ column ~ ' in (' ~ ids | join(' union all ') ~ ') or ' ~ prefix ~ column ~ ' is null') -%}
+    {%- endif -%}
+    {%- if failing -%} {%- do conditions.append(prefix ~ column ~ ' in (' ~ failing | join(', ') ~ ')') -%} {%- endif -%}
+    ({{ conditions | join(' or ') if conditions else 'false' }})
+    {%- if moments and not failing %}
+        and {{ prefix ~ since }} >= {{ days_after("cast('" ~ (moments | min | string)[:19] ~ "' as timestamp)", -1) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# A condition on the rows of a source table with their files, that they are new; 'true' where all are. #}
+{% macro new_in_files(table) -%}
+    {%- set files = files_in_question(table) -%}
+    {{ return('true' if files is none else 'landing_file in (' ~ files | join(', ') ~ ')' if files else 'false') }}
+{%- endmacro %}
+
+{# A condition that is true at least for the rows of a relation that may share their key with a new row. #}
+{% macro key_in_question(relation, columns, touched) -%}
+    {%- set name = relation.identifier -%}
+    {%- if touched -%}
+        {{ return(touched_lately(name, touched.kind, by=touched.by, since=touched.get('since'))) }}
+    {%- endif -%}
+    {%- set failing = failed_before(columns[0]) if looks_at_new() and name.startswith('stg_') else none -%}
+    {%- set condition = 'true' if failing is none else new_in_files(name[4:]) -%}
+    {%- if condition == 'true' -%}
+        {{ return('true') }}
+    {%- endif -%}
+    ({{ columns | join(', ') }}) in (
+        select {{ columns | join(', ') }} from {{ landing(name[4:] ~ '_by_file') }} where {{ condition }}
+    )
+    {%- if failing %} or {{ columns[0] }} in ({{ failing | join(', ') }}){% endif %}
+{%- endmacro %}
+
+{# Paths, as SQL literals, of a source table's files that its dim_ model has not taken over; none if that is all of them. #}
+{% macro files_in_question(table) -%}
+    {%- set seen = row_of(
+        'select max(load_id) from ' ~ landing('processed') ~ " where model = 'dim_" ~ table ~ "'"
+    )[0] -%}
+    {%- if seen is none -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set files = loaded_files(table, {'after': seen | int}) -%}
+    {{ return(files.fresh + files.replaced) }}
+{%- endmacro %}
+
+{#
+    A condition that is true at least for a mart's rows that its last build touched, or whose `by` failed before.
+    kind: what is noted of whom was touched (keeping.sql): sessions, orders or page_orders. since: as with is_touched(). keeps_rows:
+    whether the check keeps rows of the mart, or all is looked at after it failed.
+#}
+{% macro touched_lately(mart, kind, by, since=none, keeps_rows=true) -%}
+    {%- set failing = failed_before(by.split('.')[-1] if keeps_rows else none) if looks_at_new() else none -%}
+    {%- if failing is none -%}
+        {{ return('true') }}
+    {%- endif -%}
+    {%- set builds = run_query(
+        'select load_id, full_at, run_at from ' ~ landing('processed') ~ " where model = '" ~ mart ~ "' order by run_at desc limit 2"
+    ).rows -%}
+    {%- if builds | length < 2 or builds[0][1] == builds[0][2] -%}
+        {{ return('true') }}
+    {%- endif -%}
+    {%- set log = landing('touched_' ~ kind) ~ ' where ' ~ in_loads({'after': builds[1][0], 'upto': builds[0][0]}) ~ ' and since is not null' -%}
+    {%- set conditions = [by ~ ' in (select ' ~ ('session_id' if kind == 'sessions' else 'order_id') ~ ' from ' ~ log ~ ')'] -%}
+    {%- if failing -%} {%- do conditions.append(by ~ ' in (' ~ failing | join(', ') ~ ')') -%} {%- endif -%}
+    ({{ conditions | join(' or ') }}) {{- not_before(since, row_of('select min(since) from ' ~ log)[0]) if not failing }}
+{%- endmacro %}
+
+{#
+    The values of a column in the rows that this check kept when it ran last, as SQL literals; none where they are too
+    many to name, or null, so that the check looks at everything.
+#}
+{% macro failed_before(column) -%}
+    {%- if load_relation(this) is none -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- if not column -%}
+        {{ return(none if row_of('select count(*) from ' ~ this)[0] | int > 0 else []) }}
+    {%- endif -%}
+    {%- set found = run_query('select distinct cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ') from ' ~ this ~ ' limit 1001').rows -%}
+    {%- set values = [] -%}
+    {%- for row in found -%}
+        {%- if row[0] is none -%} {{ return(none) }} {%- endif -%}
+        {%- do values.append("'" ~ row[0].replace("'", "''") ~ "'") -%}
+    {%- endfor -%}
+    {{ return(none if found | length > 1000 else values) }}
+{%- endmacro %}

@@ -1,0 +1,190 @@
+"""What has been loaded: every version of every source file, and what of that the models still have to see.
+
+Here: schema landing of the warehouse. Its tables: `files` has one row for each version of a file (a file that went
+away has a last version that says so), `days` one for each version and day of created_at in it. The tables that dbt's
+models write there (dbt_project/macros/touched.sql) are only made and cleared here. Not here: reading files.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from greenery_assets.landing.contract import TableContract
+from greenery_assets.landing.shapes import Shape
+
+_TABLES = {
+    "files": "source_table varchar, path varchar, load_id bigint, bytes bigint, modified_ns bigint, contract varchar, "
+    "columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean",
+    "days": "source_table varchar, path varchar, load_id bigint, day date, row_count bigint",
+    "processed": "model varchar, load_id bigint, run_at timestamp, full_at timestamp, definition varchar",
+    "touched_sessions": "session_id uuid, since timestamp, load_id bigint",
+    "touched_days": "day date, load_id bigint",
+    "touched_orders": "order_id uuid, user_id uuid, reported_by varchar, since timestamp, load_id bigint",
+    "touched_buyers": "user_id uuid, load_id bigint",
+    "touched_users": "user_id uuid, load_id bigint",
+    "touched_page_orders": "order_id uuid, since timestamp, load_id bigint",
+    "changed_visits": "user_id uuid, sessions bigint, sessions_with_checkout bigint, load_id bigint",
+    "changed_user_sessions": "user_id uuid, since timestamp, sessions bigint, sessions_under_a_minute bigint, "
+    "browsing_microseconds bigint, load_id bigint",
+}
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """The version of a source file that is in the warehouse.
+
+    `path` is absolute, `bytes` and `modified_ns` tell whether the file changed, `contract` is the one it was read
+    against, `newest` the latest created_at (naive UTC), `in_place` tells Parquet that is read where it lies.
+    """
+
+    path: Path
+    bytes: int
+    modified_ns: int
+    contract: str
+    columns: tuple[tuple[str, str], ...]
+    in_place: bool
+    rows: int
+    rejected: int
+    newest: datetime | None
+
+    @property
+    def shape(self) -> Shape:
+        """The file as it was when it was read."""
+        return Shape(self.path, self.path.suffix.lower() == ".csv", self.bytes, self.columns)
+
+
+def contract_text(contract: TableContract) -> str:
+    """What of a contract matters to rows that were loaded under it."""
+    return ", ".join(f"{column.name} {column.data_type}" for column in contract.columns)
+
+
+class Ledger:
+    """The tables of schema landing, in an open transaction; `schema` is its name as quoted SQL."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
+        self.connection, self.schema = connection, schema
+        there = connection.execute(
+            "select table_name from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = 'landing'"
+        ).fetchall()
+        missing = _TABLES.keys() - {name for (name,) in there}
+        if missing:
+            connection.execute(f"create schema if not exists {schema}")
+        for name in sorted(missing):
+            connection.execute(f"create table {schema}.{name} ({_TABLES[name]})")
+
+    def next_load(self) -> int:
+        """The number of the load that is under way."""
+        row = self.connection.execute(f"select coalesce(max(load_id), 0) + 1 from {self.schema}.files").fetchone()
+        assert row is not None, "an aggregate has one row"
+        return int(row[0])
+
+    def files(self, table: str) -> list[LoadedFile]:
+        """The files of a table that are in the warehouse, in the order of their paths."""
+        rows = self.connection.execute(
+            "select path, bytes, modified_ns, contract, columns, in_place, row_count, rejected, newest "
+            f"from {self._latest()} where source_table = ? and not is_removed order by path",
+            [table],
+        ).fetchall()
+        return [
+            LoadedFile(
+                path=Path(path),
+                bytes=size,
+                modified_ns=modified_ns,
+                contract=contract,
+                columns=tuple((name, data_type) for name, data_type in json.loads(columns)),
+                in_place=in_place,
+                rows=count,
+                rejected=rejected,
+                newest=newest,
+            )
+            for path, size, modified_ns, contract, columns, in_place, count, rejected, newest in rows
+        ]
+
+    def record(
+        self, table: str, load_id: int, files: Iterable[LoadedFile], days: Mapping[str, Mapping[date | None, int]]
+    ) -> None:
+        """Notes new versions of files, and the rows of each by day of created_at (None where it has none)."""
+        for file in files:
+            columns = json.dumps(file.columns)
+            self.connection.execute(
+                f"insert into {self.schema}.files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
+                [
+                    table,
+                    str(file.path),
+                    load_id,
+                    file.bytes,
+                    file.modified_ns,
+                    file.contract,
+                    columns,
+                    file.in_place,
+                    file.rows,
+                    file.rejected,
+                    file.newest,
+                ],
+            )
+            by_day = days.get(str(file.path), {})
+            self.connection.execute(
+                f"insert into {self.schema}.days select ?, ?, ?, unnest(?::date[]), unnest(?::bigint[])",
+                [table, str(file.path), load_id, list(by_day), list(by_day.values())],
+            )
+
+    def record_removed(self, table: str, load_id: int, files: Sequence[LoadedFile]) -> None:
+        """Notes that files are not there any more."""
+        self.connection.execute(
+            f"insert into {self.schema}.files "
+            "select ?, unnest(?::varchar[]), ?, 0, 0, '', '[]', false, 0, 0, null, true",
+            [table, [str(file.path) for file in files], load_id],
+        )
+
+    def forget_what_all_have_seen(self) -> None:
+        """Drops notes of loads that every model has processed."""
+        row = self.connection.execute(
+            f"select min(load_id) from (select max(load_id) as load_id from {self.schema}.processed group by model)"
+        ).fetchone()
+        seen = row[0] if row else None
+        if seen is None:
+            return
+        for name in _TABLES:
+            if name.startswith(("touched_", "changed_")):
+                self.connection.execute(f"delete from {self.schema}.{name} where load_id <= ?", [seen])
+        self.connection.execute(
+            f"delete from {self.schema}.processed as old where exists (select 1 from {self.schema}.processed as later "
+            "where later.model = old.model and later.run_at > old.run_at)"
+        )
+        for name in ("days", "files"):
+            self.connection.execute(
+                f"delete from {self.schema}.{name} as old where load_id <= ? and exists ("
+                f"select 1 from {self.schema}.files as later where later.path = old.path and "
+                "later.source_table = old.source_table and later.load_id <= ? "
+                "and (later.load_id > old.load_id or (later.load_id = old.load_id and later.is_removed)))",
+                [seen, seen],
+            )
+
+    def _latest(self) -> str:
+        return (
+            f"(select * from {self.schema}.files qualify row_number() over "
+            "(partition by source_table, path order by load_id desc) = 1)"
+        )
+
+
+def files_in_and_gone(connection: duckdb.DuckDBPyConnection, table: str, source_dir: Path) -> tuple[int, list[str]]:
+    """How many files of a table are loaded, and the names of those that the last load found gone from the folder.
+
+    Files of another folder do not count as gone: it was the setting that changed.
+    """
+    rows = connection.execute(
+        "select path, is_removed, load_id = (select max(load_id) from landing.files) from landing.files "
+        "where source_table = ? qualify row_number() over (partition by path order by load_id desc) = 1 order by path",
+        [table],
+    ).fetchall()
+    folder = source_dir.absolute()
+    gone = [Path(path) for path, is_removed, is_last in rows if is_removed and is_last]
+    return (
+        sum(not is_removed for _, is_removed, _ in rows),
+        [path.relative_to(folder).as_posix() for path in gone if path.is_relative_to(folder)],
+    )

@@ -1,0 +1,39 @@
+"""A bench warehouse that dbt builds in this process, which spares most of its start."""
+
+import os
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+from bench.warehouse import Bench, Built
+from greenery_assets.project import DBT_PROJECT_DIR
+
+
+class BenchHere(Bench):
+    """A Bench for tests, one build at a time."""
+
+    parsed: ClassVar[list[Any]] = []
+
+    def build(self, command: str = "build", *arguments: str) -> Built:
+        """Run dbt; cpu and memory are not measured."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415  seconds
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415
+
+        project = ["--profiles-dir", str(DBT_PROJECT_DIR), "--project-dir", str(DBT_PROJECT_DIR), "--quiet"]
+        project += ["--target-path", str(self.target), "--log-path", str(self.target)]
+        with patch.dict(os.environ, self.environment):
+            if not self.parsed:
+                self.parsed.append(dbtRunner().invoke(["parse", *project]).result)
+            without = ["--exclude-resource-type", "unit_test"] if command == "build" else []
+            done = dbtRunner(manifest=self.parsed[0]).invoke([command, *project, *without, *arguments])
+            DuckDBConnectionManager.close_all_connections()
+        results = getattr(done.result, "results", [])
+        broken = [result.message for result in results if result.status == "error"]
+        assert results, done.exception
+        assert not broken
+        return Built(
+            wall=0,
+            cpu=0,
+            peak_gb=0,
+            seconds={result.node.unique_id: result.execution_time for result in results},
+            failed=tuple(result.node.unique_id for result in results if result.status == "fail"),
+        )

@@ -1,0 +1,119 @@
+"""Models kept up to date by load: equal to a full rebuild whatever came, and rebuilt when they have to be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from bench.equality import compare_over_loads
+from bench.warehouse import Bench, differences
+from greenery_assets.sample import SampleSpec, generate
+from tests.conftest import RunJob, yesterday
+from tests.dbt_here import BenchHere
+from tests.job import Home, Outcome
+
+pytestmark = pytest.mark.slow
+
+
+# dbt in this process leaves a log file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
+    compared = list(compare_over_loads(tmp_path, loads=6, every=3, seed=7, events_a_day=250, bench=BenchHere))
+    assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
+    happened = " ".join(compared[-1].happened)
+    assert "removed" in happened
+    assert "built" in happened, "no build stopped half way in this sequence"
+
+
+Refresh = Callable[[Home], str | None]
+
+
+@pytest.fixture
+def reason_of_last_run() -> Refresh:
+    def reason(home: Home) -> str | None:
+        with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+            return instance.get_runs(limit=1)[0].tags.get("greenery/full_refresh")
+
+    return reason
+
+
+def assert_equal_to_a_full_rebuild(home: Home, source: Path, folder: Path) -> None:
+    full = Bench(folder / home.warehouse.name, source)
+    full.load()
+    full.build("build", "--exclude-resource-type", "test")
+    assert differences(home.warehouse, full.warehouse) == {}
+
+
+def test_a_day_that_a_failed_check_held_back_is_caught_up_with(
+    run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
+) -> None:
+    source, home = tmp_path / "source", Home.new(tmp_path)
+    generate(SampleSpec(until=yesterday().date(), days=12, event_files="daily"), source)  # type: ignore[arg-type]
+    days = sorted((source / "events").iterdir())
+    for day in days[-3:]:
+        day.rename(day.with_name(f"_{day.name}"))
+    # What came last must be missing everywhere, or the days held back are an error of their own.
+    assert run_job(home, source).success is False
+    for day in days[-3:-1]:
+        day.with_name(f"_{day.name}").rename(day)
+    assert run_job(home, source).success is False
+    before = home.fingerprints()
+    days[-1].with_name(f"_{days[-1].name}").rename(days[-1])
+    outcome = run_job(home, source)
+    assert outcome.failing_errors == {}
+    assert home.fingerprints() != before
+    assert reason_of_last_run(home) is None
+    assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
+
+
+def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
+    built: tuple[Home, Outcome], run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
+) -> None:
+    home, source = built[0].copy(tmp_path), tmp_path / "source"
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute("update landing.processed set definition = 'another' where model = 'int_page_views'")
+    generate(SampleSpec(until=yesterday().date(), defects=("session_of_a_day:2",)), source)
+    assert run_job(home, source).failing == {"session_lasts_less_than_a_day": 2}
+    assert "SQL of int_page_views, has changed" in str(reason_of_last_run(home))
+    run_job(home, source)
+    assert "(A18)" in str(reason_of_last_run(home))
+    assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
+
+
+def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
+    generate(SampleSpec(until=yesterday().date(), days=70), tmp_path / "source")
+    whole, chunked = (Bench(tmp_path / name / "greenery.duckdb", tmp_path / "source") for name in ("whole", "chunked"))
+    for bench, variables in ((whole, []), (chunked, ["--vars", "sessions_worth_a_chunk: 1"])):
+        bench.load()
+        assert bench.build("build", *variables).failed == ()
+    inserted = (chunked.target / "dbt.log").read_text().count('insert into "greenery"."product"."int_page_views"')
+    assert inserted >= 2, "it was built in a piece"
+    assert differences(whole.warehouse, chunked.warehouse) == {}
+
+
+def test_a_full_refresh_is_asked_for_on_the_command_line(
+    built: tuple[Home, Outcome], sample_dir: Path, reason_of_last_run: Refresh, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    done = home.command(sample_dir, "run", "--full-refresh")
+    assert "Full refresh: it was asked for." in done.stdout
+    assert reason_of_last_run(home) == "it was asked for"
+    # Nothing changed since: nothing to do, and no reason to say anything.
+    assert "Full refresh" not in home.command(sample_dir, "run").stdout
+
+
+def test_a_file_that_goes_is_a_warning_until_the_next_load(run_job: RunJob, tmp_path: Path) -> None:
+    source, home = tmp_path / "source", Home.new(tmp_path)
+    generate(SampleSpec(until=yesterday().date()), source)
+    tables = [path.stem for path in source.glob("*.csv")]
+    for table in tables:
+        folder = source / table
+        folder.mkdir()
+        (source / f"{table}.csv").rename(folder / "1.csv")
+        (folder / "2.csv").write_text((folder / "1.csv").read_text().splitlines()[0] + "\n")
+    assert run_job(home, source).failing == {}
+    for table in tables:
+        (source / table / "2.csv").unlink()
+    assert run_job(home, source).failing == {f"{table}_files_are_all_there": 1 for table in tables}
