@@ -72,6 +72,11 @@ def compare_over_loads(
         if select:
             happened.append(f"{load}: only {', '.join(select)} built")
         kept.build("build", *_WITHOUT_CHECKS, *(["--select", *select] if select else []))
+        if chance.random() < 0.15:
+            # A load that brings nothing and takes something away.
+            happened.append(f"{load}: then only {_taken_away(history, chance, gone)} removed")
+            kept.load()
+            kept.build("build", *_WITHOUT_CHECKS)
         if load % every == 0:
             full = bench(folder / "full" / "greenery.duckdb", source)
             full.load()
@@ -95,6 +100,14 @@ _STOPS = [
 ]
 
 
+def _taken_away(history: History, chance: random.Random, gone: list[Path]) -> str:
+    """The name of a file of events, not the last, that is not found from here on; it may come back."""
+    path = chance.choice(sorted((history.folder / "events").glob("[0-9]*.parquet"))[:-1])
+    path.rename(path.with_name(f"_{path.name}"))
+    gone.append(path)
+    return path.name
+
+
 def _disturb(history: History, number: int, chance: random.Random, gone: list[Path]) -> Iterator[str]:
     """What goes wrong at the source on a day, in words."""
     events = sorted((history.folder / "events").glob("[0-9]*.parquet"))
@@ -108,10 +121,7 @@ def _disturb(history: History, number: int, chance: random.Random, gone: list[Pa
         history.rewrite(f"events/{path.name}", change)
         yield f"events {path.name} {kind}"
     if chance.random() < 0.15:
-        path = chance.choice(events[:-1])
-        path.rename(path.with_name(f"_{path.name}"))
-        gone.append(path)
-        yield f"events {path.name} removed"
+        yield f"events {_taken_away(history, chance, gone)} removed"
     if chance.random() < 0.2:
         old = chance.randrange(number)
         history.write_events(old)

@@ -122,6 +122,23 @@ def test_defects_of_a_new_day_are_found_kept_in_mind_and_forgotten(
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
 
 
+def test_what_was_built_without_its_checks_is_looked_at_by_the_next(shop: tuple[History, Bench]) -> None:
+    history, bench = shop
+    number = len(list((history.folder / "events").iterdir()))
+    history.write_day(number)
+    for table, change in WARNINGS.values():
+        history.rewrite(f"{table}/{history.shop.day(number)}.parquet", change)
+    bench.load()
+    bench.build("build", "--exclude-resource-type", "test")
+    bench.load()
+    found = failing_rows(bench, "new")
+    assert {name for names in WARNINGS for name in names if not found[name]} == set()
+    assert found.items() <= failing_rows(bench, "all", "--select", "resource_type:test").items()
+    history.write_day(number)
+    bench.load()
+    assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
+
+
 def test_what_is_old_is_looked_at_once_a_week(
     built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path
 ) -> None:

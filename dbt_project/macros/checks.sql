@@ -1,6 +1,6 @@
 {#
-    What a check looks at. With GREENERY_CHECKS=new only what may have changed its verdict: the rows of files that
-    their dim_ model has not taken over yet, rows of marts that the last build touched, and whatever failed before.
+    What a check looks at. With GREENERY_CHECKS=new only what may have changed its verdict: the rows of files, and those
+    that were touched in marts, of loads that it has not looked at yet, and whatever failed when it looked last.
     Otherwise, and wherever a table was built anew, everything.
 #}
 
@@ -8,8 +8,37 @@
     {{ return(
         execute and model.resource_type == 'test' and not flags.FULL_REFRESH
         and env_var('GREENERY_CHECKS', 'all') == 'new'
-        and load_relation(landing('processed')) is not none
+        and load_relation(landing('checked')) is not none
     ) }}
+{%- endmacro %}
+
+{# The last load that this check has looked at and when it did; nothing where it never has, or keeps no rows of it. #}
+{% macro checked_last() -%}
+    {%- set rows = run_query(
+        'select load_id, cast(run_at as ' ~ dbt.type_string() ~ ') from ' ~ landing('checked') ~ " where check_name = '" ~ model.name ~ "'"
+    ).rows if load_relation(this) else [] -%}
+    {{ return({'load_id': rows[0][0] | int, 'run_at': rows[0][1]} if rows else none) }}
+{%- endmacro %}
+
+{# At the end of a run: how far each check that was evaluated has looked, and nothing of checks and models that are no more. #}
+{% macro note_checks(results) -%}
+    {%- if execute and flags.WHICH in ('build', 'test') and load_relation(landing('checked')) is not none -%}
+        {%- set rows, names = [], [] -%}
+        {%- for result in results if result.node.resource_type == 'test' and result.status in ('pass', 'warn', 'fail') -%}
+            {%- do names.append("'" ~ result.node.name ~ "'") -%}
+            {%- do rows.append(
+                "('" ~ result.node.name ~ "', " ~ loads_reached(graph.nodes[result.node.unique_id]) ~ ", cast('"
+                ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp))"
+            ) -%}
+        {%- endfor -%}
+        {%- set there = [] -%}
+        {%- for node in graph.nodes.values() -%} {%- do there.append("'" ~ node.name ~ "'") -%} {%- endfor -%}
+        delete from {{ landing('processed') }} where model not in ({{ there | join(', ') }});
+        delete from {{ landing('checked') }} where check_name not in ({{ there | join(', ') }})
+        {%- if rows %} or check_name in ({{ names | join(', ') }});
+            insert into {{ landing('checked') }} values {{ rows | join(', ') }}
+        {%- endif -%};
+    {%- endif -%}
 {%- endmacro %}
 
 {# A source table's rows that are to be looked at, as a relation. #}
@@ -91,21 +120,19 @@
     {%- if failing %} or {{ columns[0] }} in ({{ failing | join(', ') }}){% endif %}
 {%- endmacro %}
 
-{# Paths, as SQL literals, of a source table's files that its dim_ model has not taken over; none if that is all of them. #}
+{# Paths, as SQL literals, of a source table's files that this check has not looked at; none if that is all of them. #}
 {% macro files_in_question(table) -%}
-    {%- set seen = row_of(
-        'select max(load_id) from ' ~ landing('processed') ~ " where model = 'dim_" ~ table ~ "'"
-    )[0] -%}
-    {%- if seen is none -%}
+    {%- set checked = checked_last() -%}
+    {%- if not checked -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- set files = loaded_files(table, {'after': seen | int}) -%}
+    {%- set files = loaded_files(table, {'after': checked.load_id}) -%}
     {{ return(files.fresh + files.replaced) }}
 {%- endmacro %}
 
 {#
-    A condition that is true at least for a mart's rows that its last build touched, or whose `by` failed before.
-    kind: what is noted of whom was touched (keeping.sql): sessions, orders or page_orders. since: as with is_touched(). keeps_rows:
+    A condition that is true at least for a mart's rows that were touched since this check looked last, or whose `by`
+    failed then. kind: what is noted of whom was touched (keeping.sql): sessions, orders or page_orders. since: as with is_touched(). keeps_rows:
     whether the check keeps rows of the mart, or all is looked at after it failed.
 #}
 {% macro touched_lately(mart, kind, by, since=none, keeps_rows=true) -%}
@@ -113,13 +140,14 @@
     {%- if failing is none -%}
         {{ return('true') }}
     {%- endif -%}
-    {%- set builds = run_query(
-        'select load_id, full_at, run_at from ' ~ landing('processed') ~ " where model = '" ~ mart ~ "' order by run_at desc limit 2"
-    ).rows -%}
-    {%- if builds | length < 2 or builds[0][1] == builds[0][2] -%}
+    {%- set checked = checked_last() -%}
+    {%- set built = row_of(
+        'select max(load_id), cast(max(full_at) as ' ~ dbt.type_string() ~ ') from ' ~ landing('processed') ~ " where model = '" ~ mart ~ "'"
+    ) -%}
+    {%- if not checked or built[1] is none or built[1] > checked.run_at -%}
         {{ return('true') }}
     {%- endif -%}
-    {%- set log = landing('touched_' ~ kind) ~ ' where ' ~ in_loads({'after': builds[1][0], 'upto': builds[0][0]}) ~ ' and since is not null' -%}
+    {%- set log = landing('touched_' ~ kind) ~ ' where ' ~ in_loads({'after': checked.load_id, 'upto': built[0]}) ~ ' and since is not null' -%}
     {%- set conditions = [by ~ ' in (select ' ~ ('session_id' if kind == 'sessions' else 'order_id') ~ ' from ' ~ log ~ ')'] -%}
     {%- if failing -%} {%- do conditions.append(by ~ ' in (' ~ failing | join(', ') ~ ')') -%} {%- endif -%}
     ({{ conditions | join(' or ') }}) {{- not_before(since, row_of('select min(since) from ' ~ log)[0]) if not failing }}
@@ -131,7 +159,7 @@
 #}
 {% macro failed_before(column) -%}
     {%- if load_relation(this) is none -%}
-        {{ return([]) }}
+        {{ return(none) }}
     {%- endif -%}
     {%- if not column -%}
         {{ return(none if row_of('select count(*) from ' ~ this)[0] | int > 0 else []) }}

@@ -60,7 +60,7 @@
         {%- set compiled_code = modules.re.sub('/\\* once \\*/.*?/\\* only \\*/', 'select * from shared_by_chunks', compiled_code) %}
     {%- endif -%}
     {%- for chunk in chunks -%}
-        {#- Few sessions go on in another month than they began in: they are told apart, the others by their time. -#}
+        {#- Few sessions go on in another chunk than they began in: they are told apart, the others by their time. -#}
         {%- set begun_earlier -%}
             select session_id from {{ ref('int_sessions') }}
             where started_at < cast('{{ chunk.start }}' as timestamp) and ended_at >= cast('{{ chunk.start }}' as timestamp)

@@ -81,9 +81,9 @@
     {{ return({'all': rebuilt | length > 0, 'after': own.load_id, 'upto': loads_reached(), 'full_at': own.full_at}) }}
 {%- endmacro %}
 
-{# The last load that is in everything this model reads. #}
-{% macro loads_reached() -%}
-    {% set parents = kept_parents(model) %}
+{# The last load that is in everything a node, this one unless another is named, reads. #}
+{% macro loads_reached(node=none) -%}
+    {% set parents = kept_parents(node or model) %}
     {% if parents %}
         {% set query %}
             select min(load_id) from (
@@ -192,4 +192,3 @@
         and {{ moment }} < {{ days_after("cast('" ~ bounds[1] ~ "' as timestamp)", 1) }}
     {%- endif -%}
 {%- endmacro %}
-

@@ -25,6 +25,8 @@ MANIFEST = prepared_manifest()
 PREVIEW = json.dumps({"columns": sorted(SHAREABLE_COLUMNS), "text": PREVIEW_VALUE, "rows": PREVIEW_ROWS})
 # On the run, so that whoever looks at it sees why it took so long.
 FULL_REFRESH_TAG = "greenery/full_refresh"
+# `new` or `all`: what the checks whose cost would grow with the history look at.
+CHECKS_TAG = "greenery/checks"
 PARSED = "partial_parse.msgpack"
 TRANSLATOR = GreeneryTranslator()
 
@@ -76,7 +78,9 @@ def dbt_models(
         build.append("--full-refresh")
     # As an argument it would fill the first lines of every run's log.
     os.environ["GREENERY_PREVIEW"] = PREVIEW
-    os.environ["GREENERY_CHECKS"] = "all" if config.full_checks else "new"
+    checks = "all" if config.full_checks or reason else "new"
+    context.instance.add_run_tags(context.run.run_id, {CHECKS_TAG: checks})
+    os.environ["GREENERY_CHECKS"] = checks
     if context.is_subset:
         invocation = dbt.cli(build, context=context, raise_on_error=False)
     else:

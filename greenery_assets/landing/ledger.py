@@ -20,6 +20,7 @@ _TABLES = {
     "files": "source_table varchar, path varchar, load_id bigint, bytes bigint, modified_ns bigint, contract varchar, "
     "columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean",
     "days": "source_table varchar, path varchar, load_id bigint, day date, row_count bigint",
+    "checked": "check_name varchar, load_id bigint, run_at timestamp",
     "processed": "model varchar, load_id bigint, run_at timestamp, full_at timestamp, definition varchar",
     "touched_sessions": "session_id uuid, since timestamp, load_id bigint",
     "touched_days": "day date, load_id bigint",
@@ -78,8 +79,12 @@ class Ledger:
             connection.execute(f"create table {schema}.{name} ({_TABLES[name]})")
 
     def next_load(self) -> int:
-        """The number of the load that is under way."""
-        row = self.connection.execute(f"select coalesce(max(load_id), 0) + 1 from {self.schema}.files").fetchone()
+        """The number of the load that is under way: no load before had it, and no model has seen it."""
+        row = self.connection.execute(
+            "select coalesce(max(load_id), 0) + 1 from "
+            # A load that only found files gone leaves no file, once all have seen it.
+            f"(select load_id from {self.schema}.files union all select load_id from {self.schema}.processed)"
+        ).fetchone()
         assert row is not None, "an aggregate has one row"
         return int(row[0])
 
@@ -142,9 +147,10 @@ class Ledger:
         )
 
     def forget_what_all_have_seen(self) -> None:
-        """Drops notes of loads that every model has processed."""
+        """Drops notes of loads that every model has processed and every check has looked at."""
         row = self.connection.execute(
-            f"select min(load_id) from (select max(load_id) as load_id from {self.schema}.processed group by model)"
+            f"select min(load_id) from (select max(load_id) as load_id from {self.schema}.processed group by model "
+            f"union all select load_id from {self.schema}.checked) where exists (from {self.schema}.processed)"
         ).fetchone()
         seen = row[0] if row else None
         if seen is None:

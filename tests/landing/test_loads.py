@@ -140,3 +140,21 @@ def test_rows_are_shown_with_their_file_and_counted_by_day(landing: Landing) -> 
     assert [(name, Path(file).name) for name, file in shown] == [("a", "1.csv"), ("b", "1.csv"), ("c", "2.parquet")]
     days = landing.query("select cast(day as varchar), row_count from landing.days order by path, day")
     assert days == [("2021-02-10", 1), ("2021-02-11", 1), (None, 1)]
+
+
+def test_a_load_has_a_number_that_no_model_has_seen(landing: Landing) -> None:
+    def loaded() -> int:
+        landing.load("items")
+        ((number,),) = landing.query("select max(load_id) from landing.files")
+        with duckdb.connect(str(landing.warehouse)) as connection:
+            connection.execute("delete from landing.processed")
+            connection.execute("insert into landing.processed values ('all', ?, now(), now(), '')", [number])
+        return int(number)
+
+    write(landing, "1.csv", row("a"))
+    path = write(landing, "2.csv", row("b"))
+    assert loaded() == 1
+    path.unlink()
+    assert loaded() == 2
+    write(landing, "3.csv", row("c"))
+    assert loaded() == 3
