@@ -75,9 +75,10 @@ def _is_stale(manifest: Path) -> bool:
     if not manifest.exists():
         return True
     parsed_at = manifest.stat().st_mtime
-    generated = {"target", "logs"}
     return any(
         path.stat().st_mtime > parsed_at
-        for path in DBT_PROJECT_DIR.rglob("*")
-        if not generated.intersection(path.relative_to(DBT_PROJECT_DIR).parts)
+        for part in DBT_PROJECT_DIR.iterdir()
+        # What dbt generates there is a lot.
+        if part.name not in {"target", "logs"}
+        for path in (part, *part.rglob("*"))
     )

@@ -51,7 +51,10 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         super().register_instance(instance)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store all events or none; Dagster stores them one by one where this raises."""
+        """Store events with one commit for each database; Dagster stores them one by one where this raises.
+
+        Where only the second commit fails, those in the first are there twice after that.
+        """
         shards = [INDEX, *dict.fromkeys(entry.run_id for entry in events)]
         # Each is made when it is opened for the first time, which this storage does itself.
         for shard in shards:

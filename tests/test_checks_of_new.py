@@ -139,6 +139,39 @@ def test_what_was_built_without_its_checks_is_looked_at_by_the_next(shop: tuple[
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
 
 
+# What an exporter may do to files of an old day, by a check that must see it in what is old as well.
+OF_AN_OLD_DAY: Mapping[str, tuple[str, str]] = {
+    "order_items_order_exists": ("orders/{day}.parquet", "from old where hash(order_id) % 4 > 0"),
+    "order_has_its_checkout": (
+        "events/{day}.parquet",
+        "from old where event_type <> 'checkout' or hash(event_id) % 4 > 0",
+    ),
+    "event_belongs_to_a_known_user": ("users/0000.parquet", "from old where hash(user_id) % 9 > 0"),
+    "order_cost_is_the_sum_of_its_items": ("products.parquet", "select * replace (price + 1 as price) from old"),
+    "order_is_shipped_after_checkout_and_delivered_after_shipping": (
+        "events/{day}.parquet",
+        "select * replace (created_at - to_days(case event_type when 'package_shipped' then 9 else 0 end) "
+        "as created_at) from old",
+    ),
+}
+
+
+@pytest.mark.parametrize("check", OF_AN_OLD_DAY)
+def test_what_a_change_of_an_old_day_does_to_other_tables_is_found(check: str, shop: tuple[History, Bench]) -> None:
+    history, bench = shop
+    file, change = OF_AN_OLD_DAY[check]
+    path = history.folder / file.format(day=history.shop.day(1))
+    sound = path.read_bytes()
+    history.rewrite(str(path.relative_to(history.folder)), change)
+    bench.load()
+    found = failing_rows(bench, "new")
+    assert found[check] > 0
+    assert found.items() <= failing_rows(bench, "all", "--select", "resource_type:test").items()
+    path.write_bytes(sound)
+    bench.load()
+    assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
+
+
 def test_what_is_old_is_looked_at_once_a_week(
     built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path
 ) -> None:

@@ -8,23 +8,53 @@ import duckdb
 import pytest
 
 from bench.equality import compare_over_loads
+from bench.history import History, Shop
 from bench.warehouse import Bench, differences
+from greenery_assets.refresh import full_refresh_reason
 from greenery_assets.sample import SampleSpec, generate
 from tests.conftest import RunJob, yesterday
 from tests.dbt_here import BenchHere
 from tests.job import Home, Outcome
 
 pytestmark = pytest.mark.slow
-
-
 # dbt in this process leaves a log file open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+in_this_process = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)
+
+
+@in_this_process
 def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
     compared = list(compare_over_loads(tmp_path, loads=6, every=3, seed=7, events_a_day=250, bench=BenchHere))
     assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
     happened = " ".join(compared[-1].happened)
     assert "then only" in happened, "no load only took something away in this sequence"
     assert "built" in happened, "no build stopped half way in this sequence"
+
+
+@in_this_process
+def test_a_change_of_rows_without_a_moment_keeps_each_once_and_the_models_as_they_were_made(tmp_path: Path) -> None:
+    history = History(Shop.of_events(60), tmp_path / "source")
+    history.write_past(2)
+    kept, full = (BenchHere(tmp_path / name / "greenery.duckdb", history.folder) for name in ("kept", "full"))
+    kept.load()
+    kept.build("build", "--exclude-resource-type", "test")
+    with duckdb.connect(str(kept.warehouse)) as connection:
+        connection.execute("update landing.processed set definition = 'that of old' where model = 'dim_users'")
+    undated = "case when hash(user_id) % 3 = 0 then null else created_at end"
+    for _ in range(2):
+        history.rewrite(
+            "users/0000.parquet",
+            f"select * replace (first_name || '*' as first_name, {undated} as created_at) from old",
+        )
+        kept.load()
+        kept.build("build", "--exclude-resource-type", "test")
+    full.load()
+    full.build("build", "--exclude-resource-type", "test")
+    assert differences(kept.warehouse, full.warehouse) == {}
+    # Whoever builds without Dagster must not make it forget that the SQL was another.
+    noted = "select distinct definition from landing.processed where model = 'dim_users'"
+    assert kept.query(noted) == [("that of old",)]
 
 
 Refresh = Callable[[Home], str | None]
@@ -80,6 +110,22 @@ def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
     run_job(home, source)
     assert "(A18)" in str(reason_of_last_run(home))
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
+
+
+def test_models_left_behind_by_a_rebuild_are_built_anew_too(built: tuple[Home, Outcome], tmp_path: Path) -> None:
+    from greenery_assets.assets.dbt import MANIFEST  # noqa: PLC0415  reads the settings
+
+    home = built[0].copy(tmp_path)
+    with duckdb.connect(str(home.warehouse)) as connection:
+        assert full_refresh_reason(connection, MANIFEST) is None
+        connection.execute(
+            "update landing.processed set run_at = now(), full_at = now() where model in ('dim_users', 'int_sessions')"
+        )
+        reason = full_refresh_reason(connection, MANIFEST)
+    assert (
+        reason
+        == "what int_daily_products, int_daily_traffic, int_page_views and others read was built anew without them"
+    )
 
 
 def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:

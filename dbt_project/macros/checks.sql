@@ -12,12 +12,43 @@
     ) }}
 {%- endmacro %}
 
-{# The last load that this check has looked at and when it did; nothing where it never has, or keeps no rows of it. #}
+{#
+    The last load that this check has looked at and when it did; nothing where it never has, or keeps no rows of it, or
+    where rows may be missing since that others name: what is not there any more puts nothing in question.
+#}
 {% macro checked_last() -%}
     {%- set rows = run_query(
         'select load_id, cast(run_at as ' ~ dbt.type_string() ~ ') from ' ~ landing('checked') ~ " where check_name = '" ~ model.name ~ "'"
     ).rows if load_relation(this) else [] -%}
-    {{ return({'load_id': rows[0][0] | int, 'run_at': rows[0][1]} if rows else none) }}
+    {%- if not rows or rows_are_missing(rows[0][0] | int) -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {{ return({'load_id': rows[0][0] | int, 'run_at': rows[0][1]}) }}
+{%- endmacro %}
+
+{# Whether any source file has gone, or has fewer rows, since a load. #}
+{% macro rows_are_missing(after) -%}
+    {%- set query -%}
+        with versions as (
+            select
+                source_table, path, load_id, row_count, is_removed,
+                row_number() over (partition by source_table, path order by load_id desc) as nth,
+                row_number() over (
+                    partition by source_table, path, load_id <= {{ after }} order by load_id desc
+                ) as nth_of_side
+            from {{ landing('files') }}
+        )
+
+        select count(*)
+        from versions as present
+        inner join versions as seen
+            on present.source_table = seen.source_table and present.path = seen.path
+        where
+            present.nth = 1 and present.load_id > {{ after }}
+            and seen.load_id <= {{ after }} and seen.nth_of_side = 1 and not seen.is_removed
+            and (present.is_removed or present.row_count < seen.row_count)
+    {%- endset -%}
+    {{ return(row_of(query)[0] | int > 0) }}
 {%- endmacro %}
 
 {# At the end of a run: how far each check that was evaluated has looked, and nothing of checks and models that are no more. #}
@@ -66,16 +97,17 @@
 {#
     A condition that is true at least for the rows whose `column` has a value that arrived in one of the tables or failed before.
     `since` names the column that times the rows, where what belongs together lies within a day; `of` the relation of both.
+    After any change of one of `parents` all rows are in question.
 #}
-{% macro in_question(column, tables, since=none, of=none) -%}
+{% macro in_question(column, tables, since=none, of=none, parents=[]) -%}
     {%- set ids, moments = [], [] -%}
     {%- set failing = failed_before(column) if looks_at_new() else none -%}
     {%- if failing is none -%}
         {{ return('true') }}
     {%- endif -%}
-    {%- for table in tables -%}
+    {%- for table in tables + parents -%}
         {%- set files = files_in_question(table) -%}
-        {%- if files is none -%}
+        {%- if files is none or (files and table in parents) -%}
             {{ return('true') }}
         {%- endif -%}
         {%- if files -%}
@@ -132,8 +164,9 @@
 
 {#
     A condition that is true at least for a mart's rows that were touched since this check looked last, or whose `by`
-    failed then. kind: what is noted of whom was touched (keeping.sql): sessions, orders or page_orders. since: as with is_touched(). keeps_rows:
-    whether the check keeps rows of the mart, or all is looked at after it failed.
+    failed then. kind: sessions, page_orders, orders that changed themselves, or with `named_orders` also those that an
+    event named. since: as with is_touched(). keeps_rows: whether the check keeps rows of the mart, or all is looked
+    at after it failed.
 #}
 {% macro touched_lately(mart, kind, by, since=none, keeps_rows=true) -%}
     {%- set failing = failed_before(by.split('.')[-1] if keeps_rows else none) if looks_at_new() else none -%}
@@ -147,10 +180,18 @@
     {%- if not checked or built[1] is none or built[1] > checked.run_at -%}
         {{ return('true') }}
     {%- endif -%}
-    {%- set log = landing('touched_' ~ kind) ~ ' where ' ~ in_loads({'after': checked.load_id, 'upto': built[0]}) ~ ' and since is not null' -%}
-    {%- set conditions = [by ~ ' in (select ' ~ ('session_id' if kind == 'sessions' else 'order_id') ~ ' from ' ~ log ~ ')'] -%}
+    {%- set log = landing('touched_' ~ ('orders' if kind == 'named_orders' else kind)) -%}
+    {%- set log = log ~ ' where ' ~ in_loads({'after': checked.load_id, 'upto': built[0]}) -%}
+    {%- set touched = 'select ' ~ ('session_id' if kind == 'sessions' else 'order_id') ~ ' from ' ~ log -%}
+    {#- Of an order that others report, nobody knows the date. -#}
+    {%- set dated = touched ~ ' and since is not null' -%}
+    {%- set conditions = [by ~ ' in (' ~ dated ~ ')' ~ not_before(since, row_of('select min(since) from ' ~ log)[0])] -%}
+    {%- set others = touched ~ " and reported_by = 'events' and order_id not in (" ~ dated ~ ')' -%}
+    {%- if kind == 'named_orders' and row_of('select count(*) from (' ~ others ~ ') as others')[0] | int > 0 -%}
+        {%- do conditions.append(by ~ ' in (' ~ others ~ ')') -%}
+    {%- endif -%}
     {%- if failing -%} {%- do conditions.append(by ~ ' in (' ~ failing | join(', ') ~ ')') -%} {%- endif -%}
-    ({{ conditions | join(' or ') }}) {{- not_before(since, row_of('select min(since) from ' ~ log)[0]) if not failing }}
+    ({{ conditions | join(' or ') }})
 {%- endmacro %}
 
 {#

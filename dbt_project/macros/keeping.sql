@@ -13,14 +13,15 @@
         {%- if meta.key is defined -%}
             {%- set gone = 'select ' ~ meta.key | join(', ') ~ ' from ' ~ came ~ ' where not is_current' -%}
             {%- set condition = '(' ~ meta.key | join(', ') ~ ') in (' ~ gone ~ ')' -%}
+            {%- set since = meta.since or 'cast(null as timestamp)' -%}
             {%- set bounds = row_of(
-                'select count(*), ' ~ ('min(' ~ meta.since ~ '), max(' ~ meta.since ~ ')' if meta.since else 'null, null')
+                'select count(*), min(' ~ since ~ '), max(' ~ since ~ '), count(*) - count(' ~ since ~ ')'
                 ~ ' from ' ~ came ~ ' where not is_current'
             ) -%}
             {% if meta.notes is defined %} {{ touched_notes(meta.notes, kept, came, none, loads) }} {% endif %}
             {%- if bounds[0] | int > 0 %}
                 delete from {{ kept }} where {{ condition }}
-                {%- if bounds[1] is not none %}
+                {%- if bounds[3] | int == 0 %}
                     and {{ meta.since }} >= cast('{{ bounds[1] }}' as timestamp)
                     and {{ meta.since }} <= cast('{{ bounds[2] }}' as timestamp)
                 {%- endif -%};
@@ -35,7 +36,7 @@
             {%- endif -%}
         {%- endif -%}
     {%- endif %}
-    {{ processed_row(loads.upto if not loads.all else loads_reached(), none if loads.all else loads.full_at) }}
+    {{ processed_row(loads) }}
 {%- endmacro %}
 
 {#
@@ -124,11 +125,13 @@
     select {{ columns | join(', ') }}, 1 as sign from {{ came }} where {{ coming }}
 {%- endmacro %}
 
-{% macro processed_row(load_id, full_at) -%}
+{# When it was built anew, and of what, is that of the last time where it was only brought up to date. #}
+{% macro processed_row(loads) -%}
     {%- set run_at = run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') -%}
     insert into {{ landing('processed') }} values (
-        '{{ model.name }}', {{ load_id }}, cast('{{ run_at }}' as timestamp),
-        cast('{{ full_at or run_at }}' as timestamp), '{{ definition_of_model() }}'
+        '{{ model.name }}', {{ loads_reached() if loads.all else loads.upto }}, cast('{{ run_at }}' as timestamp),
+        cast('{{ run_at if loads.all else loads.full_at }}' as timestamp),
+        '{{ definition_of_model() if loads.all else loads.definition }}'
     );
 {%- endmacro %}
 
@@ -140,8 +143,7 @@
             ~ "' and run_at = cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)"
         )[0] -%}
         {%- if noted | int == 0 -%}
-            {%- set loads = loads_to_see() if model.config.materialized == 'snapshot' else {'all': true} -%}
-            {{ processed_row(loads_reached(), none if loads.all else loads.full_at) }}
+            {{ processed_row(loads_to_see() if model.config.materialized == 'snapshot' else {'all': true}) }}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

@@ -59,7 +59,9 @@
         {{ return({'all': true, 'upto': loads_reached()}) }}
     {% endif %}
     {% set query %}
-        select model, load_id, cast(run_at as varchar) as run_at, cast(full_at as varchar) as full_at
+        select
+            model, load_id, cast(run_at as {{ dbt.type_string() }}) as run_at,
+            cast(full_at as {{ dbt.type_string() }}) as full_at, definition
         from (
             select *, row_number() over (partition by model order by run_at desc) as nth
             from {{ landing('processed') }}
@@ -68,7 +70,9 @@
     {% endset %}
     {% set state = {} %}
     {% for row in run_query(query).rows %}
-        {% do state.update({row[0]: {'load_id': row[1] | int, 'run_at': row[2] | string, 'full_at': row[3] | string}}) %}
+        {% do state.update({row[0]: {
+            'load_id': row[1] | int, 'run_at': row[2] | string, 'full_at': row[3] | string, 'definition': row[4]
+        }}) %}
     {% endfor %}
     {% if model.name not in state %}
         {{ return({'all': true, 'upto': loads_reached()}) }}
@@ -78,7 +82,10 @@
     {% for name in kept_ancestors(model) if name not in state or state[name].full_at > own.run_at %}
         {% do rebuilt.append(name) %}
     {% endfor %}
-    {{ return({'all': rebuilt | length > 0, 'after': own.load_id, 'upto': loads_reached(), 'full_at': own.full_at}) }}
+    {{ return({
+        'all': rebuilt | length > 0, 'after': own.load_id, 'upto': loads_reached(),
+        'full_at': own.full_at, 'definition': own.definition
+    }) }}
 {%- endmacro %}
 
 {# The last load that is in everything a node, this one unless another is named, reads. #}
@@ -92,7 +99,12 @@
             ) as parents
         {% endset %}
     {% else %}
-        {% set query = 'select coalesce(max(load_id), 0) from ' ~ landing('files') %}
+        {# A load that only found files gone leaves no file, once all have seen it. #}
+        {% set query -%}
+            select coalesce(max(load_id), 0) from (
+                select load_id from {{ landing('files') }} union all select load_id from {{ landing('processed') }}
+            ) as loads
+        {%- endset %}
     {% endif %}
     {{ return(row_of(query)[0] | int) }}
 {%- endmacro %}

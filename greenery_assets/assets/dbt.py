@@ -28,6 +28,8 @@ FULL_REFRESH_TAG = "greenery/full_refresh"
 # `new` or `all`: what the checks whose cost would grow with the history look at.
 CHECKS_TAG = "greenery/checks"
 PARSED = "partial_parse.msgpack"
+# dbt's logs and artifacts of so many runs stay to be looked at, each of some megabytes.
+TARGETS_KEPT = 20
 TRANSLATOR = GreeneryTranslator()
 
 
@@ -85,8 +87,12 @@ def dbt_models(
         invocation = dbt.cli(build, context=context, raise_on_error=False)
     else:
         invocation = _run_on_all(dbt_process, build, context)
+    parsed_at = dbt_project.manifest_path.stat().st_mtime_ns
     yield from asset_events(invocation, context, warehouse)
-    _keep_parsed(invocation.target_path)
+    # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
+    if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
+        _keep_parsed(invocation.target_path)
+    _remove_old_targets(context.op_execution_context.op.name)
 
 
 def _run_on_all(
@@ -133,6 +139,12 @@ def _keep_parsed(target: Path) -> None:
     if parsed.exists():
         # Another run may be reading the one that is there.
         parsed.replace(dbt_project.manifest_path.with_name(PARSED))
+
+
+def _remove_old_targets(op_name: str) -> None:
+    folders = sorted(dbt_project.manifest_path.parent.glob(f"{op_name}-*"), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[:-TARGETS_KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reason_to_refresh(warehouse: Path) -> str | None:

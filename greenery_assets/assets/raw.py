@@ -25,7 +25,7 @@ from greenery_assets.checks import (
     volume_is_usual,
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
-from greenery_assets.quality import SHAREABLE_REASON, count, preview, read_warehouse, sample, scalar
+from greenery_assets.quality import SHAREABLE_REASON, count, preview, read_warehouse, sample
 from greenery_assets.settings import Settings, load_settings
 
 OWNER = "data-platform@greenery.example"
@@ -50,7 +50,8 @@ FILES_THERE = Assumption(
     "Every file that was loaded before is still in the source folder.",
     "WARN",
     "The rows of a file that has gone are no longer in any figure.",
-    "Put the file back if it was moved or deleted by mistake. If it was meant to go, the next load makes this pass.",
+    "Put the file back if it was moved or deleted by mistake. If it was meant to go, this passes once everything was "
+    "built without it.",
 )
 FRESH = Assumption(
     "A20",
@@ -207,17 +208,9 @@ def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings:
 def _judge_time(name: str, table: str, connection: DuckDBPyConnection, settings: Settings) -> Verdict:
     now = datetime.now(UTC).replace(tzinfo=None)
     if name.endswith("_are_fresh"):
-        newest = scalar(connection, f"select max(created_at) from raw.{table}")
+        newest = landing.newest_moment(connection, table)
         return is_fresh(newest, now, settings.max_age_hours)
-    event_days, days = (_rows_by_day(connection, timed) for timed in ("events", table))
-    newest = scalar(connection, "select max(created_at) from raw.events")
+    event_days, days = (landing.rows_by_day(connection, timed) for timed in ("events", table))
+    newest = landing.newest_moment(connection, "events")
     fresh = is_fresh(newest, now, settings.max_age_hours).passed
     return volume_is_usual(days, day_to_judge(event_days, now.date(), fresh), settings.volume_band)
-
-
-def _rows_by_day(connection: DuckDBPyConnection, table: str) -> dict[Any, int]:
-    return dict(
-        connection.execute(
-            f"select cast(created_at as date), count(*) from raw.{table} where created_at is not null group by 1"
-        ).fetchall()
-    )

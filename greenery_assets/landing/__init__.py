@@ -12,7 +12,7 @@ from greenery_assets.landing.errors import (
     WarehouseBusyError,
     WarehouseError,
 )
-from greenery_assets.landing.ledger import files_in_and_gone
+from greenery_assets.landing.ledger import files_in_and_gone, newest_moment, rows_by_day
 from greenery_assets.landing.load import LoadedTable, load
 from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
@@ -30,5 +30,7 @@ __all__ = [
     "WarehouseError",
     "files_in_and_gone",
     "load",
+    "newest_moment",
     "read_contract",
+    "rows_by_day",
 ]

@@ -2,7 +2,7 @@
 
 Here: schema landing of the warehouse. Its tables: `files` has one row for each version of a file (a file that went
 away has a last version that says so), `days` one for each version and day of created_at in it. The tables that dbt's
-models write there (dbt_project/macros/touched.sql) are only made and cleared here. Not here: reading files.
+models write there (dbt_project/macros/keeping.sql) are only made and cleared here. Not here: reading files.
 """
 
 import json
@@ -176,6 +176,30 @@ class Ledger:
             f"(select * from {self.schema}.files qualify row_number() over "
             "(partition by source_table, path order by load_id desc) = 1)"
         )
+
+
+_CURRENT_FILES = (
+    "(select * from landing.files where source_table = ? "
+    "qualify row_number() over (partition by path order by load_id desc) = 1) as current"
+)
+
+
+def newest_moment(connection: duckdb.DuckDBPyConnection, table: str) -> datetime | None:
+    """The latest created_at (naive UTC) of a table's rows, as it was noted when they were loaded."""
+    row = connection.execute(f"select max(newest) from {_CURRENT_FILES} where not is_removed", [table]).fetchone()
+    return row[0] if row else None
+
+
+def rows_by_day(connection: duckdb.DuckDBPyConnection, table: str) -> dict[date, int]:
+    """A table's rows by day of created_at, as they were counted when they were loaded."""
+    return dict(
+        connection.execute(
+            "select day, cast(sum(days.row_count) as bigint) from landing.days as days "
+            f"join {_CURRENT_FILES} using (source_table, path, load_id) "
+            "where not is_removed and day is not null group by day",
+            [table],
+        ).fetchall()
+    )
 
 
 def files_in_and_gone(connection: duckdb.DuckDBPyConnection, table: str, source_dir: Path) -> tuple[int, list[str]]:

@@ -77,10 +77,11 @@ def _land(
 ) -> LoadedTable:
     known = warehouse.ledger.files(contract.name)
     text = contract_text(contract)
-    kept = [file for file in known if file.path in paths and file.contract == text and _is_as_it_was(file)]
+    there = set(paths)
+    kept = [file for file in known if file.path in there and file.contract == text and _is_as_it_was(file)]
     unchanged = {file.path for file in kept}
     replaced = [file for file in known if file.path not in unchanged]
-    removed = [file for file in replaced if file.path not in paths]
+    removed = [file for file in replaced if file.path not in there]
     read: list[LoadedFile] = []
     if len(unchanged) < len(paths) or removed or not warehouse.has(contract.name):
         shapes = read_shapes([path for path in paths if path not in unchanged], contract)

@@ -4,7 +4,7 @@ with order_items as (
         product_id,
         quantity
     from {{ ref('stg_order_items') }}
-    where {{ in_question('order_id', ['orders', 'order_items']) }}
+    where {{ in_question('order_id', ['orders', 'order_items'], parents=['products']) }}
 ),
 
 items as (
@@ -22,7 +22,7 @@ orders as (
         order_id,
         order_cost
     from {{ ref('stg_orders') }}
-    where {{ in_question('order_id', ['orders', 'order_items']) }}
+    where {{ in_question('order_id', ['orders', 'order_items'], parents=['products']) }}
 )
 
 select
