@@ -124,7 +124,7 @@ def test_models_left_behind_by_a_rebuild_are_built_anew_too(built: tuple[Home, O
         reason = full_refresh_reason(connection, MANIFEST)
     assert (
         reason
-        == "what int_daily_products, int_daily_traffic, int_page_views and others read was built anew without them"
+        == "what fact_page_views, int_daily_products, int_daily_traffic and others read was built anew without them"
     )
 
 
