@@ -26,9 +26,9 @@
 
 {# Weeks in which sessions began, as many to a chunk as are worth it, with the end of their last event; one chunk where there is no time. #}
 {% macro chunks() -%}
-    {% set week = dbt.date_trunc('week', 'started_at') %}
+    {% set week = week_of('started_at') %}
     {% set query %}
-        select cast({{ week }} as date), cast(max(ended_at) as {{ dbt.type_string() }}), count(*)
+        select {{ week }}, cast(max(ended_at) as {{ dbt.type_string() }}), count(*)
         from {{ ref('int_sessions') }}
         group by {{ week }}
         order by {{ week }}
@@ -46,6 +46,10 @@
     {{ return(chunks) }}
 {%- endmacro %}
 
+{% macro week_of(moment) -%}
+    cast({{ dbt.date_trunc('week', moment) }} as date)
+{%- endmacro %}
+
 {# dbt's own, or once for each chunk. #}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
     {%- set chunks = chunks() if '/* chunk ' in compiled_code and not temporary else [] -%}
@@ -59,10 +63,13 @@
         create or replace temporary table shared_by_chunks as {{ shared[0] }};
         {%- set compiled_code = modules.re.sub('/\\* once \\*/.*?/\\* only \\*/', 'select * from shared_by_chunks', compiled_code) %}
     {%- endif -%}
+    {#- Few sessions go on in another chunk than they began in: they are told apart, the others by their time. -#}
+    create or replace temporary table sessions_across_chunks as
+    select session_id, started_at, ended_at from {{ ref('int_sessions') }}
+    where {{ week_of('started_at') }} <> {{ week_of('ended_at') }};
     {%- for chunk in chunks -%}
-        {#- Few sessions go on in another chunk than they began in: they are told apart, the others by their time. -#}
         {%- set begun_earlier -%}
-            select session_id from {{ ref('int_sessions') }}
+            select session_id from sessions_across_chunks
             where started_at < cast('{{ chunk.start }}' as timestamp) and ended_at >= cast('{{ chunk.start }}' as timestamp)
         {%- endset -%}
         {%- set begun -%}
@@ -75,7 +82,7 @@
             {%- if not loop.last %}
                 {%- set next = chunks[loop.index].start %}
                 and (\2 < cast('{{ next }}' as timestamp) or \1 in (
-                    select session_id from {{ ref('int_sessions') }}
+                    select session_id from sessions_across_chunks
                     where started_at >= cast('{{ chunk.start }}' as timestamp) and started_at < cast('{{ next }}' as timestamp)
                     and ended_at >= cast('{{ next }}' as timestamp)
                 ))

@@ -50,3 +50,12 @@
 {% macro duckdb__last_url_part(url) -%}
     string_split({{ url }}, '/')[-1]
 {%- endmacro %}
+
+{# The greatest of some ids, as an aggregate or before a window: of those that can only be one, that one. #}
+{% macro highest_id(column) -%}
+    {{ return(adapter.dispatch('highest_id', 'greenery')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__highest_id(column) -%}
+    max({{ column }})
+{%- endmacro %}

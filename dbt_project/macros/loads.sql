@@ -4,9 +4,22 @@
     {{ return(api.Relation.create(database=target.database, schema='landing', identifier=name)) }}
 {%- endmacro %}
 
-{# The one row of a query. #}
+{#
+    The one row of a query. Each is asked once for a model or test, which remembers the answer, as macros that it calls
+    ask the same: on little data, asking is most of what a day costs.
+#}
 {% macro row_of(query) -%}
-    {{ return(run_query(query).rows[0]) }}
+    {% set rows = remembered('rows') %}
+    {% if query not in rows %}
+        {% do rows.update({query: run_query(query).rows[0]}) %}
+    {% endif %}
+    {{ return(rows[query]) }}
+{%- endmacro %}
+
+{# A dictionary that lasts while dbt compiles and writes one model or test in one run. #}
+{% macro remembered(name) -%}
+    {% set memory = graph.get('nodes', {}).get(model.unique_id, model).setdefault('greenery', {}) %}
+    {{ return(memory.setdefault(invocation_id, {}).setdefault(name, {})) }}
 {%- endmacro %}
 
 {# What a model is made of: where it changes, the model is built anew. The same text as greenery_assets/refresh.py. #}
@@ -48,6 +61,14 @@
     be rebuilt, as it is new or something before it was rebuilt and left it behind.
 #}
 {% macro loads_to_see() -%}
+    {% set seen = remembered('loads') %}
+    {% if not seen %}
+        {% do seen.update(loads_not_seen()) %}
+    {% endif %}
+    {{ return(seen) }}
+{%- endmacro %}
+
+{% macro loads_not_seen() -%}
     {# In a unit test there is nothing to look up. #}
     {% if not execute or model.resource_type not in ('model', 'snapshot') %}
         {{ return({'all': true}) }}
@@ -58,22 +79,7 @@
     {% elif not is_there %}
         {{ return({'all': true, 'upto': loads_reached()}) }}
     {% endif %}
-    {% set query %}
-        select
-            model, load_id, cast(run_at as {{ dbt.type_string() }}) as run_at,
-            cast(full_at as {{ dbt.type_string() }}) as full_at, definition
-        from (
-            select *, row_number() over (partition by model order by run_at desc) as nth
-            from {{ landing('processed') }}
-        ) as latest
-        where nth = 1
-    {% endset %}
-    {% set state = {} %}
-    {% for row in run_query(query).rows %}
-        {% do state.update({row[0]: {
-            'load_id': row[1] | int, 'run_at': row[2] | string, 'full_at': row[3] | string, 'definition': row[4]
-        }}) %}
-    {% endfor %}
+    {% set state = processed() %}
     {% if model.name not in state %}
         {{ return({'all': true, 'upto': loads_reached()}) }}
     {% endif %}
@@ -88,16 +94,36 @@
     }) }}
 {%- endmacro %}
 
+{# What each model has noted last: how far it got, when, when it was built anew, and of what. #}
+{% macro processed() -%}
+    {% set state = remembered('processed') %}
+    {% if not state %}
+        {% set query %}
+            select
+                model, load_id, cast(run_at as {{ dbt.type_string() }}) as run_at,
+                cast(full_at as {{ dbt.type_string() }}) as full_at, definition
+            from (
+                select *, row_number() over (partition by model order by run_at desc) as nth
+                from {{ landing('processed') }}
+            ) as latest
+            where nth = 1
+        {% endset %}
+        {% for row in run_query(query).rows %}
+            {% do state.update({row[0]: {
+                'load_id': row[1] | int, 'run_at': row[2] | string, 'full_at': row[3] | string, 'definition': row[4]
+            }}) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(state) }}
+{%- endmacro %}
+
 {# The last load that is in everything a node, this one unless another is named, reads. #}
 {% macro loads_reached(node=none) -%}
     {% set parents = kept_parents(node or model) %}
     {% if parents %}
-        {% set query %}
-            select min(load_id) from (
-                select max(load_id) as load_id from {{ landing('processed') }}
-                where model in ('{{ parents | join("', '") }}') group by model
-            ) as parents
-        {% endset %}
+        {% set reached = [] %}
+        {% for name in parents if name in processed() %} {% do reached.append(processed()[name].load_id) %} {% endfor %}
+        {{ return(reached | min if reached else 0) }}
     {% else %}
         {# A load that only found files gone leaves no file, once all have seen it. #}
         {% set query -%}
@@ -105,8 +131,8 @@
                 select load_id from {{ landing('files') }} union all select load_id from {{ landing('processed') }}
             ) as loads
         {%- endset %}
+        {{ return(row_of(query)[0] | int) }}
     {% endif %}
-    {{ return(row_of(query)[0] | int) }}
 {%- endmacro %}
 
 {% macro in_loads(loads, of=none) -%}
@@ -149,8 +175,12 @@
                 select {{ names }} from {{ this }}
                 where {{ in_days_of(table, files, moment and (columns.items() | selectattr(1, 'equalto', moment) | first)[0]) }}
             {%- endset -%}
-            {%- do parts.append('select *, true as is_current from (' ~ now ~ ' except all ' ~ held ~ ') as came') -%}
-            {%- do parts.append('select *, false as is_current from (' ~ held ~ ' except all ' ~ now ~ ') as gone') -%}
+            {#- Twice `except all` would cost five times as much; that a key has one row is checked before. -#}
+            {%- do parts.append(
+                'select ' ~ names ~ ', sum(sign) > 0 as is_current from ('
+                ~ 'select *, 1 as sign from (' ~ now ~ ') as present union all select *, -1 as sign from (' ~ held ~ ') as held'
+                ~ ') as both_sides group by ' ~ names ~ ' having sum(sign) <> 0'
+            ) -%}
         {%- endif -%}
         {#- Of no row, and so of no cost: it tells Dagster, which reads this SQL, where each column comes from. -#}
         {%- do parts.insert(

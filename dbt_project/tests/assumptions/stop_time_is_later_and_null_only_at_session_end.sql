@@ -1,3 +1,4 @@
+-- Sessions are judged by a few of their moments first, as joining every event to the end of its session costs far more.
 with sessions as (
     select
         user_id,
@@ -6,6 +7,10 @@ with sessions as (
     from {{ ref('int_page_views') }}
     where {{ touched_lately('int_page_views', 'sessions', by='session_id', since='start_time') }}
     group by user_id, session_id
+    having
+        min(case when stop_time is null then start_time end) < max(start_time)
+        or max(case when stop_time is not null then start_time end) = max(start_time)
+        or max(case when stop_time <= start_time then 1 else 0 end) = 1
 )
 
 select page_views.*

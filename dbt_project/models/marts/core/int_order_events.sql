@@ -15,3 +15,4 @@ where
     order_id is not null
     and {{ is_touched('sessions', by='session_id', since='created_at') }}
 group by order_id, user_id, session_id
+{% if loads_to_see().all %} order by first_event_at {% endif %}

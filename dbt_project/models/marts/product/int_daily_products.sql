@@ -5,32 +5,36 @@
     meta={'touched': [{'kind': 'product_days', 'by': 'day'}]},
 ) }}
 {% set began = is_touched('product_days', by='cast(started_at as date)', since='started_at') %}
+{% set bought %}
+    select
+        order_events.session_id,
+        items.product_id,
+        order_events.first_event_at
+    from {{ ref('int_order_events') }} as order_events
+    inner join {{ ref('dim_order_items') }} as items
+        on order_events.order_id = items.order_id
+    where order_events.number_of_checkouts > 0
+{% endset %}
 {% if loads_to_see().all %}
-    {% set touched = in_chunk('session_id', 'created_at') %}
+    {% set bought = once(bought) %}
+    {% set touched, touched_orders = in_chunk('session_id', 'created_at'), in_chunk('session_id', 'first_event_at') %}
 {% else %}
-    {% set touched %}
-        session_id in (select session_id from {{ ref('int_sessions') }} where {{ began }})
-        {{- not_before('created_at', row_of('select min(started_at) from ' ~ ref('int_sessions') ~ ' where ' ~ began)[0]) }}
-    {% endset %}
+    {% set sessions = 'session_id in (select session_id from ' ~ ref('int_sessions') ~ ' where ' ~ began ~ ')' %}
+    {% set since = row_of('select min(started_at) from ' ~ ref('int_sessions') ~ ' where ' ~ began)[0] %}
+    {% set touched = sessions ~ not_before('created_at', since) %}
+    {% set touched_orders = sessions ~ not_before('first_event_at', since) %}
 {% endif %}
 -- One pass that conversion and funnel by product both read. What was bought is in the items of the session's order.
-with checkouts as (
-    select
-        session_id,
-        order_id
-    from {{ ref('dim_events') }}
-    where
-        event_type = 'checkout'
-        and {{ touched }}
+-- 1 stands for viewed, 2 for added and 4 for bought: one number to combine costs less than three.
+with bought as (
+    {{ bought }}
 ),
 
 touches as (
     select
         session_id,
         product_id,
-        case when event_type = 'page_view' then 1 else 0 end as viewed,
-        case when event_type = 'add_to_cart' then 1 else 0 end as added,
-        0 as bought
+        case when event_type = 'page_view' then 1 else 2 end as kinds
     from {{ ref('dim_events') }}
     where
         event_type in ('page_view', 'add_to_cart')
@@ -38,23 +42,18 @@ touches as (
         and {{ touched }}
     union all
     select
-        checkouts.session_id,
-        items.product_id,
-        0 as viewed,
-        0 as added,
-        1 as bought
-    from checkouts
-    inner join {{ ref('dim_order_items') }} as items
-        on checkouts.order_id = items.order_id
+        session_id,
+        product_id,
+        4 as kinds
+    from bought
+    where {{ touched_orders }}
 ),
 
 session_products as (
     select
         session_id,
         product_id,
-        max(viewed) as viewed,
-        max(added) as added,
-        max(bought) as bought
+        bit_or(kinds) as kinds
     from touches
     group by session_id, product_id
 )
@@ -63,9 +62,9 @@ select
     cast(sessions.started_at as date) as day,
     session_products.product_id,
     cast(count(*) as integer) as sessions_touched,
-    cast(sum(session_products.viewed) as integer) as sessions_viewed,
-    cast(sum(greatest(session_products.added, session_products.bought)) as integer) as sessions_added,
-    cast(sum(session_products.bought) as integer) as sessions_bought
+    cast(count(case when session_products.kinds in (1, 3, 5, 7) then 1 end) as integer) as sessions_viewed,
+    cast(count(case when session_products.kinds >= 2 then 1 end) as integer) as sessions_added,
+    cast(count(case when session_products.kinds >= 4 then 1 end) as integer) as sessions_bought
 from session_products
 inner join {{ ref('int_sessions') }} as sessions
     on session_products.session_id = sessions.session_id

@@ -7,22 +7,36 @@
 {% set touched = is_touched(
     'sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')
 ) %}
--- Whatever the source holds, an event stays one row: the only join below is to a key made unique
--- by row_number. Partitions are by user and session, as two users may share a session id.
+-- Whatever the source holds, an event stays one row: the checkouts of a session that are joined below share no moment.
+-- Partitions are by user and session, as two users may share a session id; what has no user or no session is nobody's.
 with checkouts as (
     select
         user_id,
         session_id,
         order_id,
-        row_number() over (
-            partition by user_id, session_id
-            order by created_at desc, order_id desc
-        ) as nth_from_last
+        created_at,
+        row_number() over (partition by user_id, session_id order by created_at, order_id) as nth_checkout,
+        lag(created_at) over (partition by user_id, session_id order by created_at, order_id) as previous_at,
+        count(*) over (partition by user_id, session_id) as number_of_checkouts
     from {{ ref('dim_events') }}
     where
         event_type = 'checkout'
         and order_id is not null
         and {{ touched }}
+),
+
+-- An event leads to the next checkout, or else belongs to the last one; nearly all sessions have one at the most.
+one_of_several as (
+    select
+        user_id,
+        session_id,
+        order_id,
+        created_at,
+        nth_checkout = 1 as is_first,
+        previous_at,
+        nth_checkout = number_of_checkouts as is_last
+    from checkouts
+    where number_of_checkouts > 1
 ),
 
 events as (
@@ -35,11 +49,9 @@ events as (
         product_id,
         created_at as start_time,
         {{ next_later('created_at', partition_by=['user_id', 'session_id']) }} as stop_time,
-        count(case when event_type = 'checkout' and order_id is not null then 1 end) over (
-            partition by user_id, session_id
-            order by created_at
-            range between current row and unbounded following
-        ) as checkouts_to_come
+        {{ highest_id(
+            "case when event_type = 'checkout' and user_id is not null and session_id is not null then order_id end"
+        ) }} over (partition by user_id, session_id) as only_order_id
     from {{ ref('dim_events') }}
     where {{ touched }}
 )
@@ -48,15 +60,15 @@ select
     events.event_id,
     events.session_id,
     events.user_id,
-    -- With k checkouts to come the next one is the k-th from the end; with none, the last before is the first.
-    coalesce(events.order_id, checkouts.order_id) as order_id,
+    coalesce(events.order_id, one_of_several.order_id, events.only_order_id) as order_id,
     events.event_type,
     events.product_id,
     events.start_time,
     events.stop_time
 from events
-left join checkouts
+left join one_of_several
     on
-        events.user_id = checkouts.user_id
-        and events.session_id = checkouts.session_id
-        and checkouts.nth_from_last = case when events.checkouts_to_come > 0 then events.checkouts_to_come else 1 end
+        events.user_id = one_of_several.user_id
+        and events.session_id = one_of_several.session_id
+        and (one_of_several.is_first or events.start_time > one_of_several.previous_at)
+        and (one_of_several.is_last or events.start_time <= one_of_several.created_at)

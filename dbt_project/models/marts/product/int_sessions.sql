@@ -15,3 +15,4 @@ select
 from {{ ref('dim_events') }}
 where {{ is_touched('sessions', by='session_id', since='created_at') }}
 group by session_id
+{% if loads_to_see().all %} order by started_at {% endif %}
