@@ -17,9 +17,9 @@
     where rows may be missing since that others name: what is not there any more puts nothing in question.
 #}
 {% macro checked_last() -%}
-    {%- set rows = run_query(
+    {%- set rows = rows_of(
         'select load_id, cast(run_at as ' ~ dbt.type_string() ~ ') from ' ~ landing('checked') ~ " where check_name = '" ~ model.name ~ "'"
-    ).rows if load_relation(this) else [] -%}
+    ) if load_relation(this) else [] -%}
     {%- if not rows or rows_are_missing(rows[0][0] | int) -%}
         {{ return(none) }}
     {%- endif -%}
@@ -205,7 +205,7 @@
     {%- if not column -%}
         {{ return(none if row_of('select count(*) from ' ~ this)[0] | int > 0 else []) }}
     {%- endif -%}
-    {%- set found = run_query('select distinct cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ') from ' ~ this ~ ' limit 1001').rows -%}
+    {%- set found = rows_of('select distinct cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ') from ' ~ this ~ ' limit 1001') -%}
     {%- set values = [] -%}
     {%- for row in found -%}
         {%- if row[0] is none -%} {{ return(none) }} {%- endif -%}

@@ -5,15 +5,19 @@
 {%- endmacro %}
 
 {#
-    The one row of a query. Each is asked once for a model or test, which remembers the answer, as macros that it calls
+    The rows of a query. Each is asked once for a model or test, which remembers the answer, as macros that it calls
     ask the same: on little data, asking is most of what a day costs.
 #}
-{% macro row_of(query) -%}
-    {% set rows = remembered('rows') %}
-    {% if query not in rows %}
-        {% do rows.update({query: run_query(query).rows[0]}) %}
+{% macro rows_of(query) -%}
+    {% set answers = remembered('answers') %}
+    {% if query not in answers %}
+        {% do answers.update({query: run_query(query).rows}) %}
     {% endif %}
-    {{ return(rows[query]) }}
+    {{ return(answers[query]) }}
+{%- endmacro %}
+
+{% macro row_of(query) -%}
+    {{ return(rows_of(query)[0]) }}
 {%- endmacro %}
 
 {# A dictionary that lasts while dbt compiles and writes one model or test in one run. #}
@@ -96,24 +100,22 @@
 
 {# What each model has noted last: how far it got, when, when it was built anew, and of what. #}
 {% macro processed() -%}
-    {% set state = remembered('processed') %}
-    {% if not state %}
-        {% set query %}
-            select
-                model, load_id, cast(run_at as {{ dbt.type_string() }}) as run_at,
-                cast(full_at as {{ dbt.type_string() }}) as full_at, definition
-            from (
-                select *, row_number() over (partition by model order by run_at desc) as nth
-                from {{ landing('processed') }}
-            ) as latest
-            where nth = 1
-        {% endset %}
-        {% for row in run_query(query).rows %}
-            {% do state.update({row[0]: {
-                'load_id': row[1] | int, 'run_at': row[2] | string, 'full_at': row[3] | string, 'definition': row[4]
-            }}) %}
-        {% endfor %}
-    {% endif %}
+    {% set query %}
+        select
+            model, load_id, cast(run_at as {{ dbt.type_string() }}) as run_at,
+            cast(full_at as {{ dbt.type_string() }}) as full_at, definition
+        from (
+            select *, row_number() over (partition by model order by run_at desc) as nth
+            from {{ landing('processed') }}
+        ) as latest
+        where nth = 1
+    {% endset %}
+    {% set state = {} %}
+    {% for row in rows_of(query) %}
+        {% do state.update({row[0]: {
+            'load_id': row[1] | int, 'run_at': row[2] | string, 'full_at': row[3] | string, 'definition': row[4]
+        }}) %}
+    {% endfor %}
     {{ return(state) }}
 {%- endmacro %}
 
@@ -121,8 +123,8 @@
 {% macro loads_reached(node=none) -%}
     {% set parents = kept_parents(node or model) %}
     {% if parents %}
-        {% set reached = [] %}
-        {% for name in parents if name in processed() %} {% do reached.append(processed()[name].load_id) %} {% endfor %}
+        {% set state, reached = processed(), [] %}
+        {% for name in parents if name in state %} {% do reached.append(state[name].load_id) %} {% endfor %}
         {{ return(reached | min if reached else 0) }}
     {% else %}
         {# A load that only found files gone leaves no file, once all have seen it. #}
@@ -214,7 +216,7 @@
         order by versions.path
     {% endset %}
     {% set files = {'fresh': [], 'replaced': []} %}
-    {% for row in run_query(query).rows %}
+    {% for row in rows_of(query) %}
         {% do files[row[1]].append("'" ~ row[0].replace("'", "''") ~ "'") %}
     {% endfor %}
     {{ return(files) }}
