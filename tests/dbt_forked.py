@@ -1,0 +1,126 @@
+"""dbt as the daily job starts it, forked from a process that has imported dbt and parsed the project already.
+
+A job that a test runs in its own process so spares what takes dbt longest. `python -m greenery_assets run` and what the
+daemon starts have dbt as users have it. A script as well: the process that forks.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+LONGEST_REQUEST = 1 << 20
+# What the parsed project depends on, beside its files.
+PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT")
+Request = Mapping[str, Any]
+
+
+class ForkedDbt:
+    """A dbt that runs, with what Dagster asks of a process."""
+
+    def __init__(self, forker: socket.socket, arguments: Sequence[str], stdout: IO[bytes]) -> None:
+        self.args, self.stdout = ["dbt", *arguments], stdout
+        self.returncode: int | None = None
+        self._forker = forker
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        if self.returncode is None:
+            self.returncode = int(self._forker.recv(8))
+        return self.returncode
+
+
+class DbtForker:
+    """In place of `DbtProcesses`: the process that forks is started when it is needed first."""
+
+    def __init__(self) -> None:
+        self._forker: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, arguments: Sequence[str], project: Path, environment: Mapping[str, str]) -> ForkedDbt:
+        """As `DbtProcesses.run`; one at a time."""
+        if self._forker is None:
+            self._forker, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with end:
+                command = [sys.executable, "-m", __name__, str(end.fileno())]
+                self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[end.fileno()])
+        reading, writing = os.pipe()
+        request = {"arguments": list(arguments), "project": str(project), "environment": {**os.environ, **environment}}
+        socket.send_fds(self._forker, [json.dumps(request).encode()], [writing])
+        os.close(writing)
+        return ForkedDbt(self._forker, arguments, os.fdopen(reading, "rb"))
+
+    def close(self) -> None:
+        """End the process that forks."""
+        if self._forker and self._process:
+            self._forker.close()
+            self._process.wait()
+
+
+def _main(connection: socket.socket) -> None:
+    with TemporaryDirectory() as folder:
+        parsed: dict[tuple[str | None, ...], Any] = {}
+        while True:
+            said, outputs, *_ = socket.recv_fds(connection, LONGEST_REQUEST, 1)
+            if not said:
+                return
+            request = json.loads(said)
+            given = tuple(request["environment"].get(name) for name in PARSED_WITH)
+            if given not in parsed:
+                parsed[given] = _parse(request, Path(folder))
+            child = os.fork()
+            if not child:
+                _run(request, parsed[given], Path(folder), outputs[0])
+            os.close(outputs[0])
+            _, status = os.waitpid(child, 0)
+            connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _parse(request: Request, target: Path) -> Any:
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415  seconds, and only needed here
+
+    _as_asked(request)
+    done = dbtRunner().invoke(["parse", "--quiet", "--target-path", str(target), "--log-path", str(target)])
+    assert done.success, done.exception
+    return done.result
+
+
+def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
+    """Be dbt, and end."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
+
+    code = 2
+    try:
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        _as_asked(request)
+        shutil.copy(parsed / "manifest.json", request["environment"]["DBT_TARGET_PATH"])
+        done = dbtRunner(manifest=manifest).invoke(request["arguments"])
+        # What is still in DuckDB's log goes into the file.
+        DuckDBConnectionManager.close_all_connections()
+        code = 2 if done.exception else int(not done.success)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _as_asked(request: Request) -> None:
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["project"])
+
+
+if __name__ == "__main__":
+    _main(socket.socket(fileno=int(sys.argv[1])))
