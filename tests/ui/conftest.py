@@ -93,17 +93,6 @@ def site(built_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
             _stop_group(process)
 
 
-@pytest.fixture(scope="module")
-def built_before_the_browser(
-    built: tuple[Home, Outcome],  # noqa: ARG001  only built
-    stopped: Home,  # noqa: ARG001  only built
-    request: pytest.FixtureRequest,
-) -> None:
-    """While the browser is open no job can run in this process: what is shared is built before."""
-    if REAL_EXPORT.exists():
-        request.getfixturevalue("real_built")
-
-
 @pytest.fixture(scope="session")
 def homes(shared_dir: Path, sample_dir: Path, built: tuple[Home, Outcome], stopped: Home) -> Callable[[str], Path]:
     """The page that each kind of day leaves, built when it is first asked for."""
@@ -116,6 +105,15 @@ def homes(shared_dir: Path, sample_dir: Path, built: tuple[Home, Outcome], stopp
         return folder / "report" / PAGE
 
     return report_of
+
+
+@pytest.fixture(scope="module")
+def built_before_the_browser(homes: Callable[[str], Path], request: pytest.FixtureRequest) -> None:
+    """While the browser is open no job can run in this process: what is looked at is built before."""
+    for kind in DAYS:
+        homes(kind)
+    if REAL_EXPORT.exists():
+        request.getfixturevalue("real_built")
 
 
 # For one module only: while Playwright is open an event loop runs, and nothing else can start its own.
