@@ -12,6 +12,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from multiprocessing import util
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -113,6 +114,8 @@ def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
+        # Locks that dbt made are given back, which is not done otherwise by a process that ends like this.
+        util._run_finalizers()  # type: ignore[attr-defined]
         os._exit(code)
 
 
