@@ -10,6 +10,8 @@ from typing import Protocol
 import pytest
 from filelock import FileLock
 from sqlalchemy import Engine, event
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 # The definitions read settings when they are imported: tests must never touch the developer's own warehouse.
 for variable in [name for name in os.environ if name.startswith("GREENERY_") and name != "GREENERY_UPDATE_IMAGES"]:
@@ -26,6 +28,35 @@ Settings.model_config["env_file"] = None
 
 dbt_forker = DbtForker()
 REAL_EXPORT = ROOT.parent / "shared" / "data" / "greenery"
+
+
+# Files whose tests share what is costly within a process: a server, a browser, a warehouse that they change.
+TOGETHER = {
+    "tests/alerts/test_crashes.py": "crashes",
+    "tests/alerts/test_privacy.py": "privacy",
+    "tests/test_checks_of_new.py": "new",
+    "tests/test_conservation.py": "conservation",
+    "tests/ui/test_alert_preview.py": "ui",
+    "tests/ui/test_dbt_docs.py": "ui",
+    "tests/ui/test_lineage.py": "ui",
+    "tests/ui/test_report_figures.py": "pages",
+    "tests/ui/test_report_page.py": "pages",
+}
+
+
+class Together(LoadGroupScheduling):
+    """Gives files that belong together to one process, and each other test to whichever is free.
+
+    The marks that are for this have no effect with pytest 9.2 (pytest-xdist issue 1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Have xdist use it."""
+    return Together(config, log)
 
 
 def yesterday() -> "datetime":

@@ -20,7 +20,7 @@ from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sam
 from greenery_assets.alerts.preview import PreviewPost, render_preview
 from tests.ui.test_lineage import IMAGES, MAX_IMAGE_BYTES, shrink
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = pytest.mark.slow
 
 FOUND_AT = datetime(2026, 11, 21, 6, 2, tzinfo=UTC)
 READER = Reader(ZoneInfo("UTC"), "http://localhost:3000")

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.job import Home, Outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = pytest.mark.slow
 
 
 def test_the_documentation_opens_from_disk(browser: Browser, built: tuple[Home, Outcome], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from greenery_assets.settings import PROJECT_ROOT
 from .conftest import PAGE_TIMEOUT_MS, Site
 
 # One web server and one browser serve all of them.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = pytest.mark.slow
 expect.set_options(timeout=PAGE_TIMEOUT_MS)
 
 IMAGES = PROJECT_ROOT / "docs" / "images"

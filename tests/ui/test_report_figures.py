@@ -13,7 +13,6 @@ from tests.ui.report_days import PAGE, opened, tables_of
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("pages"),
     pytest.mark.usefixtures("built_before_the_browser"),
 ]
 

@@ -17,7 +17,6 @@ from tests.ui.test_lineage import IMAGES, MAX_IMAGE_BYTES, shrink
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("pages"),
     pytest.mark.usefixtures("built_before_the_browser"),
 ]
 
