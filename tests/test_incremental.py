@@ -9,21 +9,20 @@ import pytest
 
 from bench.equality import compare_over_loads
 from bench.history import History, Shop
-from bench.warehouse import Bench, differences
+from bench.warehouse import differences
 from greenery_assets.refresh import full_refresh_reason
 from greenery_assets.sample import SampleSpec, generate
 from tests.conftest import RunJob, yesterday
 from tests.dbt_here import BenchHere
 from tests.job import Home, Outcome
 
-pytestmark = pytest.mark.slow
-# dbt in this process leaves a log file open.
-in_this_process = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
-)
+pytestmark = [
+    pytest.mark.slow,
+    # dbt in this process leaves a log file open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
 
 
-@in_this_process
 def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
     compared = list(compare_over_loads(tmp_path, loads=6, every=3, seed=7, events_a_day=250, bench=BenchHere))
     assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
@@ -32,7 +31,6 @@ def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
     assert "built" in happened, "no build stopped half way in this sequence"
 
 
-@in_this_process
 def test_a_change_of_rows_without_a_moment_keeps_each_once_and_the_models_as_they_were_made(tmp_path: Path) -> None:
     history = History(Shop.of_events(60), tmp_path / "source")
     history.write_past(2)
@@ -70,7 +68,7 @@ def reason_of_last_run() -> Refresh:
 
 
 def assert_equal_to_a_full_rebuild(home: Home, source: Path, folder: Path) -> None:
-    full = Bench(folder / home.warehouse.name, source)
+    full = BenchHere(folder / home.warehouse.name, source)
     full.load()
     full.build("build", "--exclude-resource-type", "test")
     assert differences(home.warehouse, full.warehouse) == {}
@@ -130,7 +128,9 @@ def test_models_left_behind_by_a_rebuild_are_built_anew_too(built: tuple[Home, O
 
 def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
     generate(SampleSpec(until=yesterday().date(), days=70), tmp_path / "source")
-    whole, chunked = (Bench(tmp_path / name / "greenery.duckdb", tmp_path / "source") for name in ("whole", "chunked"))
+    whole, chunked = (
+        BenchHere(tmp_path / name / "greenery.duckdb", tmp_path / "source") for name in ("whole", "chunked")
+    )
     for bench, variables in ((whole, []), (chunked, ["--vars", "sessions_worth_a_chunk: 1"])):
         bench.load()
         assert bench.build("build", *variables).failed == ()
@@ -140,14 +140,15 @@ def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
 
 
 def test_a_full_refresh_is_asked_for_on_the_command_line(
-    built: tuple[Home, Outcome], sample_dir: Path, reason_of_last_run: Refresh, tmp_path: Path
+    built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
 ) -> None:
     home = built[0].copy(tmp_path)
     done = home.command(sample_dir, "run", "--full-refresh")
     assert "Full refresh: it was asked for." in done.stdout
     assert reason_of_last_run(home) == "it was asked for"
-    # Nothing changed since: nothing to do, and no reason to say anything.
-    assert "Full refresh" not in home.command(sample_dir, "run").stdout
+    # Nothing changed since: there is no reason for another.
+    run_job(home, sample_dir)
+    assert reason_of_last_run(home) is None
 
 
 def test_a_file_that_goes_is_a_warning_until_the_next_load(run_job: RunJob, tmp_path: Path) -> None:
