@@ -1,6 +1,7 @@
 """Models kept up to date by load: equal to a full rebuild whatever came, and rebuilt when they have to be."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -94,6 +95,27 @@ def test_a_day_that_a_failed_check_held_back_is_caught_up_with(
     assert home.fingerprints() != before
     assert reason_of_last_run(home) is None
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
+
+
+def column_lineage(home: Home) -> dict[str, object]:
+    """Of each asset that says where its columns come from, as it was built last."""
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        events = {key: instance.get_latest_materialization_event(key) for key in instance.get_asset_keys()}
+    built = {key: event.asset_materialization for key, event in events.items() if event}
+    told = {key: one.metadata.get("dagster/column_lineage") for key, one in built.items() if one}
+    return {key.to_user_string(): lineage.value for key, lineage in told.items() if lineage}
+
+
+def test_what_is_built_of_a_new_day_tells_where_its_columns_come_from(run_job: RunJob, tmp_path: Path) -> None:
+    source, home = tmp_path / "source", Home.new(tmp_path)
+    lineage = []
+    for until in (yesterday().date() - timedelta(days=1), yesterday().date()):
+        generate(SampleSpec(until=until, days=12), source)
+        assert run_job(home, source).failing_errors == {}
+        lineage.append(column_lineage(home))
+    assert len(lineage[0]) == 34
+    assert lineage[0] == lineage[1]
+    assert home.query("select count(distinct model) from landing.processed where load_id > 1") > [(15,)]
 
 
 def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
