@@ -56,6 +56,7 @@ class Together(LoadGroupScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
     """Have xdist use it."""
+    assert all((ROOT / path).exists() for path in TOGETHER)
     return Together(config, log)
 
 

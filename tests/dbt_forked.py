@@ -14,11 +14,10 @@ import traceback
 from collections.abc import Mapping, Sequence
 from multiprocessing import util
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST_REQUEST = 1 << 20
 # What the parsed project depends on, beside its files.
 PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT")
 Request = Mapping[str, Any]
@@ -27,15 +26,18 @@ Request = Mapping[str, Any]
 class ForkedDbt:
     """A dbt that runs, with what Dagster asks of a process."""
 
-    def __init__(self, forker: socket.socket, arguments: Sequence[str], stdout: IO[bytes]) -> None:
+    def __init__(self, arguments: Sequence[str], stdout: IO[bytes], code: IO[bytes]) -> None:
         self.args, self.stdout = ["dbt", *arguments], stdout
         self.returncode: int | None = None
-        self._forker = forker
+        self._code = code
 
     def wait(self) -> int:
         """Its exit code, once it has ended."""
         if self.returncode is None:
-            self.returncode = int(self._forker.recv(8))
+            with self._code:
+                said = self._code.read()
+            assert said, "the process that forks dbt has ended; what it said is above"
+            self.returncode = int(said)
         return self.returncode
 
 
@@ -49,15 +51,19 @@ class DbtForker:
     def run(self, arguments: Sequence[str], project: Path, environment: Mapping[str, str]) -> ForkedDbt:
         """As `DbtProcesses.run`; one at a time."""
         if self._forker is None:
-            self._forker, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._forker, end = socket.socketpair()
             with end:
                 command = [sys.executable, "-m", __name__, str(end.fileno())]
                 self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[end.fileno()])
-        reading, writing = os.pipe()
         request = {"arguments": list(arguments), "project": str(project), "environment": {**os.environ, **environment}}
-        socket.send_fds(self._forker, [json.dumps(request).encode()], [writing])
-        os.close(writing)
-        return ForkedDbt(self._forker, arguments, os.fdopen(reading, "rb"))
+        (stdout, said), (code, told) = os.pipe(), os.pipe()
+        with TemporaryFile() as asked:
+            asked.write(json.dumps(request).encode())
+            asked.seek(0)
+            socket.send_fds(self._forker, [b"?"], [asked.fileno(), said, told])
+        os.close(said)
+        os.close(told)
+        return ForkedDbt(arguments, os.fdopen(stdout, "rb"), os.fdopen(code, "rb"))
 
     def close(self) -> None:
         """End the process that forks."""
@@ -68,21 +74,25 @@ class DbtForker:
 
 def _main(connection: socket.socket) -> None:
     with TemporaryDirectory() as folder:
-        parsed: dict[tuple[str | None, ...], Any] = {}
+        parsed: dict[tuple[str | None, ...], tuple[Any, Path]] = {}
         while True:
-            said, outputs, *_ = socket.recv_fds(connection, LONGEST_REQUEST, 1)
-            if not said:
+            asked, files, *_ = socket.recv_fds(connection, 1, 3)
+            if not asked:
                 return
-            request = json.loads(said)
+            request_file, output, told = files
+            with os.fdopen(request_file) as file:
+                request = json.load(file)
             given = tuple(request["environment"].get(name) for name in PARSED_WITH)
             if given not in parsed:
-                parsed[given] = _parse(request, Path(folder))
+                target = Path(folder, str(len(parsed)))
+                parsed[given] = _parse(request, target), target
             child = os.fork()
             if not child:
-                _run(request, parsed[given], Path(folder), outputs[0])
-            os.close(outputs[0])
+                _run(request, *parsed[given], output)
+            os.close(output)
             _, status = os.waitpid(child, 0)
-            connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+            os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(told)
 
 
 def _parse(request: Request, target: Path) -> Any:

@@ -58,10 +58,10 @@
             temporary, relation, compiled_code, language, partitioned_by=partitioned_by, sorted_by=sorted_by
         )) }}
     {%- endif -%}
-    {%- set shared = modules.re.findall('/\\* once \\*/(.*?)/\\* only \\*/', compiled_code) -%}
+    {%- set shared = modules.re.findall('(?s)/\\* once \\*/(.*?)/\\* only \\*/', compiled_code) -%}
     {%- if shared -%}
         create or replace temporary table shared_by_chunks as {{ shared[0] }};
-        {%- set compiled_code = modules.re.sub('/\\* once \\*/.*?/\\* only \\*/', 'select * from shared_by_chunks', compiled_code) %}
+        {%- set compiled_code = modules.re.sub('(?s)/\\* once \\*/.*?/\\* only \\*/', 'select * from shared_by_chunks', compiled_code) %}
     {%- endif -%}
     {#- Few sessions go on in another chunk than they began in: they are told apart, the others by their time. -#}
     create or replace temporary table sessions_across_chunks as
@@ -93,4 +93,6 @@
         {{ modules.re.sub('true /\\* begun ([\\w.]+) \\*/', begun, code)
             | replace('true /* first chunk */', 'true' if loop.first else 'false') }};
     {%- endfor -%}
+    drop table sessions_across_chunks;
+    {% if shared %} drop table shared_by_chunks; {% endif %}
 {%- endmacro %}

@@ -16,6 +16,7 @@
     {{ return(answers[query]) }}
 {%- endmacro %}
 
+{# The first of them, of a query that has one. #}
 {% macro row_of(query) -%}
     {{ return(rows_of(query)[0]) }}
 {%- endmacro %}
@@ -177,7 +178,7 @@
                 select {{ names }} from {{ this }}
                 where {{ in_days_of(table, files, moment and (columns.items() | selectattr(1, 'equalto', moment) | first)[0]) }}
             {%- endset -%}
-            {#- Twice `except all` would cost five times as much; that a key has one row is checked before. -#}
+            {#- Twice `except all` would cost several times as much; that a key has one row is checked before. -#}
             {%- do parts.append(
                 'select ' ~ names ~ ', sum(sign) > 0 as is_current from ('
                 ~ 'select *, 1 as sign from (' ~ now ~ ') as present union all select *, -1 as sign from (' ~ held ~ ') as held'

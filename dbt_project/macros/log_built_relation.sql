@@ -1,8 +1,8 @@
 {#
     Tells Dagster, while dbt still runs, what was just built: its columns and its parents' columns
-    (in the form dagster-dbt reads to draw column lineage), those of what was loaded, which the SQL of a model kept by
-    load names too, its number of rows and a few of them. Asking the warehouse afterwards would keep every event back
-    until dbt has let go of the file.
+    (in the form dagster-dbt reads to draw column lineage), its number of rows and a few of them. Asking
+    the warehouse afterwards would keep every event back until dbt has let go of the file. The SQL of a model kept by
+    load also names tables of schema landing: without their columns there would be no lineage of it.
 #}
 {% macro log_built_relation() %}
     {% if execute and env_var('DAGSTER_DBT_CLI', '') %}
@@ -29,7 +29,7 @@
         select table_name, column_name, data_type from information_schema.columns
         where table_catalog = '{{ target.database }}' and table_schema = 'landing'
     {% endset %}
-    {% for table, column, data_type in rows_of(query) %}
+    {% for table, column, data_type in run_query(query).rows %}
         {% set known = tables.setdefault(landing(table) | string, {'columns': {}}) %}
         {% do known.columns.update({column: {'data_type': data_type}}) %}
     {% endfor %}

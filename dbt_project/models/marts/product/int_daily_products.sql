@@ -1,4 +1,3 @@
--- depends_on: {{ ref('int_order_events') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
