@@ -29,8 +29,8 @@ report: $(READY) ## tell the state of the data from what is there: a page, and a
 docs: $(READY) ## write dbt's documentation of tables and tests as one page
 	@$(BIN)/python -m greenery_assets docs
 
-test: $(READY) ## run the tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## run the tests; ARGS=--whole adds the few that take longest, as CI does
+	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY) ## check format, lint, types and SQL
 	@$(BIN)/ruff format --check .

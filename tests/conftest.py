@@ -44,6 +44,19 @@ TOGETHER = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have pytest know --whole."""
+    parser.addoption("--whole", action="store_true", help="also the tests that take longest")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes longest, and say so, unless all is asked for."""
+    if not config.getoption("--whole"):
+        for item in items:
+            if item.get_closest_marker("slowest"):
+                item.add_marker(pytest.mark.skip(reason="takes long: make test ARGS=--whole, as CI does"))
+
+
 class Together(LoadGroupScheduling):
     """Gives files that belong together to one process, and each other test to whichever is free.
 

@@ -13,7 +13,7 @@ import pytest
 from tests.job import Home, Outcome, copy_of_project
 from tests.test_mutations import assert_downstream_kept
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.slowest]
 
 DIMENSIONS = ("addresses", "events", "order_items", "orders", "products", "promos", "users")
 DOUBLED = "select * from (\n{sql}\n) union all (select * from (\n{sql}\n) as doubled limit 1)"

@@ -53,6 +53,7 @@ def wait_until_at_work(home: Home, *dead: str) -> str:
             time.sleep(0.1)
 
 
+@pytest.mark.slowest
 def test_runs_started_at_once_all_succeed_one_after_the_other(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_runs_started_at_once_all_succeed_one_after_the_other(
     assert all(one[1] <= next_one[0] for one, next_one in pairwise(steps)), "two steps overlapped"
 
 
+@pytest.mark.slowest
 def test_runs_killed_at_work_do_not_hold_up_the_next(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:

@@ -241,6 +241,7 @@ def test_killed_at_any_step_of_a_pass_each_transition_is_told_once(
     assert repeated == 2 * messages + 2
 
 
+@pytest.mark.slowest
 def test_killed_a_hundred_times_at_random_each_transition_is_told_once(
     shop: Shop, driver: Driver, tmp_path: Path, timezone: str, record_property: Record
 ) -> None:

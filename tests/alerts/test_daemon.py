@@ -97,6 +97,7 @@ def outcomes_of_ticks(home: Home) -> set[str]:
         return {tick.status.value for tick in ticks} - {"STARTED"}
 
 
+@pytest.mark.slowest
 def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:
