@@ -133,7 +133,9 @@ def test_what_was_built_without_its_checks_is_looked_at_by_the_next(shop: tuple[
     bench.load()
     found = failing_rows(bench, "new")
     assert {name for names in WARNINGS for name in names if not found[name]} == set()
+    [(before,)] = bench.query("select max(run_at) from landing.checked")
     assert found.items() <= failing_rows(bench, "all", "--select", "resource_type:test").items()
+    assert bench.query("select max(run_at) from landing.checked") > [(before,)], "what checks saw by themselves is lost"
     history.write_day(number)
     bench.load()
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
