@@ -84,6 +84,13 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
+def prepare_for(request: Mapping[str, Any]) -> None:
+    """Take over the environment and the folder that a request names."""
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["project"])
+
+
 def _main() -> None:
     from dbt.cli.main import cli  # noqa: PLC0415  what is waited for
 
@@ -92,9 +99,7 @@ def _main() -> None:
     if not said:
         return
     request = json.loads(said)
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["project"])
+    prepare_for(request)
     cli(args=request["arguments"], prog_name="dbt")
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
+from greenery_assets.dbt_process import prepare_for
+
 ROOT = Path(__file__).resolve().parents[1]
 # What the parsed project depends on, beside its files.
 PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT")
@@ -98,7 +100,7 @@ def _main(connection: socket.socket) -> None:
 def _parse(request: Request, target: Path) -> Any:
     from dbt.cli.main import dbtRunner  # noqa: PLC0415  seconds, and only needed here
 
-    _as_asked(request)
+    prepare_for(request)
     done = dbtRunner().invoke(["parse", "--quiet", "--target-path", str(target), "--log-path", str(target)])
     assert done.success, done.exception
     return done.result
@@ -114,7 +116,7 @@ def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
         for stream in (1, 2):
             os.dup2(output, stream)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        _as_asked(request)
+        prepare_for(request)
         shutil.copy(parsed / "manifest.json", request["environment"]["DBT_TARGET_PATH"])
         done = dbtRunner(manifest=manifest).invoke(request["arguments"])
         # What is still in DuckDB's log goes into the file.
@@ -127,12 +129,6 @@ def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
         # Locks that dbt made are given back, which is not done otherwise by a process that ends like this.
         util._run_finalizers()  # type: ignore[attr-defined]
         os._exit(code)
-
-
-def _as_asked(request: Request) -> None:
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["project"])
 
 
 if __name__ == "__main__":

@@ -100,15 +100,21 @@ def failing_rows(bench: Bench, checks: str, *arguments: str) -> dict[str, int]:
         }
 
 
+def write_next_day(history: History, defects: Mapping[tuple[str, ...], tuple[str, str]]) -> int:
+    """One day more, with defects; its number."""
+    number = len(list((history.folder / "events").iterdir()))
+    history.write_day(number)
+    for table, change in defects.values():
+        history.rewrite(f"{table}/{history.shop.day(number)}.parquet", change)
+    return number
+
+
 @pytest.mark.parametrize("defects", [WARNINGS, ERRORS], ids=["warnings", "errors"])
 def test_defects_of_a_new_day_are_found_kept_in_mind_and_forgotten(
     defects: Mapping[tuple[str, ...], tuple[str, str]], shop: tuple[History, Bench]
 ) -> None:
     history, bench = shop
-    number = len(list((history.folder / "events").iterdir()))
-    history.write_day(number)
-    for table, change in defects.values():
-        history.rewrite(f"{table}/{history.shop.day(number)}.parquet", change)
+    number = write_next_day(history, defects)
     bench.load()
     found = failing_rows(bench, "new")
     assert {name for names in defects for name in names if not found[name]} == set()
@@ -124,10 +130,7 @@ def test_defects_of_a_new_day_are_found_kept_in_mind_and_forgotten(
 
 def test_what_was_built_without_its_checks_is_looked_at_by_the_next(shop: tuple[History, Bench]) -> None:
     history, bench = shop
-    number = len(list((history.folder / "events").iterdir()))
-    history.write_day(number)
-    for table, change in WARNINGS.values():
-        history.rewrite(f"{table}/{history.shop.day(number)}.parquet", change)
+    number = write_next_day(history, WARNINGS)
     bench.load()
     bench.build("build", "--exclude-resource-type", "test")
     bench.load()

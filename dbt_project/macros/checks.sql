@@ -28,27 +28,7 @@
 
 {# Whether any source file has gone, or has fewer rows, since a load. #}
 {% macro rows_are_missing(after) -%}
-    {%- set query -%}
-        with versions as (
-            select
-                source_table, path, load_id, row_count, is_removed,
-                row_number() over (partition by source_table, path order by load_id desc) as nth,
-                row_number() over (
-                    partition by source_table, path, load_id <= {{ after }} order by load_id desc
-                ) as nth_of_side
-            from {{ landing('files') }}
-        )
-
-        select count(*)
-        from versions as present
-        inner join versions as seen
-            on present.source_table = seen.source_table and present.path = seen.path
-        where
-            present.nth = 1 and present.load_id > {{ after }}
-            and seen.load_id <= {{ after }} and seen.nth_of_side = 1 and not seen.is_removed
-            and (present.is_removed or present.row_count < seen.row_count)
-    {%- endset -%}
-    {{ return(row_of(query)[0] | int > 0) }}
+    {{ return(files_since(after) | selectattr('is_less') | list | length > 0) }}
 {%- endmacro %}
 
 {# At the end of a run: how far each check that was evaluated has looked, and nothing of checks and models that are no more. #}

@@ -9,7 +9,8 @@
     ask the same: on little data, asking is most of what a day costs.
 #}
 {% macro rows_of(query) -%}
-    {% set answers = remembered('answers') %}
+    {# What a node is in dbt's graph lasts from compiling it to writing it, and longer than a run where one process runs several. #}
+    {% set answers = graph.nodes.get(model.unique_id, model).setdefault('greenery', {}).setdefault(invocation_id, {}) %}
     {% if query not in answers %}
         {% do answers.update({query: run_query(query).rows}) %}
     {% endif %}
@@ -19,12 +20,6 @@
 {# The first of them, of a query that has one. #}
 {% macro row_of(query) -%}
     {{ return(rows_of(query)[0]) }}
-{%- endmacro %}
-
-{# A dictionary that lasts while dbt compiles and writes one model or test in one run. #}
-{% macro remembered(name) -%}
-    {% set memory = graph.get('nodes', {}).get(model.unique_id, model).setdefault('greenery', {}) %}
-    {{ return(memory.setdefault(invocation_id, {}).setdefault(name, {})) }}
 {%- endmacro %}
 
 {# What a model is made of: where it changes, the model is built anew. The same text as greenery_assets/refresh.py. #}
@@ -66,14 +61,6 @@
     be rebuilt, as it is new or something before it was rebuilt and left it behind.
 #}
 {% macro loads_to_see() -%}
-    {% set seen = remembered('loads') %}
-    {% if not seen %}
-        {% do seen.update(loads_not_seen()) %}
-    {% endif %}
-    {{ return(seen) }}
-{%- endmacro %}
-
-{% macro loads_not_seen() -%}
     {# In a unit test there is nothing to look up. #}
     {% if not execute or model.resource_type not in ('model', 'snapshot') %}
         {{ return({'all': true}) }}
@@ -193,32 +180,47 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Paths as SQL literals: `fresh` files are new to the model, of `replaced` ones it holds rows that may be gone. #}
-{% macro loaded_files(table, loads) -%}
+{#
+    The source files that changed after a load: source_table, path, whether the file was there at that load, and
+    whether rows of it may be missing since, as it has gone or has fewer.
+#}
+{% macro files_since(load_id) -%}
     {% set query %}
         with versions as (
-            select path, load_id, is_removed, row_number() over (partition by path order by load_id desc) as nth
-            from {{ landing('files') }} where source_table = '{{ table }}'
+            select
+                source_table, path, load_id, is_removed, row_count,
+                row_number() over (partition by source_table, path order by load_id desc) as nth
+            from {{ landing('files') }}
         ),
 
         seen as (
-            select path, is_removed, row_number() over (partition by path order by load_id desc) as nth
-            from {{ landing('files') }} where source_table = '{{ table }}' and load_id <= {{ loads.after }}
+            select
+                source_table, path, is_removed, row_count,
+                row_number() over (partition by source_table, path order by load_id desc) as nth
+            from {{ landing('files') }}
+            where load_id <= {{ load_id }}
         )
 
         select
-            versions.path,
-            case when seen.path is not null and not seen.is_removed then 'replaced' else 'fresh' end as how
+            versions.source_table, versions.path, seen.path is not null as was_there,
+            seen.path is not null and (versions.is_removed or versions.row_count < seen.row_count) as is_less
         from versions
-        left join seen on versions.path = seen.path and seen.nth = 1
+        left join seen
+            on versions.source_table = seen.source_table and versions.path = seen.path
+            and seen.nth = 1 and not seen.is_removed
         where
-            versions.nth = 1 and versions.load_id > {{ loads.after }}
-            and not (versions.is_removed and (seen.path is null or seen.is_removed))
+            versions.nth = 1 and versions.load_id > {{ load_id }}
+            and not (versions.is_removed and seen.path is null)
         order by versions.path
     {% endset %}
+    {{ return(rows_of(query)) }}
+{%- endmacro %}
+
+{# Paths as SQL literals: `fresh` files are new to the model, of `replaced` ones it holds rows that may be gone. #}
+{% macro loaded_files(table, loads) -%}
     {% set files = {'fresh': [], 'replaced': []} %}
-    {% for row in rows_of(query) %}
-        {% do files[row[1]].append("'" ~ row[0].replace("'", "''") ~ "'") %}
+    {% for source_table, path, was_there, is_less in files_since(loads.after) if source_table == table %}
+        {% do files['replaced' if was_there else 'fresh'].append("'" ~ path.replace("'", "''") ~ "'") %}
     {% endfor %}
     {{ return(files) }}
 {%- endmacro %}

@@ -92,7 +92,7 @@ class Ledger:
         """The files of a table that are in the warehouse, in the order of their paths."""
         rows = self.connection.execute(
             "select path, bytes, modified_ns, contract, columns, in_place, row_count, rejected, newest "
-            f"from {self._latest()} where source_table = ? and not is_removed order by path",
+            f"from {_latest(self.schema)} where source_table = ? and not is_removed order by path",
             [table],
         ).fetchall()
         return [
@@ -171,22 +171,20 @@ class Ledger:
                 [seen, seen],
             )
 
-    def _latest(self) -> str:
-        return (
-            f"(select * from {self.schema}.files qualify row_number() over "
-            "(partition by source_table, path order by load_id desc) = 1)"
-        )
 
-
-_CURRENT_FILES = (
-    "(select * from landing.files where source_table = ? "
-    "qualify row_number() over (partition by path order by load_id desc) = 1) as current"
-)
+def _latest(schema: str = "landing") -> str:
+    """The last version of each file, as a relation."""
+    return (
+        f"(select * from {schema}.files qualify row_number() over "
+        "(partition by source_table, path order by load_id desc) = 1) as latest"
+    )
 
 
 def newest_moment(connection: duckdb.DuckDBPyConnection, table: str) -> datetime | None:
     """The latest created_at (naive UTC) of a table's rows, as it was noted when they were loaded."""
-    row = connection.execute(f"select max(newest) from {_CURRENT_FILES} where not is_removed", [table]).fetchone()
+    row = connection.execute(
+        f"select max(newest) from {_latest()} where source_table = ? and not is_removed", [table]
+    ).fetchone()
     return row[0] if row else None
 
 
@@ -195,8 +193,8 @@ def rows_by_day(connection: duckdb.DuckDBPyConnection, table: str) -> dict[date,
     return dict(
         connection.execute(
             "select day, cast(sum(days.row_count) as bigint) from landing.days as days "
-            f"join {_CURRENT_FILES} using (source_table, path, load_id) "
-            "where not is_removed and day is not null group by day",
+            f"join {_latest()} using (source_table, path, load_id) "
+            "where source_table = ? and not is_removed and day is not null group by day",
             [table],
         ).fetchall()
     )
@@ -208,8 +206,8 @@ def files_in_and_gone(connection: duckdb.DuckDBPyConnection, table: str, source_
     Files of another folder do not count as gone: it was the setting that changed.
     """
     rows = connection.execute(
-        "select path, is_removed, load_id = (select max(load_id) from landing.files) from landing.files "
-        "where source_table = ? qualify row_number() over (partition by path order by load_id desc) = 1 order by path",
+        "select path, is_removed, load_id = (select max(load_id) from landing.files) "
+        f"from {_latest()} where source_table = ? order by path",
         [table],
     ).fetchall()
     folder = source_dir.absolute()

@@ -25,20 +25,6 @@ with checkouts as (
         and {{ touched }}
 ),
 
--- An event leads to the next checkout, or else belongs to the last one; nearly all sessions have one at the most.
-one_of_several as (
-    select
-        user_id,
-        session_id,
-        order_id,
-        created_at,
-        nth_checkout = 1 as is_first,
-        previous_at,
-        nth_checkout = number_of_checkouts as is_last
-    from checkouts
-    where number_of_checkouts > 1
-),
-
 events as (
     select
         event_id,
@@ -60,15 +46,17 @@ select
     events.event_id,
     events.session_id,
     events.user_id,
-    coalesce(events.order_id, one_of_several.order_id, events.only_order_id) as order_id,
+    -- It leads to the next checkout, or else belongs to the last one; nearly all sessions have one at the most.
+    coalesce(events.order_id, checkouts.order_id, events.only_order_id) as order_id,
     events.event_type,
     events.product_id,
     events.start_time,
     events.stop_time
 from events
-left join one_of_several
+left join checkouts
     on
-        events.user_id = one_of_several.user_id
-        and events.session_id = one_of_several.session_id
-        and (one_of_several.is_first or events.start_time > one_of_several.previous_at)
-        and (one_of_several.is_last or events.start_time <= one_of_several.created_at)
+        events.user_id = checkouts.user_id
+        and events.session_id = checkouts.session_id
+        and checkouts.number_of_checkouts > 1
+        and (checkouts.nth_checkout = 1 or events.start_time > checkouts.previous_at)
+        and (checkouts.nth_checkout = checkouts.number_of_checkouts or events.start_time <= checkouts.created_at)
