@@ -118,6 +118,7 @@ def run_seed(
             rivals.prepare()
             try:
                 costs = list(rivals.pairs(pairs))
+                floors = [rivals.floor() for _ in costs]
             except RuntimeError as error:
                 facts[size] = {"failed": str(error)}
                 typer.echo(f"{size:,} events: {error}")
@@ -134,6 +135,10 @@ def run_seed(
                     at_least=4 if size >= SIZES[-1] else None,
                 ),
                 *(Aim(f"{size:,} events: {side}", values, unit="s cpu") for side, values in cpu.items()),
+                Aim(
+                    f"{size:,} events: the seed's SQL / reading its inputs and copying its tables, cpu",
+                    ratios(cpu["seed"], floors),
+                ),
                 Aim(f"{size:,} events: rows that differ without a cause", [without_cause], at_most=0),
             ]
             facts[size] = {

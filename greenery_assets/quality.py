@@ -52,7 +52,7 @@ PREVIEW_VALUE = r"(?!.{41})(?:[A-Za-z_.:+/-]*[0-9]){0,6}[A-Za-z_.:+/-]*"
 SHAREABLE_COLUMNS = frozenset(
     [
         "event_id", "session_id", "user_id", "order_id", "product_id", "promo_id", "address_id", "tracking_id",
-        "shipped_order_id",
+        "is_shipped",
         "event_type", "status", "shipping_service", "step", "step_number", "indicator", "indicator_number",
         "is_first_order", "is_last_order", "is_viewed", "is_added", "is_bought",
         "day", "created_at", "updated_at", "order_date", "first_order_date", "last_order_date", "second_order_date",

@@ -114,6 +114,33 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#
+    The rows of a source table, as a relation, that arrived, that new rows of another table name by `column`, its key, or
+    that failed before. Of those with one key, which is checked by itself, only what arrived.
+#}
+{% macro arrived_or_named(table, column, by) -%}
+    {%- set failing = failed_before(column) if looks_at_new() and files_in_question(table) is not none else none -%}
+    {%- if failing is none -%}
+        {{ return(ref('stg_' ~ table)) }}
+    {%- endif -%}
+    {%- set arrived = landing(table ~ '_by_file') ~ ' where ' ~ new_in_files(table) -%}
+    {%- set named = landing(by ~ '_by_file') ~ ' where ' ~ new_in_files(by) ~ ' and ' ~ column ~ ' is not null' -%}
+    {%- set elsewhere = ' and ' ~ column ~ ' not in (select ' ~ column ~ ' from ' ~ arrived ~ ' and ' ~ column ~ ' is not null)' -%}
+    {%- set others = [] -%}
+    {%- if row_of('select count(*) from ' ~ named ~ elsewhere)[0] | int > 0 -%}
+        {%- do others.append(column ~ ' in (select ' ~ column ~ ' from ' ~ named ~ ')' ~ elsewhere) -%}
+    {%- endif -%}
+    {%- if failing -%} {%- do others.append(column ~ ' in (' ~ failing | join(', ') ~ ')' ~ elsewhere) -%} {%- endif -%}
+    {%- set columns = graph.nodes['model.greenery.stg_' ~ table].columns.keys() | join(', ') -%}
+    (
+        select {{ columns }} from {{ arrived }}
+        {%- if others %}
+            union all
+            select {{ columns }} from {{ ref('stg_' ~ table) }} where {{ others | join(' or ') }}
+        {%- endif -%}
+    )
+{%- endmacro %}
+
 {# A condition on the rows of a source table with their files, that they are new; 'true' where all are. #}
 {% macro new_in_files(table) -%}
     {%- set files = files_in_question(table) -%}
@@ -165,8 +192,13 @@
     {%- if not checked or built[1] is none or built[1] > checked.run_at -%}
         {{ return('true') }}
     {%- endif -%}
-    {%- set log = landing('touched_' ~ ('orders' if kind == 'named_orders' else kind)) -%}
-    {%- set log = log ~ ' where ' ~ in_loads({'after': checked.load_id, 'upto': built[0]}) -%}
+    {%- set loads = in_loads({'after': checked.load_id, 'upto': built[0]}) -%}
+    {%- set log = landing('touched_' ~ ('orders' if kind == 'named_orders' else kind)) ~ ' where ' ~ loads -%}
+    {%- if kind == 'page_orders' and since -%}
+        {%- set elsewhere = in_other_sessions(order_events_before(), log, landing('touched_sessions') ~ ' where ' ~ loads) -%}
+        {#- What other sessions tell of the order may be older than the moment that was noted. -#}
+        {%- if row_of('select count(*) from (' ~ elsewhere ~ ') as elsewhere')[0] | int > 0 -%} {%- set since = none -%} {%- endif -%}
+    {%- endif -%}
     {%- set touched = 'select ' ~ ('session_id' if kind == 'sessions' else 'order_id') ~ ' from ' ~ log -%}
     {#- Of an order that others report, nobody knows the date. -#}
     {%- set dated = touched ~ ' and since is not null' -%}

@@ -42,13 +42,13 @@
     )
 {%- endmacro %}
 
-{# The part of a URL after its last slash, as text. #}
-{% macro last_url_part(url) -%}
-    {{ return(adapter.dispatch('last_url_part', 'greenery')(url)) }}
+{# Whether a text ends with another. #}
+{% macro ends_with(text, end) -%}
+    {{ return(adapter.dispatch('ends_with', 'greenery')(text, end)) }}
 {%- endmacro %}
 
-{% macro duckdb__last_url_part(url) -%}
-    string_split({{ url }}, '/')[-1]
+{% macro duckdb__ends_with(text, end) -%}
+    ends_with({{ text }}, {{ end }})
 {%- endmacro %}
 
 {# The greatest of some ids, as an aggregate or before a window: of those that can only be one, that one. #}

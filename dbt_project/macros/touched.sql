@@ -21,11 +21,7 @@
         {{ return({'ids': 'select session_id from ' ~ sessions, 'since': 'select min(since) from ' ~ sessions}) }}
     {% elif kind == 'page_orders' %}
         {% set touched = landing('touched_page_orders') ~ ' where ' ~ range %}
-        {# An order may have been talked of in a session that was not touched. #}
-        {% set elsewhere -%}
-            select session_id from {{ ref('int_order_events') }}
-            where order_id in (select order_id from {{ touched }}) and session_id not in (select session_id from {{ sessions }})
-        {%- endset %}
+        {% set elsewhere = in_other_sessions(ref('int_order_events'), touched, sessions) %}
         {{ return({
             'ids': 'select order_id from ' ~ touched,
             'since': earliest('select since from ' ~ touched, elsewhere, ref('int_sessions'), 'session_id', 'started_at'),
@@ -84,6 +80,12 @@
         {{ return({'ids': users | join(' union ')}) }}
     {% endif %}
     {% do exceptions.raise_compiler_error('No kind of what is touched: ' ~ kind) %}
+{%- endmacro %}
+
+{# SQL of the sessions that were not touched themselves, but name an order that was. #}
+{% macro in_other_sessions(order_events, touched_orders, touched_sessions) -%}
+    select session_id from {{ order_events }}
+    where order_id in (select order_id from {{ touched_orders }}) and session_id not in (select session_id from {{ touched_sessions }})
 {%- endmacro %}
 
 {#

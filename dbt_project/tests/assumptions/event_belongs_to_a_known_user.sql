@@ -1,5 +1,4 @@
-select events.*
-from {{ arrived('events', failing_by='event_id') }} as events
-left join {{ ref('stg_users') }} as users
-    on events.user_id = users.user_id
-where users.user_id is null
+{{ rows_that(
+    arrived('events', failing_by='event_id'),
+    is_missing_from(['user_id'], ref('stg_users'), ['user_id']),
+) }}

@@ -1,17 +1,1 @@
-with repeated as (
-    select order_id
-    from {{ ref('stg_events') }}
-    where
-        event_type = 'checkout'
-        and {{ in_question('order_id', ['events']) }}
-    group by order_id
-    having count(*) > 1
-)
-
-select events.*
-from {{ ref('stg_events') }} as events
-inner join repeated
-    on events.order_id = repeated.order_id
-where
-    events.event_type = 'checkout'
-    and {{ in_question('order_id', ['events'], of='events') }}
+{{ events_of_one_order('checkout', held='number_of_checkouts') }}

@@ -1,14 +1,14 @@
-select events.*
-from {{ arrived('events', failing_by='event_id') }} as events
-where
+{% set condition %}
     (
-        events.event_type in ('page_view', 'add_to_cart')
-        and events.product_id is not null
-        and {{ last_url_part('page_url') }} <> cast(events.product_id as {{ dbt.type_string() }})
+        event_type in ('page_view', 'add_to_cart')
+        and product_id is not null
+        and not {{ ends_with('page_url', "'/' || cast(product_id as " ~ dbt.type_string() ~ ")") }}
     )
     or (
-        events.event_type in ('checkout', 'package_shipped')
-        and events.order_id is not null
-        and {{ last_url_part('page_url') }} <> cast(events.order_id as {{ dbt.type_string() }})
+        event_type in ('checkout', 'package_shipped')
+        and order_id is not null
+        and not {{ ends_with('page_url', "'/' || cast(order_id as " ~ dbt.type_string() ~ ")") }}
     )
-    or (events.page_url is null and events.event_type is not null)
+    or (page_url is null and event_type is not null)
+{% endset %}
+{{ rows_that(arrived('events', failing_by='event_id'), condition) }}

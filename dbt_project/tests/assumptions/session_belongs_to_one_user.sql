@@ -3,7 +3,7 @@ with shared as (
     from {{ ref('stg_events') }}
     where {{ in_question('session_id', ['events'], since='created_at') }}
     group by session_id
-    having count(distinct user_id) > 1
+    having min(user_id) <> max(user_id)
 )
 
 select events.*

@@ -9,19 +9,32 @@
         {% set here_condition = touched_lately(model.identifier, touched.kind, touched.by, touched.get('since'), keeps_rows=false) %}
         {% set there_condition = touched_lately(model.identifier, touched.kind, touched.by, touched.get('there_since'), keeps_rows=false) %}
     {% endif %}
-    {% for name, (here, there) in totals.items() %}
+    with built as (
+        select {% for here, _ in totals.values() %} {{ here }} as total_{{ loop.index }} {% if not loop.last %}, {% endif %} {% endfor %}
+        from {{ model }}
+        where {{ here_condition }}
+    ),
+
+    expected as (
+        select {% for _, there in totals.values() %} {{ there }} as total_{{ loop.index }} {% if not loop.last %}, {% endif %} {% endfor %}
+        from {{ to }}
+        where {{ there_condition }}
+    )
+
+    {% for name in totals %}
+        {% set built, expected = 'coalesce(built.total_' ~ loop.index ~ ', 0)', 'coalesce(expected.total_' ~ loop.index ~ ', 0)' %}
         select
             '{{ name }}' as total,
-            cast(coalesce(built.amount, 0) as decimal(18, 2)) as built,
-            cast(coalesce(expected.amount, 0) as decimal(18, 2)) as expected,
+            cast({{ built }} as decimal(18, 2)) as built,
+            cast({{ expected }} as decimal(18, 2)) as expected,
             '{{ name }}: '
-            || cast(cast(coalesce(built.amount, 0) as decimal(18, 2)) as {{ dbt.type_string() }})
+            || cast(cast({{ built }} as decimal(18, 2)) as {{ dbt.type_string() }})
             || ' here, '
-            || cast(cast(coalesce(expected.amount, 0) as decimal(18, 2)) as {{ dbt.type_string() }})
+            || cast(cast({{ expected }} as decimal(18, 2)) as {{ dbt.type_string() }})
             || ' there.' as finding
-        from (select {{ here }} as amount from {{ model }} where {{ here_condition }}) as built
-        cross join (select {{ there }} as amount from {{ to }} where {{ there_condition }}) as expected
-        where coalesce(built.amount, 0) <> coalesce(expected.amount, 0)
+        from built
+        cross join expected
+        where {{ built }} <> {{ expected }}
         {% if not loop.last %} union all {% endif %}
     {% endfor %}
 {% endtest %}

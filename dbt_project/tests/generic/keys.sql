@@ -35,13 +35,8 @@
 
 {# Rows that name a row of another table which is not there. A null names nothing. #}
 {% test refers_to(model, column, to, field) %}
-    select child.*
-    from {{ arrived(model.identifier[4:], failing_by=column, staged=model) }} as child
-    where
-        child.{{ column }} is not null
-        and not exists (
-            select 1
-            from {{ to }} as parent
-            where parent.{{ field }} = child.{{ column }}
-        )
+    {{ rows_that(
+        arrived(model.identifier[4:], failing_by=column, staged=model),
+        column ~ ' is not null and ' ~ is_missing_from([column], to, [field])
+    ) }}
 {% endtest %}
