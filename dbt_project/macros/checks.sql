@@ -59,24 +59,44 @@
 
 {# A source table's rows that are to be looked at, as a relation. #}
 {% macro arrived(table, failing_by=none, staged=none) -%}
-    {%- set staged = staged or ref('stg_' ~ table) -%}
     {%- set files = files_in_question(table) if looks_at_new() else none -%}
     {%- set failing = failed_before(failing_by) if files is not none and failing_by else [] -%}
     {%- if files is none or failing is none -%}
-        {{ staged }}
+        {{ staged or ref('stg_' ~ table) }}
     {%- else -%}
-        {%- set columns = graph.nodes['model.greenery.stg_' ~ table].columns.keys() | join(', ') -%}
-        {%- set in_files = landing(table ~ '_by_file') ~ (' where landing_file in (' ~ files | join(', ') ~ ')' if files else ' where false') -%}
-        (
-            select {{ columns }} from {{ in_files }}
-            {%- if failing %}
-                union all
-                select {{ columns }} from {{ staged }}
-                where {{ failing_by }} in ({{ failing | join(', ') }})
-                    and {{ failing_by }} not in (select {{ failing_by }} from {{ in_files }} and {{ failing_by }} is not null)
-            {%- endif %}
-        )
+        {{ rows_of_files(table, new_in_files(table), failing_by ~ ' in (' ~ failing | join(', ') ~ ')' if failing else none) }}
     {%- endif -%}
+{%- endmacro %}
+
+{# Rows of a source table as a relation: those of some files and, of the others, those that a condition is true for. #}
+{% macro rows_of_files(table, in_files, others=none) -%}
+    {%- set columns = graph.nodes['model.greenery.stg_' ~ table].columns.keys() | join(', ') -%}
+    (
+        select {{ columns }} from {{ landing(table ~ '_by_file') }} where {{ in_files }}
+        {%- if others %} or {{ others }} {%- endif -%}
+    )
+{%- endmacro %}
+
+{#
+    A source table's rows that arrived, that new rows of another table name by `column`, its key, or that failed before, as a
+    relation. Of rows with one key in several files, which is_key reports, only what arrived is named.
+#}
+{% macro arrived_or_named(table, column, by) -%}
+    {%- set failing = failed_before(column) if looks_at_new() and files_in_question(table) is not none else none -%}
+    {%- if failing is none -%}
+        {{ return(ref('stg_' ~ table)) }}
+    {%- endif -%}
+    {%- set named = landing(by ~ '_by_file') ~ ' where ' ~ new_in_files(by) ~ ' and ' ~ column ~ ' is not null' -%}
+    {%- set elsewhere -%}
+        {{ column }} in (select {{ column }} from {{ named }}) and {{ column }} not in (
+            select {{ column }} from {{ landing(table ~ '_by_file') }} where {{ new_in_files(table) }} and {{ column }} is not null
+        )
+    {%- endset -%}
+    {%- set others = [] -%}
+    {#- Nothing is looked for in all of the table, which has no order by key, where none is. -#}
+    {%- if row_of('select count(*) from ' ~ named ~ ' and ' ~ elsewhere)[0] | int > 0 -%} {%- do others.append(elsewhere) -%} {%- endif -%}
+    {%- if failing -%} {%- do others.append(column ~ ' in (' ~ failing | join(', ') ~ ')') -%} {%- endif -%}
+    {{ rows_of_files(table, new_in_files(table), others | join(' or ')) }}
 {%- endmacro %}
 
 {#
@@ -112,33 +132,6 @@
     {%- if moments and not failing %}
         and {{ prefix ~ since }} >= {{ days_after("cast('" ~ (moments | min | string)[:19] ~ "' as timestamp)", -1) }}
     {%- endif -%}
-{%- endmacro %}
-
-{#
-    The rows of a source table, as a relation, that arrived, that new rows of another table name by `column`, its key, or
-    that failed before. Of those with one key, which is checked by itself, only what arrived.
-#}
-{% macro arrived_or_named(table, column, by) -%}
-    {%- set failing = failed_before(column) if looks_at_new() and files_in_question(table) is not none else none -%}
-    {%- if failing is none -%}
-        {{ return(ref('stg_' ~ table)) }}
-    {%- endif -%}
-    {%- set arrived = landing(table ~ '_by_file') ~ ' where ' ~ new_in_files(table) -%}
-    {%- set named = landing(by ~ '_by_file') ~ ' where ' ~ new_in_files(by) ~ ' and ' ~ column ~ ' is not null' -%}
-    {%- set elsewhere = ' and ' ~ column ~ ' not in (select ' ~ column ~ ' from ' ~ arrived ~ ' and ' ~ column ~ ' is not null)' -%}
-    {%- set others = [] -%}
-    {%- if row_of('select count(*) from ' ~ named ~ elsewhere)[0] | int > 0 -%}
-        {%- do others.append(column ~ ' in (select ' ~ column ~ ' from ' ~ named ~ ')' ~ elsewhere) -%}
-    {%- endif -%}
-    {%- if failing -%} {%- do others.append(column ~ ' in (' ~ failing | join(', ') ~ ')' ~ elsewhere) -%} {%- endif -%}
-    {%- set columns = graph.nodes['model.greenery.stg_' ~ table].columns.keys() | join(', ') -%}
-    (
-        select {{ columns }} from {{ arrived }}
-        {%- if others %}
-            union all
-            select {{ columns }} from {{ ref('stg_' ~ table) }} where {{ others | join(' or ') }}
-        {%- endif -%}
-    )
 {%- endmacro %}
 
 {# A condition on the rows of a source table with their files, that they are new; 'true' where all are. #}

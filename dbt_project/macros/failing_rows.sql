@@ -15,9 +15,9 @@
 {%- endmacro %}
 
 {#
-    A condition on `candidate` that no row of a relation has the values of its columns in `fields`; nothing has a null. Of few
-    candidates a join makes a table to look the others up in; of many it would make it of those, being planned by
-    guesses, so they are looked up one by one in a table made of the relation.
+    A condition on `candidate` that no row of a relation has the values of its columns in `fields`; a candidate with a null is
+    missing. With few candidates `not exists` lets DuckDB hash those; with many it may, too, as it guesses their number
+    too low, where `not in` hashes the relation.
 #}
 {% macro is_missing_from(columns, to, fields) -%}
     {%- set alike, nulls, are_set = [], [], [] -%}
@@ -40,7 +40,9 @@
     The events of a type that share their order with another of it.
 
     What came before is looked up in int_order_events, a tenth of the events; only where an order seems to have another
-    there, which may be a row that a changed file has replaced, are all events looked through. `held` counts there.
+    there, which may be a row that a changed file has replaced, are all events looked through. `held` is an expression
+    that counts the events of one of its rows: one at the most will do, as what was there before has passed. Events
+    without a session or a moment, which that table may lack, are stopped by checks of their own.
 #}
 {% macro events_of_one_order(event_type, held) -%}
     {%- set before = order_events_before() -%}

@@ -85,7 +85,8 @@
 {# SQL of the sessions that were not touched themselves, but name an order that was. #}
 {% macro in_other_sessions(order_events, touched_orders, touched_sessions) -%}
     select session_id from {{ order_events }}
-    where order_id in (select order_id from {{ touched_orders }}) and session_id not in (select session_id from {{ touched_sessions }})
+    where order_id in (select order_id from {{ touched_orders }})
+        and session_id not in (select session_id from {{ touched_sessions }} and session_id is not null)
 {%- endmacro %}
 
 {#

@@ -61,4 +61,6 @@ where (user_id, session_id) not in (
     from without_order
 )
 group by user_id, session_id, product_id
-having min(is_ordered) = max(is_ordered)
+having
+    min(is_ordered) = max(is_ordered)
+    or product_id is null
