@@ -26,6 +26,10 @@ def test_the_project_tells_what_the_seed_tells_except_what_it_gets_wrong_by_desi
     compared = rivals.compared()
     assert compared["product.int_page_views"].rows > 1_500
     assert {table: one.different for table, one in compared.items()} == {table: {} for table in compared}
+    assert rivals.floor() > 0
+    with duckdb.connect(str(rivals.result("floor")), read_only=True) as connection:
+        copied = {name: connection.execute(f"select count(*) from {name}").fetchall() for name in compared}
+    assert copied == {name: [(one.rows,)] for name, one in compared.items()}
 
     with duckdb.connect(str(rivals.bench.warehouse)) as connection:
         checkouts = connection.execute(
