@@ -136,7 +136,7 @@ def run_seed(
                 ),
                 *(Aim(f"{size:,} events: {side}", values, unit="s cpu") for side, values in cpu.items()),
                 Aim(
-                    f"{size:,} events: the seed's SQL / reading its inputs and copying its tables, cpu",
+                    f"{size:,} events: the seed's SQL / reading its inputs and writing its tables, cpu",
                     ratios(cpu["seed"], floors),
                 ),
                 Aim(f"{size:,} events: rows that differ without a cause", [without_cause], at_most=0),
