@@ -195,14 +195,10 @@ class Rivals:
         statements = {}
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             for name in tables:
-                read = [
-                    f"max({column}) as {column}"
-                    for column, *_ in connection.table(name).description
-                    if column not in but
-                ]
-                statements[f"read.{name.replace('.', '_')}"] = (
-                    f"create table read.{name.replace('.', '_')} as select {', '.join(read)} from inputs.{name}"
-                )
+                columns = [column for column, *_ in connection.table(name).description if column not in but]
+                highest = ", ".join(f"max({column}) as {column}" for column in columns)
+                made = f"read.{name.replace('.', '_')}"
+                statements[made] = f"create table {made} as select {highest} from inputs.{name}"
         return cost_of(statements, self.result("read"), warehouse, [], self.memory_limit).cpu
 
     def remove(self) -> None:

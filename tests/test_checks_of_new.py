@@ -205,6 +205,26 @@ def test_a_second_checkout_and_shipment_are_found_days_after_the_first(shop: tup
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
 
 
+def test_an_order_of_a_new_day_that_a_mart_lost_is_missed(shop: tuple[History, Bench]) -> None:
+    history, bench = shop
+    write_next_day(history, {})
+    bench.load()
+    bench.build("build", "--exclude-resource-type", "test")
+    check = "fact_page_views_has_every_timed_order"
+    with duckdb.connect(str(bench.warehouse)) as connection:
+        connection.execute(
+            "create temp table lost as select order_id from product.int_page_views "
+            "where event_type = 'checkout' and stop_time is not null order by start_time desc limit 1"
+        )
+        lost = connection.execute("from product.fact_page_views where order_id in (from lost)").fetchall()
+        connection.execute("delete from product.fact_page_views where order_id in (from lost)")
+    assert failing_rows(bench, "new", "--select", check) == {check: 1}
+    assert failing_rows(bench, "all", "--select", check) == {check: 1}
+    with duckdb.connect(str(bench.warehouse)) as connection:
+        connection.executemany("insert into product.fact_page_views values (?, ?, ?, ?, ?)", lost)
+    assert failing_rows(bench, "new", "--select", check) == {check: 0}
+
+
 def test_what_is_old_is_looked_at_once_a_week(
     built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path
 ) -> None:
