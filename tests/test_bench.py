@@ -12,6 +12,7 @@ from bench.picture import FULL, MORE, cost_curve
 from bench.results import Aim, Measured, measure
 from bench.seed import UNEXPLAINED, Rivals
 from bench.statements import cost_of
+from bench.warehouse import differences
 from tests.job import Home, Outcome
 
 USERS, CHECKOUTS = "several users in a session", "several checkouts in a session"
@@ -143,3 +144,14 @@ def test_the_cost_curve_shows_both_lines_and_every_length() -> None:
     drawn = cost_curve({"events_a_day": 280_000, "histories": histories})
     for words in (FULL, MORE, "280,000 events a day", ">36<", ">120<", ">358<", ">945<", ">0.1<"):
         assert words in drawn
+
+
+def test_two_warehouses_differ_by_rows_that_one_lacks_changed_or_doubled(tmp_path: Path) -> None:
+    rows = {"one": "(1, 'a'), (2, 'b'), (3, 'c')", "other": "(1, 'a'), (1, 'a'), (2, 'x')"}
+    for name, values in rows.items():
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb")) as connection:
+            connection.execute("create schema core; create schema product; create table product.same as select 1 as n")
+            connection.execute(f"create table core.changed as from (values {values}) as rows (n, letter)")
+    # 2b and 3c are only in one; the second 1a and 2x only in the other.
+    assert differences(tmp_path / "one.duckdb", tmp_path / "other.duckdb") == {"core.changed": 4}
+    assert differences(tmp_path / "one.duckdb", tmp_path / "one.duckdb") == {}
