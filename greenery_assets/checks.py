@@ -49,20 +49,26 @@ def rows_accepted(accepted: int, rejected: int) -> Verdict:
 
 
 def columns_match(contract: int, extra_columns: Sequence[str]) -> Verdict:
-    """A19: a source table has the contract's columns and no others (a missing one stops the load)."""
+    """A19: a source table has the contract's columns and no others (a missing one stops the load).
+
+    Extra columns are given as they may be shown: a header may hold a name.
+    """
     found = contract + len(extra_columns)
     if not extra_columns:
         return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, found)
-    names = ", ".join(extra_columns)
-    return Verdict(False, f"Columns the contract does not know: {names}.", len(extra_columns), found)
+    return Verdict(False, f"The contract does not know {_some(extra_columns)}.", len(extra_columns), found)
 
 
 def files_are_there(files: int, removed: Sequence[str]) -> Verdict:
-    """A19: no file that was loaded before has gone from the source folder."""
+    """A19: no file that was loaded before has gone from the source folder. Names are given as they may be shown."""
     if not removed:
         return Verdict(True, f"{files:,} files are loaded, none has gone.", 0, files)
-    names = ", ".join(removed[:5]) + (f" and {len(removed) - 5:,} more" if len(removed) > 5 else "")
-    return Verdict(False, f"No longer there: {names}.", len(removed), files + len(removed))
+    return Verdict(False, f"No longer there: {_some(removed)}.", len(removed), files + len(removed))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first five, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Verdict:

@@ -1,14 +1,19 @@
 """What is shown of rows, of those that break an assumption and of each table: counts, shares, a few fit to be seen.
 
-Reads the warehouse, imports no Dagster. Personal data never leaves the warehouse: samples and previews hold
-only the columns listed here.
+Reads the warehouse, imports no Dagster. Personal data never leaves the warehouse, whatever column it got into: samples
+and previews hold only the columns listed here, and of text in them only what a contract knows.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date, time, timedelta
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from string import Formatter
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
@@ -42,10 +47,28 @@ TELEPHONE = re.compile(
     """,
     re.VERBOSE,
 )
-# An id or an enumeration's value, as opposed to what people write.
-PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:+/-]{0,40}")
-# The same with too few digits for a telephone number: where only a pattern can be applied, in dbt.
-PREVIEW_VALUE = r"(?!.{41})(?:[A-Za-z_.:+/-]*[0-9]){0,6}[A-Za-z_.:+/-]*"
+# Column -> the texts that a contract knows it to hold. All other text is somebody's, whatever it looks like.
+Texts = Mapping[str, Collection[str]]
+MASKED = "[text]"
+SHOWN_TYPES = (bool, int, float, Decimal, UUID, date, time, timedelta)
+# The same as the databases name them, up to what is in brackets: dbt knows no other (macros/log_built_relation.sql).
+SHOWN_DATA_TYPES = (
+    "uuid", "boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "double", "double precision", "float",
+    "real", "decimal", "numeric", "date", "time", "timestamp", "timestamp with time zone",
+    "timestamp without time zone", "interval",
+)  # fmt: skip
+FILE_ENDINGS = frozenset(["csv", "parquet", "snappy", "gz", "zip", "zst", "bz2", "txt", "tsv", "json", "xls", "xlsx"])
+# What exports put into the names of a table's files: a period, a day with a time or a number, a number, Spark's parts.
+DATED = re.compile(
+    r"""
+    (?:19|20)[0-9]{2} (?:-?(?:0[1-9]|1[0-2]))?
+  | (?:19|20)[0-9]{2} (?:-?(?:0[1-9]|1[0-2])) (?:-?(?:0[1-9]|[12][0-9]|3[01]))
+    (?:[T_-](?:[01][0-9]|2[0-3])[0-5][0-9])? (?:[_-](?:part-)?[0-9]{1,5})?
+  | (?:part-)?[0-9]{1,5}
+  | part-[0-9]{5}-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?:-c[0-9]{3})?
+    """,
+    re.VERBOSE,
+)
 
 # Ids, times, amounts, figures, flags and enumerations. Names, mail, telephone, addresses, page addresses and free text
 # are not among them.
@@ -75,11 +98,9 @@ SHAREABLE_COLUMNS = frozenset(
         "sessions_with_checkout",
         "conversion_rate", "sessions_without_top_user", "sessions_with_checkout_without_top_user",
         "conversion_rate_without_top_user",
-        "total", "built", "expected", "source_table", "file", "line", "column_name", "reason",
+        "total", "built", "expected", "share_allowed", "source_table", "file", "line", "column_name", "reason",
     ]
 )  # fmt: skip
-# Text in these is this project's own, or names a file or a table.
-OWN_TEXTS = frozenset(["reason", "file", "column_name", "source_table", "step", "indicator"])
 
 
 @dataclass(frozen=True)
@@ -99,36 +120,106 @@ def masked(text: str) -> str:
     return TELEPHONE.sub(lambda found: "[telephone]" if found["telephone"] else found[0], MAIL.sub("[mail]", text))
 
 
+def known_texts(manifest: Mapping[str, Any]) -> Texts:
+    """The texts that columns may hold, by column, as dbt's manifest of the project has them.
+
+    Enumerations are those that a test `is_one_of` names, or a column's or a test's own `meta` under `values`. No
+    rule tells a promotion's code from a name: promo_id is not among them.
+    """
+    known: dict[str, set[str]] = defaultdict(set)
+    nodes = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    for node in nodes:
+        test = node.get("test_metadata") or {"name": "", "kwargs": {}}
+        if test["name"] == "is_one_of":
+            known[test["kwargs"]["column"]].update(test["kwargs"]["values"])
+        if test["name"] == "adds_up_to":
+            known["total"].update(test["kwargs"]["totals"])
+        for column, values in node["config"].get("meta", {}).get("values", {}).items():
+            known[column].update(values)
+        for column in node["columns"].values():
+            known[column["name"]].update(column["config"].get("meta", {}).get("values", ()))
+    for source in manifest["sources"].values():
+        known["source_table"].add(source["name"])
+        known["column_name"].update(source["columns"])
+    return {column: frozenset(values) for column, values in known.items() if values}
+
+
 def sample(
-    connection: duckdb.DuckDBPyConnection, relation: str, where: str = "true", about: Collection[str] = ()
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    texts: Texts,
+    where: str = "true",
+    *,
+    about: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> Table:
     """Up to five rows of a relation (schema.name), in a stable order, of its shareable columns only.
 
-    Text that is no id and of no enumeration is left out: a shifted row may hold a name in any column.
-
-    The columns that it is `about` come first: where there is little room, they are what must be seen.
+    Text that no contract knows is masked: a shifted row may hold a name in any column. The columns that it is
+    `about` come first: where there is little room, they are what must be seen. Text in `own` columns was worded by
+    this project, without anything from a source.
     """
     shown = sorted(_shareable_columns(connection, relation), key=lambda name: name not in about)
-    return _shown(connection, shown, f"from {relation} where {where} order by all limit {SAMPLE_ROWS}")
+    return _shown(connection, shown, f"from {relation} where {where} order by all limit {SAMPLE_ROWS}", texts, own)
 
 
-def preview(connection: duckdb.DuckDBPyConnection, relation: str) -> Table:
+def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) -> Table:
     """Up to five rows of a relation (schema.name), whichever are read first, as `sample` shows them.
 
     Sorting would read all of a table that may be large. dbt does the same with its models while it has
     the warehouse (macros/log_built_relation.sql).
     """
-    return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}")
+    return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}", texts)
 
 
-def finding(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
-    """What failing rows say themselves in a column `finding`, of up to three; empty where they have none."""
-    names = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description]
-    if "finding" not in names:
-        return ""
-    return " ".join(
-        str(said) for (said,) in connection.execute(f"select finding from {relation} order by 1 limit 3").fetchall()
-    )
+def finding(connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts) -> str:
+    """What failing rows say, of up to three: a sentence with their columns in braces, each as `sample` shows it."""
+    names = [name for _, name, _, _ in Formatter().parse(template) if name]
+    rows = _shown(connection, names, f"from {relation} order by all limit 3", texts)
+    return " ".join(template.format(**row) for row in rows.as_records())
+
+
+def shown_file(name: str, tables: Collection[str], instead: str = "[name]") -> str:
+    """The name of a source file, relative to its folder, as far as the contract knows such names.
+
+    Those are `<table>.csv`, and in the folder of a table what is made of that table's name, a date and a number.
+    """
+    path = PurePosixPath(name)
+    folder = str(path.parent)
+    stem, *endings = path.name.split(".")
+    if folder in tables:
+        is_known = DATED.fullmatch(stem.removeprefix(folder).lstrip("_-")) is not None
+    else:
+        is_known = folder == "." and stem.lower() in tables
+    if is_known and FILE_ENDINGS.issuperset(map(str.lower, endings)):
+        return name
+    ending = f".{endings[-1]}" if endings and endings[-1].lower() in FILE_ENDINGS else ""
+    return f"{folder}/{instead}{ending}" if folder in tables else f"{instead}{ending}"
+
+
+def files_below(folder: Path) -> list[str]:
+    """The names of what lies in a source folder and in the folders in it, relative to it, each folder's in order."""
+    entries = _visible(folder)
+    below = [inner for entry in entries if entry.is_dir() for inner in _visible(entry)]
+    return [path.relative_to(folder).as_posix() for path in (*entries, *below)]
+
+
+def without_file_names(text: str, folder: Path, names: Sequence[str], tables: Collection[str]) -> str:
+    """A text with the place of each file in its folder instead of a name that no contract knows (see `files_below`)."""
+    siblings: dict[PurePosixPath, list[str]] = defaultdict(list)
+    for name in names:
+        siblings[PurePosixPath(name).parent].append(name)
+    # A longer name may hold a shorter one.
+    for name in sorted(names, key=len, reverse=True):
+        path = PurePosixPath(name)
+        if path.name not in text:
+            continue
+        others = siblings[path.parent]
+        shown = shown_file(name, tables, f"[file {others.index(name) + 1:,} of {len(others):,} by name]")
+        if shown != name:
+            text = text.replace(str(folder / name), f"{folder}/{shown}")
+            text = re.sub(rf"(?<![\w.-]){re.escape(path.name)}(?!\w)", shown, text)
+    return text
 
 
 def count(connection: duckdb.DuckDBPyConnection, relation: str, where: str = "true") -> int:
@@ -152,14 +243,41 @@ def _shareable_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> 
     return [name for name in names if name in SHAREABLE_COLUMNS]
 
 
-def _shown(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: str) -> Table:
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
+    except OSError:
+        # Nobody could have named what is in it.
+        return []
+
+
+def _shown(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: str, texts: Texts, own: Collection[str] = ()
+) -> Table:
     if not columns:
         return Table((), ())
     found = connection.execute(f"select {', '.join(columns)} {rows}").fetchall()
-    return Table(tuple(columns), tuple(tuple(map(_shareable, columns, row)) for row in found))
+    return Table(
+        tuple(columns),
+        tuple(
+            tuple(_shareable(column, value, texts, own) for column, value in zip(columns, row, strict=True))
+            for row in found
+        ),
+    )
 
 
-def _shareable(column: str, value: object) -> str:
+def _shareable(column: str, value: object, texts: Texts, own: Collection[str]) -> str:
+    if value is None or value == "":
+        return ""
+    if column not in SHAREABLE_COLUMNS:
+        return MASKED
+    if isinstance(value, SHOWN_TYPES):
+        return str(value)
     if not isinstance(value, str):
-        return "" if value is None else str(value)
-    return masked(value) if column in OWN_TEXTS or PLAIN_VALUE.fullmatch(value) else "[text]"
+        return MASKED
+    if column == "file":
+        return shown_file(value, texts.get("source_table", ()))
+    known = texts.get(column, ())
+    # Of several faulty columns of a row the loader writes the names one after the other.
+    is_known = value in known or (column == "column_name" and all(name in known for name in value.split(", ")))
+    return value if is_known or column in own else MASKED

@@ -46,11 +46,11 @@
 {% endmacro %}
 
 {#
-    The number of rows of a relation and the first few, as text: only the columns that Dagster says may be seen,
-    and text in them only where it is an id or of an enumeration. Nothing else may get into dbt's log.
+    The number of rows of a relation and the first few, as text: only the columns that Dagster says may be seen, by
+    their types, and of text the values that it names (greenery_assets/quality.py). Nothing else may get into dbt's log.
 #}
 {% macro rows_in_short(relation, columns) %}
-    {% set may_be_seen = fromjson(env_var('GREENERY_PREVIEW', '{"columns": [], "text": "", "rows": 1}')) %}
+    {% set may_be_seen = fromjson(env_var('GREENERY_PREVIEW', '{"columns": {}, "types": [], "rows": 1}')) %}
     {% set shown = columns | selectattr('name', 'in', may_be_seen.columns) | list %}
     {% set found = run_query(
         'select (select count(*) from ' ~ relation ~ ') as number_of_rows'
@@ -63,10 +63,10 @@
             {% set value = row[loop.index] %}
             {% if value is none %}
                 {% do values.append('') %}
-            {% elif column.is_string() and not modules.re.fullmatch(may_be_seen.text, value) %}
-                {% do values.append('[text]') %}
-            {% else %}
+            {% elif column.dtype.split('(')[0] | lower in may_be_seen.types or value in may_be_seen.columns[column.name] %}
                 {% do values.append(value | string) %}
+            {% else %}
+                {% do values.append('[text]') %}
             {% endif %}
         {% endfor %}
         {% do preview.append(values) %}

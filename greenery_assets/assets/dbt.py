@@ -16,13 +16,20 @@ from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.translator import GreeneryTranslator
 from greenery_assets.dbt_process import DbtProcesses, dbt_processes
 from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
-from greenery_assets.quality import PREVIEW_ROWS, PREVIEW_VALUE, SHAREABLE_COLUMNS, read_warehouse
+from greenery_assets.quality import PREVIEW_ROWS, SHAREABLE_COLUMNS, SHOWN_DATA_TYPES, known_texts, read_warehouse
 from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
 from greenery_assets.settings import load_settings
 
 MANIFEST = prepared_manifest()
+TEXTS = known_texts(MANIFEST)
 # What macros/log_built_relation.sql may report of rows.
-PREVIEW = json.dumps({"columns": sorted(SHAREABLE_COLUMNS), "text": PREVIEW_VALUE, "rows": PREVIEW_ROWS})
+PREVIEW = json.dumps(
+    {
+        "columns": {column: sorted(TEXTS.get(column, ())) for column in sorted(SHAREABLE_COLUMNS)},
+        "types": SHOWN_DATA_TYPES,
+        "rows": PREVIEW_ROWS,
+    }
+)
 # On the run, so that whoever looks at it sees why it took so long.
 FULL_REFRESH_TAG = "greenery/full_refresh"
 # `new` or `all`: what the checks whose cost would grow with the history look at.

@@ -15,7 +15,7 @@ from duckdb import CatalogException, DuckDBPyConnection
 
 from greenery_assets.assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
-from greenery_assets.quality import SHAREABLE_REASON, Table, count, finding, read_warehouse, sample
+from greenery_assets.quality import SHAREABLE_REASON, Table, count, finding, known_texts, read_warehouse, sample
 
 BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
@@ -97,6 +97,7 @@ def _with_rows(
     manifest: Mapping[str, Any],
     warehouse: Path,
 ) -> Iterator[dg.AssetCheckResult]:
+    texts = known_texts(manifest)
     with read_warehouse(warehouse) as connection:
         for result in failed:
             if result.metadata["status"].value == "error":
@@ -107,9 +108,11 @@ def _with_rows(
             failing, checked = _failing_rows(result), _rows_checked(connection, test, manifest)
             shown = {
                 **row_metadata(failing, checked),
-                **sample_metadata(sample(connection, kept_in, about=_names_in(test)), kept_in),
+                **sample_metadata(sample(connection, kept_in, texts, about=_names_in(test)), kept_in),
             }
-            yield _explained(result, context, shown, finding(connection, kept_in) or _in_words(failing, checked))
+            template = test_meta(manifest, test["unique_id"]).get("finding", "")
+            found = finding(connection, kept_in, template, texts) if template else _in_words(failing, checked)
+            yield _explained(result, context, shown, found)
 
 
 def _names_in(test: Mapping[str, Any]) -> set[str]:

@@ -12,7 +12,7 @@ import dagster as dg
 from duckdb import DuckDBPyConnection
 
 from greenery_assets import landing
-from greenery_assets.assets.dbt import MANIFEST
+from greenery_assets.assets.dbt import MANIFEST, TEXTS
 from greenery_assets.assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
 from greenery_assets.checks import (
     Assumption,
@@ -25,7 +25,16 @@ from greenery_assets.checks import (
     volume_is_usual,
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
-from greenery_assets.quality import SHAREABLE_REASON, count, preview, read_warehouse, sample
+from greenery_assets.quality import (
+    SHAREABLE_REASON,
+    count,
+    files_below,
+    preview,
+    read_warehouse,
+    sample,
+    shown_file,
+    without_file_names,
+)
 from greenery_assets.settings import Settings, load_settings
 
 OWNER = "data-platform@greenery.example"
@@ -43,15 +52,16 @@ COLUMNS_MATCH = Assumption(
     "The source table has the columns of the contract and no others.",
     "WARN",
     "A new column means that the export changed; what it holds is not in the warehouse.",
-    "Ask whoever exports the table what the column means; add it to models/staging/sources.yml if it is wanted.",
+    "Its name is in quality.extra_columns. Ask whoever exports the table what it means; add it to "
+    "models/staging/sources.yml if it is wanted.",
 )
 FILES_THERE = Assumption(
     "A19",
     "Every file that was loaded before is still in the source folder.",
     "WARN",
     "The rows of a file that has gone are no longer in any figure.",
-    "Put the file back if it was moved or deleted by mistake. If it was meant to go, this passes once everything was "
-    "built without it.",
+    "Put the file back if it was moved or deleted by mistake; landing.files has its name in full. If it was meant to "
+    "go, this passes once everything was built without it.",
 )
 FRESH = Assumption(
     "A20",
@@ -134,6 +144,7 @@ def raw_tables(
 def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
     contracts = landing.read_contract(SOURCES_YAML)
     source_dir = settings.source_dir or _sample(settings.sample_dir)
+    names = files_below(source_dir)
     try:
         loaded = landing.load(
             settings.warehouse_path,
@@ -141,9 +152,10 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
             {name: contracts[name] for name in contracts if name in tables},
         )
     except landing.LandingError as error:
-        raise _not_retried(error) from None
+        there = sorted({*names, *files_below(source_dir)})
+        raise _not_retried(without_file_names(str(error), source_dir.absolute(), there, RAW_SPECS)) from None
     with read_warehouse(settings.warehouse_path) as connection:
-        previews = {name: preview(connection, f"raw.{name}") for name in loaded}
+        previews = {name: preview(connection, f"raw.{name}", TEXTS) for name in loaded}
     now = datetime.now(UTC)
     for name, table in loaded.items():
         yield dg.MaterializeResult(
@@ -153,7 +165,7 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
                 "rejected_rows": table.rejected_rows,
                 "files": len(table.files),
                 "files_read": len(table.read_files),
-                "first_files_read": ", ".join(table.read_files[:5]),
+                "first_files_read": ", ".join(shown_file(file, RAW_SPECS) for file in table.read_files[:5]),
                 "files_gone": len(table.removed_files),
                 "bytes": table.bytes,
                 "source_folder": dg.MetadataValue.path(str(source_dir)),
@@ -170,12 +182,12 @@ def _sample(folder: Path) -> Path:
     try:
         ensure_default_sample(folder, datetime.now(UTC).date())
     except SampleError as error:
-        raise _not_retried(error) from None
+        raise _not_retried(str(error)) from None
     return folder
 
 
-def _not_retried(error: Exception) -> dg.Failure:
-    return dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False)
+def _not_retried(reason: str) -> dg.Failure:
+    return dg.Failure(reason, metadata={SHAREABLE_REASON: reason}, allow_retries=False)
 
 
 def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:
@@ -192,17 +204,26 @@ def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings:
         mine = f"source_table = '{table}'"
         rejected = count(connection, landing.REJECTED_ROWS, mine)
         verdict = rows_accepted(count(connection, f"raw.{table}"), rejected)
-        return check_result(spec, verdict, sample(connection, landing.REJECTED_ROWS, mine), landing.REJECTED_ROWS)
+        # The loader words its reasons itself, without the values.
+        rows = sample(connection, landing.REJECTED_ROWS, TEXTS, mine, own=["reason"])
+        return check_result(spec, verdict, rows, landing.REJECTED_ROWS)
     if spec.name.endswith("_columns_match_the_contract"):
-        extra = connection.execute(
-            f"select column_name from {landing.EXTRA_COLUMNS} where source_table = ? order by 1", [table]
-        ).fetchall()
-        known = len(MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"])
-        return check_result(spec, columns_match(known, [name for (name,) in extra]))
+        known = MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"]
+        extra = landing.extra_columns(connection, table, known)
+        return check_result(spec, columns_match(len(known), [_in_words(name, *at) for name, at in extra.items()]))
     if spec.name.endswith("_files_are_all_there"):
         folder = settings.source_dir or settings.sample_dir
-        return check_result(spec, files_are_there(*landing.files_in_and_gone(connection, table, folder)))
+        files, gone = landing.files_in_and_gone(connection, table, folder)
+        return check_result(spec, files_are_there(files, [shown_file(name, RAW_SPECS) for name in gone]))
     return check_result(spec, _judge_time(spec.name, table, connection, settings))
+
+
+def _in_words(column: str, file: str, place: int) -> str:
+    """A column by its name where some table has such a column, else by its place: its header may be a person's name."""
+    path = Path(file)
+    below = f"{path.parent.name}/{path.name}" if path.parent.name in RAW_SPECS else path.name
+    where = f"column {place:,} of {shown_file(below, RAW_SPECS)}"
+    return f"{column} ({where})" if column in TEXTS["column_name"] else where
 
 
 def _judge_time(name: str, table: str, connection: DuckDBPyConnection, settings: Settings) -> Verdict:

@@ -12,7 +12,7 @@ from greenery_assets.landing.errors import (
     WarehouseBusyError,
     WarehouseError,
 )
-from greenery_assets.landing.ledger import files_in_and_gone, newest_moment, rows_by_day
+from greenery_assets.landing.ledger import extra_columns, files_in_and_gone, newest_moment, rows_by_day
 from greenery_assets.landing.load import LoadedTable, load
 from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
@@ -28,6 +28,7 @@ __all__ = [
     "TableContract",
     "WarehouseBusyError",
     "WarehouseError",
+    "extra_columns",
     "files_in_and_gone",
     "load",
     "newest_moment",

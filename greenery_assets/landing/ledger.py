@@ -6,7 +6,7 @@ models write there (dbt_project/macros/keeping.sql) are only made and cleared he
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -216,3 +216,21 @@ def files_in_and_gone(connection: duckdb.DuckDBPyConnection, table: str, source_
         sum(not is_removed for _, is_removed, _ in rows),
         [path.relative_to(folder).as_posix() for path in gone if path.is_relative_to(folder)],
     )
+
+
+def extra_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, contract: Collection[str]
+) -> dict[str, tuple[str, int]]:
+    """The columns of a table's files that its contract does not name: the first file that has each, its place there.
+
+    Files are named by their paths, places count from 1.
+    """
+    rows = connection.execute(
+        f"select path, columns from {_latest()} where source_table = ? and not is_removed order by path", [table]
+    ).fetchall()
+    found: dict[str, tuple[str, int]] = {}
+    for path, columns in rows:
+        for place, (name, _) in enumerate(json.loads(columns), start=1):
+            if name not in contract:
+                found.setdefault(name, (path, place))
+    return found

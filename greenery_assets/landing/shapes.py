@@ -123,25 +123,37 @@ def _refuse_wrong_columns(shape: Shape, contract: TableContract) -> None:
             f"{shape.path} does not begin with a header: most columns of {contract.name} are not named in its first "
             f"line. Make it {', '.join(column.name for column in contract.columns)}."
         )
-    found = f"It has {', '.join(name or '(no name)' for name in names)}."
-    for name in names:
+    # A name that the contract does not know may be a person's: its place is shown.
+    known = {column.name for column in contract.columns}
+    shown = [
+        name if _folded(name) in known else f"(column {place})" if name else "(no name)"
+        for place, name in enumerate(names, start=1)
+    ]
+    found = f"It has {', '.join(shown)}."
+    for name, words in zip(names, shown, strict=True):
         if names.count(name) > 1:
-            raise SourceError(f"{shape.path} has the column {name or '(no name)'} more than once; leave one. {found}")
+            raise SourceError(f"{shape.path} has the column {words} more than once; leave one. {found}")
     types = dict(shape.columns)
     for column in contract.columns:
         if column.name not in types:
             raise SourceError(
-                f"{shape.path} lacks the column {column.name}{_near(column.name, names)}; add or rename it. {found}"
+                f"{shape.path} lacks the column {column.name}{_near(column.name, names, shown)}; add or rename it. "
+                f"{found}"
             )
         if conversion(types[column.name], column.duckdb_type) is None:
             raise SourceError(
-                f"{shape.path} holds the column {column.name} as {types[column.name]}, which cannot become "
-                f"{column.data_type}; write it as {column.duckdb_type} or as text."
+                # The names and values within a type are the file's.
+                f"{shape.path} holds the column {column.name} as {types[column.name].partition('(')[0]}, which cannot "
+                f"become {column.data_type}; write it as {column.duckdb_type} or as text."
             )
 
 
-def _near(wanted: str, names: Sequence[str]) -> str:
-    by_fold = {"_".join(name.casefold().split()): name for name in names}
+def _folded(name: str) -> str:
+    return "_".join(name.casefold().split())
+
+
+def _near(wanted: str, names: Sequence[str], shown: Sequence[str]) -> str:
+    by_fold = dict(zip(map(_folded, names), shown, strict=True))
     close = difflib.get_close_matches(wanted.casefold(), by_fold, n=1, cutoff=0.7)
     return f' ("{by_fold[close[0]]}" comes near, but names must be equal to the letter)' if close else ""
 

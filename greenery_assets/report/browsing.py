@@ -6,7 +6,7 @@ from itertools import pairwise
 from greenery_assets.quality import masked
 from greenery_assets.report import charts
 from greenery_assets.report.buying import DAYS_IN_TABLE, spread_view
-from greenery_assets.report.figures import DayVolume, Figures, FunnelStep
+from greenery_assets.report.figures import DayVolume, Figures, FunnelStep, Spread
 from greenery_assets.report.numbers import counted, share
 from greenery_assets.report.sections import NumberTable, Section, View
 
@@ -123,7 +123,11 @@ def funnel(figures: Figures) -> Section:
 
 def time_spent(figures: Figures) -> Section:
     """How long users are at each kind of event; shipping apart, as it is hours."""
-    known = {EVENTS.get(event, event): spread for event, spread in figures.spent.items() if event not in SHIPPING}
+    known: dict[str, Spread] = {}
+    for event, spread in figures.spent.items():
+        if event not in SHIPPING:
+            # What no contract knows may be anything, also a person's name.
+            known[EVENTS.get(event) or charts.apart("Another kind of event", list(known))] = spread
     shipping = {EVENTS[event]: figures.spent[event] for event in SHIPPING if event in figures.spent}
     views = []
     lead = []

@@ -27,6 +27,8 @@ PERSON = {
     "address": "77 Zqx Street",
 }
 TRACES = ("zqx", "person.example", "867-5309")
+# One word, as a code or a column's name may be.
+NAME = f"{PERSON['first_name']}-{PERSON['last_name']}"
 DEFECTS = (
     "second_checkout",
     "order_of_unknown_user",
@@ -52,6 +54,31 @@ def rewrite(path: Path, **columns: str) -> None:
         writer.writerows({**row, **{name: value for name, value in columns.items() if name in row}} for row in rows)
 
 
+def add_column(path: Path, name: str) -> None:
+    """Give a table one column more."""
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{lines[0]},{name}", *(f"{line},{name}" for line in lines[1:])]) + "\n")
+
+
+def left_by(home: Home) -> dict[str, str]:
+    """All that runs left but for the warehouse: Dagster's event log, what steps printed, the pages, the ledger."""
+    files = [file for folder in (home.dagster_home, home.report) for file in folder.rglob("*") if file.is_file()]
+    return {
+        str(file.relative_to(home.dagster_home.parent)): file.read_bytes().decode(errors="replace") for file in files
+    }
+
+
+def traces_in(left: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Where something of the person can be read, what, and what stands around it."""
+    found = []
+    for name, content in left.items():
+        for trace in TRACES:
+            at = content.lower().find(trace)
+            if at >= 0:
+                found.append((name, trace, content[max(at - 150, 0) : at + 50]))
+    return found
+
+
 def post_each_in_full(alerts: Alerts) -> None:
     """Of many failing checks only the first are told in full: here each is."""
     with alerts.ledger.transaction() as book:
@@ -70,10 +97,19 @@ def broken(tmp_path_factory: pytest.TempPathFactory, run_job: RunJob) -> tuple[H
     generate(SampleSpec(until=yesterday().date(), defects=DEFECTS), source)
     for table in ("users", "addresses"):
         rewrite(source / f"{table}.csv", **PERSON)
-    with (source / "users.csv").open("a", newline="") as file:
+    add_column(source / "products.csv", NAME)
+    add_column(source / "order_items.csv", PERSON["email"])
+    rewrite(source / "products.csv", name=NAME)
+    # A file of a person, in the folder of a table, with rows that cannot be read.
+    (source / "people").mkdir()
+    (source / "users.csv").rename(source / "people" / f"{PERSON['email']}.csv")
+    (source / "people").rename(source / "users")
+    with (source / "users" / f"{PERSON['email']}.csv").open("a", newline="") as file:
         file.write(f"not an id,{','.join(PERSON.values())}\r\n")
-    # What should be an enumeration holds whatever an export put there.
-    rewrite(source / "orders.csv", status=f"{PERSON['first_name']} {PERSON['last_name']}", shipping_service=HOSTILE)
+    # What should be an enumeration, or a promotion's code, holds whatever an export put there.
+    rewrite(source / "promos.csv", promo_id=NAME, status=PERSON["last_name"])
+    rewrite(source / "events.csv", event_type=NAME, page_url=PERSON["email"])
+    rewrite(source / "orders.csv", status=PERSON["last_name"], shipping_service=HOSTILE, promo_id=NAME)
     outcome = run_job(home, source)
     assert len(outcome.failing) > 10
     return home, source
@@ -97,15 +133,13 @@ def test_no_message_log_ledger_or_page_names_a_person(
         left = {
             "messages": "\n".join(map(str, slack.all_messages())),
             "log": caplog.text,
-            "page": (tmp_path / "page" / "report" / "alerts.html").read_text(),
-            **{
-                file.name: file.read_bytes().decode(errors="replace")
-                for folder in (to_slack, to_page)
-                for file in folder.dagster_home.glob("alerts.sqlite*")
-            },
+            **{f"slack/{name}": content for name, content in left_by(to_slack).items()},
+            **{f"page/{name}": content for name, content in left_by(to_page).items()},
         }
-    for name, content in left.items():
-        assert [trace for trace in (*TRACES, slack.token) if trace in content.lower()] == [], name
+    assert traces_in(left) == []
+    assert [name for name, content in left.items() if slack.token in content] == []
+    assert {"page/report/alerts.html", "slack/dagster_home/alerts.sqlite"} <= left.keys()
+    assert any(name.endswith(".db") and "sample" in content for name, content in left.items())
     assert "[text]" in left["messages"]
 
 

@@ -10,7 +10,6 @@ select
     user_id,
     number_of_sessions,
     all_sessions,
-    cast(number_of_sessions as {{ dbt.type_string() }}) || ' of ' || cast(all_sessions as {{ dbt.type_string() }})
-    || ' sessions are one user''s; the share allowed is {{ var("max_session_share") }}.' as finding
+    {{ var('max_session_share') }} as share_allowed
 from shares
 where number_of_sessions > all_sessions * {{ var('max_session_share') }}

@@ -26,12 +26,7 @@
         select
             '{{ name }}' as total,
             cast({{ built }} as decimal(18, 2)) as built,
-            cast({{ expected }} as decimal(18, 2)) as expected,
-            '{{ name }}: '
-            || cast(cast({{ built }} as decimal(18, 2)) as {{ dbt.type_string() }})
-            || ' here, '
-            || cast(cast({{ expected }} as decimal(18, 2)) as {{ dbt.type_string() }})
-            || ' there.' as finding
+            cast({{ expected }} as decimal(18, 2)) as expected
         from built
         cross join expected
         where {{ built }} <> {{ expected }}
