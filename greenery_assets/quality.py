@@ -204,7 +204,7 @@ def files_below(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in (*entries, *below)]
 
 
-def without_file_names(text: str, folder: Path, names: Sequence[str], tables: Collection[str]) -> str:
+def without_file_names(text: str, names: Sequence[str], tables: Collection[str]) -> str:
     """A text with the place of each file in its folder instead of a name that no contract knows (see `files_below`)."""
     siblings: dict[PurePosixPath, list[str]] = defaultdict(list)
     for name in names:
@@ -212,13 +212,14 @@ def without_file_names(text: str, folder: Path, names: Sequence[str], tables: Co
     # A longer name may hold a shorter one.
     for name in sorted(names, key=len, reverse=True):
         path = PurePosixPath(name)
-        if path.name not in text:
+        if path.name.isprintable() and path.name not in text:
             continue
         others = siblings[path.parent]
         shown = shown_file(name, tables, f"[file {others.index(name) + 1:,} of {len(others):,} by name]")
         if shown != name:
-            text = text.replace(str(folder / name), f"{folder}/{shown}")
-            text = re.sub(rf"(?<![\w.-]){re.escape(path.name)}(?!\w)", shown, text)
+            # What cannot be printed may have been escaped.
+            letters = (re.escape(letter) if letter.isprintable() else r"(?:\\\w+?|.)" for letter in path.name)
+            text = re.sub(rf"(?<![\w.-]){''.join(letters)}(?!\w)", PurePosixPath(shown).name, text, flags=re.DOTALL)
     return text
 
 

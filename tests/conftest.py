@@ -1,7 +1,9 @@
 """Fixtures that cost much and are shared: one sample, one built warehouse for all tests that only read."""
 
 import os
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -201,3 +203,18 @@ def stopped(shared_dir: Path, built: tuple[Home, Outcome]) -> Home:
 def built_warehouse(built: tuple[Home, Outcome]) -> Path:
     """The DuckDB file of the sample run."""
     return built[0].warehouse
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of three megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if (
+        not mount
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

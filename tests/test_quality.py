@@ -1,4 +1,4 @@
-"""What may be shown of rows and files: what a contract knows, by type or value. No other text, whatever it looks like."""
+"""What may be shown of rows and files: what a contract knows, by type or value, and no other text, however plain."""
 
 import time
 from collections.abc import Mapping
@@ -291,11 +291,18 @@ def test_a_file_is_found_by_its_place_where_its_name_is_masked(tmp_path: Path) -
         f"{tmp_path}/orders/jane.doe@mail.com.csv lacks the column price. {tmp_path}/users.csv is fine. "
         "Jane.csv is there; is it users?"
     )
-    assert without_file_names(text, tmp_path, names, TABLES) == (
+    assert without_file_names(text, names, TABLES) == (
         f"{tmp_path}/orders/[file 2 of 2 by name].csv lacks the column price. {tmp_path}/users.csv is fine. "
         "[file 1 of 3 by name].csv is there; is it users?"
     )
     assert files_below(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "written", [r"/x/Jos\xe9.csv is empty.", "/x/Jos\udce9.csv is empty.", r"/x/Jos\udce9.csv is empty."]
+)
+def test_a_name_that_is_not_utf8_is_masked_however_it_is_escaped(written: str) -> None:
+    assert without_file_names(written, ["Jos\udce9.csv"], TABLES) == "/x/[file 1 of 1 by name].csv is empty."
 
 
 def test_every_enumeration_is_taken_from_the_project_itself(texts: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
+from greenery_assets.assets.failures import explained
 from greenery_assets.assets.translator import GreeneryTranslator
 from greenery_assets.dbt_process import DbtProcesses, dbt_processes
 from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
@@ -95,7 +96,8 @@ def dbt_models(
     else:
         invocation = _run_on_all(dbt_process, build, context)
     parsed_at = dbt_project.manifest_path.stat().st_mtime_ns
-    yield from asset_events(invocation, context, warehouse)
+    with explained(warehouse):
+        yield from asset_events(invocation, context, warehouse)
     # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
     if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
         _keep_parsed(invocation.target_path)

@@ -31,11 +31,10 @@ def asset_events(
 ) -> Iterator[BuildEvent]:
     """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
 
-    Raises dagster.Failure with dbt's own words when dbt failed for another reason than a failed check.
+    Raises dagster.Failure when dbt failed for another reason than a failed check.
     """
     manifest: Mapping[str, Any] | None = None
     built: dict[str, dict[str, Any]] = {}
-    errors: list[str] = []
     broken: list[str] = []
     failed: list[dg.AssetCheckResult] = []
     for message in invocation.stream_raw_events():
@@ -43,8 +42,6 @@ def asset_events(
         unique_id = data.get("node_info", {}).get("unique_id", "")
         if info["msg"].startswith(BUILT_PREFIX):
             built[unique_id] = _rows_in_short(info["msg"].removeprefix(BUILT_PREFIX))
-        if info["level"] == "error":
-            errors.append(info["msg"].strip())
         if not message.is_result_event:
             continue
         if data["status"] == "error":
@@ -70,8 +67,10 @@ def asset_events(
         yield from _with_rows(failed, context, manifest or {}, warehouse)
     blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in failed)
     if broken or (invocation.process.returncode != 0 and not blocking):
-        said = "\n".join(errors) or f"dbt exited with {invocation.process.returncode}."
-        raise dg.Failure(said, metadata=_shareable(broken))
+        # What dbt quotes of the database's errors may be of a row, and all who open Dagster's pages see this.
+        said = _shareable(broken).get(SHAREABLE_REASON, "A check could not be evaluated.")
+        log = invocation.target_path / "dbt.log"
+        raise dg.Failure(f"{said} Why is in dbt's own log, {log}.", metadata=_shareable(broken))
 
 
 def _rows_in_short(logged: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from greenery_assets.assets.failures import explained
 from greenery_assets.assets.presentation import check_result, check_spec
 from greenery_assets.checks import Assumption, moved_little
 from greenery_assets.project import WAREHOUSE_POOL
@@ -59,7 +60,7 @@ FIGURES = [
 def figure_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
     """Compare each selected figure with the one the last run recorded, and record this one."""
     settings = load_settings()
-    with read_warehouse(settings.warehouse_path) as connection:
+    with explained(settings.warehouse_path), read_warehouse(settings.warehouse_path) as connection:
         values = {
             figure: scalar(connection, f"select {figure.column} from {figure.schema}.{figure.table}")
             for figure in FIGURES

@@ -9,6 +9,7 @@ import dagster as dg
 
 from greenery_assets.alerts.ledger import LATELY, Ledger
 from greenery_assets.alerts.schema import LedgerError
+from greenery_assets.assets.failures import explained
 from greenery_assets.assets.presentation import check_result, check_spec, group_metadata
 from greenery_assets.assets.raw import OWNER
 from greenery_assets.checks import Assumption, Verdict
@@ -52,7 +53,8 @@ MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVE
 def messages_arrive() -> dg.AssetCheckResult:
     """Look into the alert ledger for messages that are late or refused."""
     try:
-        verdict = _look(datetime.now(UTC))
+        with explained(load_settings().dagster_home):
+            verdict = _look(datetime.now(UTC))
     except LedgerError as error:
         # A ledger that is away for a moment must not fail the run that loads the data.
         verdict = Verdict(False, str(error), 1, 1)

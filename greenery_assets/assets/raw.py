@@ -13,6 +13,7 @@ from duckdb import DuckDBPyConnection
 
 from greenery_assets import landing
 from greenery_assets.assets.dbt import MANIFEST, TEXTS
+from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
 from greenery_assets.checks import (
     Assumption,
@@ -26,7 +27,6 @@ from greenery_assets.checks import (
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
 from greenery_assets.quality import (
-    SHAREABLE_REASON,
     count,
     files_below,
     preview,
@@ -132,13 +132,14 @@ def raw_tables(
     """
     settings = load_settings()
     selected = {name for name, spec in RAW_SPECS.items() if spec.key in context.selected_asset_keys}
-    if selected:
-        yield from _load(settings, selected)
-    checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
-    if checks:
-        with read_warehouse(settings.warehouse_path) as connection:
-            for spec in checks:
-                yield _evaluate(spec, connection, settings)
+    with explained(settings.warehouse_path):
+        if selected:
+            yield from _load(settings, selected)
+        checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
+        if checks:
+            with read_warehouse(settings.warehouse_path) as connection:
+                for spec in checks:
+                    yield _evaluate(spec, connection, settings)
 
 
 def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
@@ -153,7 +154,7 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
         )
     except landing.LandingError as error:
         there = sorted({*names, *files_below(source_dir)})
-        raise _not_retried(without_file_names(str(error), source_dir.absolute(), there, RAW_SPECS)) from None
+        raise failure(without_file_names(str(error), there, RAW_SPECS), allow_retries=False) from None
     with read_warehouse(settings.warehouse_path) as connection:
         previews = {name: preview(connection, f"raw.{name}", TEXTS) for name in loaded}
     now = datetime.now(UTC)
@@ -182,12 +183,8 @@ def _sample(folder: Path) -> Path:
     try:
         ensure_default_sample(folder, datetime.now(UTC).date())
     except SampleError as error:
-        raise _not_retried(str(error)) from None
+        raise failure(str(error), allow_retries=False) from None
     return folder
-
-
-def _not_retried(reason: str) -> dg.Failure:
-    return dg.Failure(reason, metadata={SHAREABLE_REASON: reason}, allow_retries=False)
 
 
 def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from greenery_assets.alerts.history import Catalogue
+from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.presentation import group_metadata
 from greenery_assets.assets.raw import OWNER
 from greenery_assets.project import WAREHOUSE_POOL
-from greenery_assets.quality import SHAREABLE_REASON
 from greenery_assets.report.facts import Standing
 from greenery_assets.settings import load_settings
 
@@ -70,11 +70,13 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
     from greenery_assets.definitions import defs  # noqa: PLC0415  it holds this asset
     from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
 
+    settings = load_settings()
     try:
-        catalogue = Catalogue.of(defs.get_repository_def())
-        report = build_report(context.instance, catalogue, load_settings(), within_run=context.run.run_id)
+        with explained(settings.warehouse_path):
+            catalogue = Catalogue.of(defs.get_repository_def())
+            report = build_report(context.instance, catalogue, settings, within_run=context.run.run_id)
     except ReportError as error:
-        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}, allow_retries=False) from None
+        raise failure(str(error), allow_retries=False) from None
     facts = report.facts
     picture = base64.b64encode(report.thumbnail).decode()
     return dg.MaterializeResult(

@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,11 +81,11 @@ def traces_in(left: dict[str, str]) -> list[tuple[str, str, str]]:
     return found
 
 
-def post_each_in_full(alerts: Alerts) -> None:
+def post_each_in_full(alerts: Alerts, at_least: int = 11) -> None:
     """Of many failing checks only the first are told in full: here each is."""
     with alerts.ledger.transaction() as book:
         incidents = book.open_incidents()
-    assert len(incidents) > 10
+    assert len(incidents) >= at_least
     for number, incident in incidents.items():
         message = incident_message(incident, alerts.reader)
         alerts.transport.post("#data-alerts", message, f"in-full-{number}", None, is_broadcast=False)
@@ -176,3 +178,71 @@ def test_whatever_a_finding_says_pings_nobody_and_breaks_nothing(broken: tuple[H
         assert pings(posted) == []
         assert all("localhost:3000" in link for link in links(posted))
         assert "<!channel> <@U123ABC>" in str(posted.blocks)
+
+
+def _no_such_column(folder: Path) -> None:
+    file = folder / "users.csv"
+    file.write_text(file.read_text().replace("first_name", NAME, 1))
+
+
+def _column_twice(folder: Path) -> None:
+    add_column(folder / "users.csv", NAME)
+    add_column(folder / "users.csv", NAME)
+
+
+def _file_of_a_person(folder: Path) -> None:
+    (folder / "users").mkdir()
+    (folder / "users.csv").unlink()
+    (folder / "users" / f"{PERSON['email']}.csv").write_text("user_id\n")
+
+
+def _no_table_file(folder: Path) -> None:
+    (folder / "users").mkdir()
+    (folder / "users.csv").rename(folder / "users" / f"{NAME}.docx")
+
+
+def _name_like_a_table(folder: Path) -> None:
+    (folder / "users.csv").rename(folder / f"user-{NAME}.csv")
+    (folder / f"users.{NAME}.csv").touch()
+
+
+def _quote(folder: Path) -> None:
+    (folder / "users").mkdir()
+    (folder / "users.csv").rename(folder / "users" / f"{PERSON['email']}.csv")
+    with (folder / "users" / f"{PERSON['email']}.csv").open("a") as file:
+        file.write(f'"{NAME},{NAME}\n')
+
+
+@pytest.mark.parametrize(
+    "spoil", [_no_such_column, _column_twice, _file_of_a_person, _no_table_file, _name_like_a_table, _quote]
+)
+def test_no_refused_source_names_a_person(
+    spoil: Callable[[Path], None], tmp_path: Path, sample_dir: Path, run_job: RunJob
+) -> None:
+    source, home = tmp_path / "source", Home.new(tmp_path / "home")
+    shutil.copytree(sample_dir, source)
+    spoil(source)
+    assert not run_job(home, source).success
+    with FakeSlack() as slack:
+        slack.add_channel("data-alerts")
+        settings = {"GREENERY_SLACK_TOKEN": slack.token, "GREENERY_SLACK_API_URL": slack.url}
+        with alerts_here(home, source, **settings) as alerts:
+            alerts.run_pass()
+            post_each_in_full(alerts, at_least=1)
+        left = {"messages": "\n".join(map(str, slack.all_messages())), **left_by(home)}
+    assert "users" in left["messages"]
+    assert traces_in(left) == []
+
+
+def test_a_fault_of_the_surroundings_is_told_with_its_cause_and_remedy(
+    tmp_path: Path, sample_dir: Path, run_job: RunJob, small_disk: Path
+) -> None:
+    """A full disk quotes no row: nobody need open a log for it."""
+    home = replace(Home.new(tmp_path / "home"), warehouse=small_disk / "greenery.duckdb")
+    (small_disk / "filled").write_bytes(b"0" * 2_500_000)
+    assert not run_job(home, sample_dir).success
+    with alerts_here(home, sample_dir) as alerts:
+        alerts.run_pass()
+        with alerts.ledger.transaction() as book:
+            reasons = [incident.finding.reason for incident in book.open_incidents().values()]
+    assert [reason for reason in reasons if f"The disk that holds {home.warehouse} has only 0 MB left" in reason]

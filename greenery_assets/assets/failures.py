@@ -1,0 +1,52 @@
+"""Steps that fail for a reason that may be shown: what Dagster keeps of an error is seen by all who open its pages."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from greenery_assets.quality import SHAREABLE_REASON
+from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.troubles import explain
+
+PACKAGE = PROJECT_ROOT / "greenery_assets"
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn faults of our surroundings into failures that name cause and remedy; `path` is the file worked on.
+
+    Of other errors of DuckDB, whose texts quote rows, kind and place are left. Everything else passes as it is, and so
+    does what this project raises itself, which says more.
+    """
+    try:
+        yield
+    except (dg.Failure, duckdb.InterruptException):
+        raise
+    except Exception as error:
+        if type(error).__module__.startswith(f"{PACKAGE.name}."):
+            raise
+        reason = explain(error, path)
+        if reason is None and isinstance(error, duckdb.Error):
+            reason = (
+                f"DuckDB raised {type(error).__name__} at {_place(error)}; its text is not shown, as it may quote rows."
+            )
+        if reason is None:
+            raise
+        raise failure(reason) from None
+
+
+def failure(reason: str, *, allow_retries: bool = True) -> dg.Failure:
+    """A failure whose reason quotes nothing of a source: it is shown in Slack as well."""
+    return dg.Failure(reason, metadata={SHAREABLE_REASON: reason}, allow_retries=allow_retries)
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of this project that an error passed."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(PACKAGE)
+    ]
+    return ", ".join(f"{Path(frame.filename).relative_to(PROJECT_ROOT)}:{frame.lineno}" for frame in frames[-1:])
