@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from greenery_assets.alerts.entries import CheckState, DailyRun, Outgoing, Thread
-from greenery_assets.alerts.incidents import Incident, Silence, State, Track
+from greenery_assets.alerts.incidents import Incident, Memory, Silence, State, Track
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.observations import RETRIED, Outcome, RunObservation, Severity, Subject
 from greenery_assets.alerts.schema import (
@@ -145,8 +145,8 @@ class Book:
 
     # Incidents
 
-    def state(self, subjects: Iterable[Subject] = ()) -> dict[Subject, Track]:
-        """What is remembered of these subjects and of all that have an open incident."""
+    def state(self, subjects: Iterable[Subject] = ()) -> Memory:
+        """What is remembered: loaded of these subjects and of all that have an open incident, of others when asked for."""
         open_ones = self._do(select(incidents).where(incidents.c.is_open)).all()
         state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
         wanted = {*subjects, *state}
@@ -157,7 +157,11 @@ class Book:
         closed = wanted - {subject for subject, track in state.items() if track.incident}
         for subject, incident in self._newest(closed):
             state[subject] = Track(state.get(subject, Track()).evaluations, incident)
-        return state
+        return Memory(state, self._track)
+
+    def _track(self, subject: Subject) -> Track:
+        evaluations = self._do(select(tracks.c.evaluations).where(_is(tracks, subject))).scalar()
+        return Track(evaluations or "", next((incident for _, incident in self._newest({subject})), None))
 
     def _newest(self, subjects: set[Subject]) -> Iterator[tuple[Subject, Incident]]:
         if not subjects:
@@ -174,18 +178,19 @@ class Book:
             earlier = before.get(subject, Track())
             if track.evaluations != earlier.evaluations:
                 self._upsert_track(subject, evaluations=track.evaluations)
-            if track.incident and track.incident != earlier.incident:
+            if track.incident is None or track.incident == earlier.incident:
+                continue
+            if earlier.incident and earlier.incident.episode == track.incident.episode:
                 self.save_incident(track.incident)
+            else:
+                # A row of that episode is refused by the database: nothing that was told is ever overwritten.
+                key = {**_key(subject), "episode": track.incident.episode}
+                self._do(insert(incidents).values({**key, **_values(track.incident)}))
 
     def save_incident(self, incident: Incident) -> None:
-        """Keep an incident as it is by now."""
-        values = {
-            "is_open": incident.is_open,
-            "has_old_marts": bool(incident.old_marts),
-            "body": INCIDENT.dump_json(incident).decode(),
-        }
-        if not self._do(update(incidents).where(_is_episode(incident)).values(values)).rowcount:
-            self._do(insert(incidents).values(**_key(incident.subject), episode=incident.episode, **values))
+        """Keep an incident that was saved before as it is by now. Raises LookupError where it was not."""
+        if not self._do(update(incidents).where(_is_episode(incident)).values(_values(incident))).rowcount:
+            raise LookupError(f"Episode {incident.episode} of {incident.subject.id} was never saved.")
 
     def record_outcomes(self, run: RunObservation) -> None:
         """Keep how each check of a run was found, for the counts by mart."""
@@ -365,6 +370,14 @@ def _key(subject: Subject) -> dict[str, str]:
 
 def _subject(row: Row[Any]) -> Subject:
     return Subject(row.asset, row.name, row.partition)
+
+
+def _values(incident: Incident) -> dict[str, object]:
+    return {
+        "is_open": incident.is_open,
+        "has_old_marts": bool(incident.old_marts),
+        "body": INCIDENT.dump_json(incident).decode(),
+    }
 
 
 def _incident(row: Row[Any]) -> Incident:

@@ -29,7 +29,7 @@ from greenery_assets.alerts.history import (
     read_run,
     run_ends,
 )
-from greenery_assets.alerts.incidents import Incident, Policy, Silence, State, Track, Transition
+from greenery_assets.alerts.incidents import Incident, Memory, Policy, Silence, State, Track, Transition
 from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Book, Ledger
 from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
 from greenery_assets.alerts.messages import Reader
@@ -148,7 +148,9 @@ class Alerts:
             track, transitions = acknowledge(before[incident.subject], by, now)
             if not transitions:
                 return incident if incident.announced else None
-            self._tell(book, before, {**before, incident.subject: track}, transitions, now)
+            after = Memory(before)
+            after[incident.subject] = track
+            self._tell(book, before, after, transitions, now)
             return track.incident
 
     def silence(self, silence: Silence) -> None:
@@ -166,14 +168,15 @@ class Alerts:
             book.set_progress(STARTED_AFTER, head)
             book.set_progress(FIRST_PASS, now.isoformat())
             transitions: list[Transition] = []
-            state: State = {}
+            before = book.state()
+            state: State = before
             evaluated = last_evaluations(self.instance, self.catalogue)
             for run in [*evaluated, *broken_runs(self.instance, self.catalogue, evaluated)]:
                 state, opened = observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
                 transitions += opened
                 book.record_outcomes(run)
             if newest:
-                self._tell(book, {}, state, transitions, now, is_first=True)
+                self._tell(book, before, state, transitions, now, is_first=True)
 
     def _news(self, book: Book) -> list[RunEnd] | None:
         """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""
@@ -191,15 +194,21 @@ class Alerts:
         return [end for end in ends if recorded.get(end.storage_id) != end.run_id]
 
     def take_in(self, end: RunEnd, now: datetime) -> None:
-        """One ended run: what it told, what follows and the messages about it, in one transaction."""
-        run = read_run(self.instance, end, self.catalogue)
+        """Read one ended run, and remember it."""
+        self.remember(end.storage_id, read_run(self.instance, end, self.catalogue), now)
+
+    def remember(self, end_id: int, run: RunObservation | None, now: datetime) -> None:
+        """What a run told, what follows and the messages about it, in one transaction.
+
+        `end_id` is the place of its end in Dagster's log; None is a run that is not ours, or not there any more.
+        """
         with self.ledger.transaction() as book:
-            book.set_progress(READ_TO, str(max(end.storage_id, int(book.progress(READ_TO) or 0))))
+            book.set_progress(READ_TO, str(max(end_id, int(book.progress(READ_TO) or 0))))
             if run is None:
                 return
-            book.record_run(end.storage_id, run, reached_end=ends_by_itself(run))
+            book.record_run(end_id, run, reached_end=ends_by_itself(run))
             book.record_outcomes(run)
-            before = self._state(book, run)
+            before = book.state(found.subject for found in run.findings)
             after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
             left = [incident for incident in book.left_old() if rebuilt(incident, run) != incident]
             self._tell(
@@ -224,29 +233,20 @@ class Alerts:
         is_first: bool = False,
         rebuilt: Sequence[Incident] = (),
     ) -> None:
-        book.save(before, after)
-        for incident in rebuilt:
-            book.save_incident(incident)
-        planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
         touched = [
             track.incident
             for subject, track in after.items()
             if track.open_incident and track.incident and _has_changed(before.get(subject), track.incident)
         ]
+        book.save(before, after)
+        for incident in rebuilt:
+            book.save_incident(incident)
+        planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
         plan = planner.plan(transitions, after, [*touched, *rebuilt], run_ended_at=run_ended_at, is_first=is_first)
         for message in plan.messages:
             book.enqueue(message, now)
         for root, form, incidents in plan.threads:
             book.add_thread(root, form, incidents)
-
-    @staticmethod
-    def _state(book: Book, run: RunObservation) -> State:
-        """What is remembered of a run's checks, of what is open, and of what that is folded under."""
-        state = book.state(found.subject for found in run.findings)
-        causes = {
-            track.incident.folded_under for track in state.values() if track.incident and track.incident.folded_under
-        }
-        return state if causes <= state.keys() else book.state({*state, *causes})
 
     def _policy(self, book: Book, now: datetime) -> Policy:
         return self.routing.policy(book.silences(now))
