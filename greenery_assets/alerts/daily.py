@@ -50,6 +50,7 @@ class Editor:
             day=today,
             finished_at=last.ended_at if last and last.reached_end else None,
             failed_at=last.ended_at if last and not last.reached_end else None,
+            is_complete=last is None or last.is_complete,
             expected_by=self.routing.expected_by,
             is_late=is_late,
             marts=_counts(book.check_states(), self.checks, self.lineage.groups),

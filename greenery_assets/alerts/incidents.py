@@ -151,8 +151,8 @@ def _nothing(_subject: Subject) -> Track:
 class Memory(dict[Subject, Track]):
     """What is remembered of every subject: what was not loaded is recalled when it is asked for.
 
-    So no judgment, and no number of an episode, depends on what happened to be loaded. Loaded are, at least, all subjects with
-    an open incident; iterating gives what is loaded. A copy of a memory recalls from where that does.
+    So no judgment, and no number of an episode, depends on what happened to be loaded. Loaded are, at least, all
+    subjects with an open incident; iterating gives what is loaded. A copy of a memory recalls from where that does.
     """
 
     def __init__(self, loaded: State, recall: Callable[[Subject], Track] = _nothing) -> None:

@@ -50,8 +50,8 @@ STARTED_AFTER = "dagster_log_started_after"
 FIRST_PASS = "first_pass_at"
 # For so long a message that Slack refused is told of.
 LATELY = timedelta(days=1)
-# The status of a run that failed for another reason than its checks.
-BROKEN = "BROKEN"
+# The status of a run that failed for another reason than its checks, and of one that succeeded without all it planned.
+BROKEN, INCOMPLETE = "BROKEN", "INCOMPLETE"
 
 
 class Ledger:
@@ -109,8 +109,8 @@ class Book:
         for name in (READ_TO, STARTED_AFTER):
             self.set_progress(name, "0")
 
-    def record_run(self, end_id: int, run: RunObservation, *, reached_end: bool) -> None:
-        """Keep what a run told, once; one that failed on the way counts as broken."""
+    def record_run(self, end_id: int, run: RunObservation, *, is_sound: bool) -> None:
+        """Keep what a run found, once. `is_sound` is one that did all it planned, or was stopped by its checks."""
         # A place in Dagster's log may be given anew after its run was deleted.
         for table in (runs, observations):
             self._do(delete(table).where(table.c.end_id == end_id))
@@ -119,7 +119,9 @@ class Book:
                 end_id=end_id,
                 run_id=run.run_id,
                 job=run.job,
-                status=run.status if run.status != "FAILURE" or reached_end else BROKEN,
+                status=run.status
+                if is_sound
+                else {"FAILURE": BROKEN, "SUCCESS": INCOMPLETE}.get(run.status, run.status),
                 started_at=run.started_at,
                 ended_at=run.ended_at,
             )
@@ -141,12 +143,16 @@ class Book:
         """The runs of a job that ended since a time, oldest first; attempts that were repeated do not count."""
         wanted = and_(runs.c.job == job, runs.c.ended_at >= since, runs.c.status != RETRIED)
         rows = self._do(select(runs).where(wanted).order_by(runs.c.end_id))
-        return [DailyRun(row.started_at, row.ended_at, row.status in {"SUCCESS", "FAILURE"}) for row in rows]
+        ended = {"SUCCESS", "FAILURE", INCOMPLETE}
+        return [
+            DailyRun(row.started_at, row.ended_at, row.status in ended, is_complete=row.status != INCOMPLETE)
+            for row in rows
+        ]
 
     # Incidents
 
     def state(self, subjects: Iterable[Subject] = ()) -> Memory:
-        """What is remembered: loaded of these subjects and of all that have an open incident, of others when asked for."""
+        """What is remembered of every subject: loaded of these and of all that have an open incident."""
         open_ones = self._do(select(incidents).where(incidents.c.is_open)).all()
         state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
         wanted = {*subjects, *state}

@@ -17,7 +17,7 @@ from greenery_assets.alerts.observations import Outcome, Severity, Subject
 SHOWN_IN_FULL = 5
 SHOWN_CAUSES = 10
 SHOWN_OWNERS = 20
-LONGEST_CAUSE = 280
+LONGEST_LINE = 280
 LONGEST_REMEDY = 800
 LONGEST_REASON = blocks.LONGEST_REASON
 LONGEST_PLAIN = 700
@@ -187,7 +187,8 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
             for label, words in (("What to do", finding.remedy), ("Why it matters", finding.why))
             if words
         ]
-    numbers = [f"*Found:* {wording.amount(finding)}"] if wording.amount(finding) else []
+    found = ". ".join(filter(None, (escaped(wording.cause(finding)), wording.amount(finding))))
+    numbers = [f"*Found:* {found}"] if found else []
     return message(
         title,
         [*assumed, *numbers, *marts, *todo],
@@ -246,7 +247,9 @@ def _told(transition: Transition, reader: Reader) -> Entry:
     else:
         name = wording.named(incident)
         told = ": ".join(filter(None, (name, found)))
-    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {name}"
+    # What a run's end is put down to quotes no row, as what a check found may.
+    said = told if incident.subject.is_job else name
+    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {said}"
     elements: list[Element] = [blocks.emoji(icon)] if icon else []
     if kind == Kind.ACKNOWLEDGED:
         elements.append(text(f"{blocks.literal(incident.acknowledged_by, LONGEST_NAME)} ", bold=True))
@@ -346,11 +349,11 @@ def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident]) -> str
 
 def _cause(incident: Incident) -> str:
     state = f":{wording.mark(incident)}: *{wording.state_word(incident)}:* "
-    return state + escaped(wording.line(incident), LONGEST_CAUSE - len(state))
+    return state + escaped(wording.line(incident), LONGEST_LINE - len(state))
 
 
 def _plain_line(incident: Incident) -> str:
-    return escaped(f"{wording.state_word(incident)}: {wording.line(incident)}", LONGEST_CAUSE)
+    return escaped(f"{wording.state_word(incident)}: {wording.line(incident)}", LONGEST_LINE)
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from greenery_assets.alerts.broken_runs import broken_runs
 from greenery_assets.alerts.daily import Editor
 from greenery_assets.alerts.delivery import SETTLE, Deliverer, Report, Transport
-from greenery_assets.alerts.failed_runs import ends_by_itself
+from greenery_assets.alerts.failed_runs import failed_run
 from greenery_assets.alerts.history import (
     Catalogue,
     RunEnd,
@@ -206,7 +206,7 @@ class Alerts:
             book.set_progress(READ_TO, str(max(end_id, int(book.progress(READ_TO) or 0))))
             if run is None:
                 return
-            book.record_run(end_id, run, reached_end=ends_by_itself(run))
+            book.record_run(end_id, run, is_sound=failed_run(run) is None)
             book.record_outcomes(run)
             before = book.state(found.subject for found in run.findings)
             after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)

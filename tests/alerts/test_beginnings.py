@@ -64,7 +64,7 @@ def test_the_first_pass_tells_of_a_run_that_failed_without_a_failing_check(shop:
     (summary,) = texts(slack)
     assert summary.startswith(":octagonal_sign: 1 problem: 1 ERROR")
     assert "*Alerts start here. This is wrong now,*" in summary
-    assert "Every run ends well and evaluates all of its checks (daily_job): 4 checks not evaluated" in summary
+    assert "(daily_job): The step raw__orders failed: ValueError; 4 checks not evaluated" in summary
     assert "No check" not in summary
 
     shop.run()
@@ -88,7 +88,7 @@ def test_the_first_pass_tells_what_a_failed_run_left_that_no_other_made_good(sho
         shop.run(job=job)
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = texts(slack)
-    assert "(daily_job): 1 check not evaluated; stops 1 table" in summary
+    assert "(daily_job): The step raw__orders failed: ValueError; 1 check not evaluated; stops 1 table" in summary
 
 
 def test_the_first_pass_tells_of_a_run_that_a_check_stopped_by_that_check(shop: Shop, slack: FakeSlack) -> None:
