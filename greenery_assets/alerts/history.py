@@ -50,7 +50,8 @@ LONGEST_PROBLEM = 600
 class Catalogue:
     """What the definitions say of assets and checks.
 
-    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names.
+    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names and
+    steps, and the name of the code location where it is known: to the daemon's sensors, not in `make run`.
     """
 
     lineage: Lineage
@@ -58,10 +59,12 @@ class Catalogue:
     built: Set[dg.AssetKey]
     checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
     jobs: Set[str]
+    steps: Set[str]
+    location: str = ""
 
     @classmethod
-    def of(cls, repository: dg.RepositoryDefinition) -> "Catalogue":
-        """Everything in a repository."""
+    def of(cls, repository: dg.RepositoryDefinition, location: str = "") -> "Catalogue":
+        """Everything in a repository, and the code location it was loaded from."""
         graph = repository.asset_graph
         nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
         lineage = Lineage(
@@ -74,6 +77,8 @@ class Catalogue:
             graph.materializable_asset_keys,
             {key: graph.get_check_spec(key) for key in graph.asset_check_keys},
             frozenset(repository.job_names),
+            frozenset(node.name for job in repository.get_all_jobs() for node in job.nodes),
+            location,
         )
 
     @property
@@ -131,10 +136,29 @@ def may_be_retried(instance: dg.DagsterInstance, end: RunEnd, now: datetime) -> 
     return run is not None and WILL_RETRY_TAG not in run.tags
 
 
+def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalogue) -> bool:
+    """Whether a run is of this project: another one may share the instance, and name its jobs alike.
+
+    A run that the web interface or the daemon launched says which code location it is of. Of others, and where our own
+    location is not known, it counts what they select and are made of: anything of ours makes a run ours.
+    """
+    if run.job_name not in catalogue.jobs:
+        return False
+    origin = run.remote_job_origin
+    if origin and catalogue.location:
+        return origin.repository_origin.code_location_origin.location_name == catalogue.location
+    selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
+    if selected:
+        return not selected.isdisjoint(dg.AssetKey.from_user_string(name) for name in catalogue.lineage.groups)
+    if run.job_snapshot_id and instance.has_job_snapshot(run.job_snapshot_id):
+        return not catalogue.steps.isdisjoint(instance.get_job_snapshot(run.job_snapshot_id).node_names)
+    return True
+
+
 def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) -> RunObservation | None:
-    """What an ended run did; None where the run was deleted meanwhile."""
+    """What an ended run did; None where it is not of this project, or was deleted meanwhile."""
     record = instance.get_run_record_by_id(end.run_id)
-    if record is None:
+    if record is None or not is_ours(instance, record.dagster_run, catalogue):
         return None
     run = record.dagster_run
     planned_checks: set[dg.AssetCheckKey] = set()
@@ -155,7 +179,12 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
                 built[event.step_materialization_data.materialization.asset_key.to_user_string()] = at
             case _:
                 problems += _problem(event, bool(problems))
-    # Checks that are gone since, or of another project on the same instance, are not ours to judge.
+    checked = {key.asset_key.to_user_string() for key in (*planned_checks, *(key for key, _ in evaluations))}
+    named = planned | built.keys() | checked
+    if named and named.isdisjoint(catalogue.lineage.groups):
+        # A job of another project, of the same name.
+        return None
+    # Checks that are gone since are not ours to judge.
     unknown = (planned_checks & catalogue.checks.keys()) - {key for key, _ in evaluations}
     findings = [
         _finding(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks

@@ -60,18 +60,23 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
     return after, transitions
 
 
-def retire(state: State, lineage: Lineage, checks: Set[Subject], now: datetime) -> tuple[State, list[Transition]]:
-    """Close the incidents of checks that the project does not have any more, and await nothing that is gone."""
+def retire(
+    state: State, lineage: Lineage, checks: Set[Subject], now: datetime, jobs: Set[str] | None = None
+) -> tuple[State, list[Transition]]:
+    """Close the incidents of checks and jobs that the project does not have, and await nothing that is gone.
+
+    Where its `jobs` are not given, all are taken to be there.
+    """
     after = Memory(state)
     transitions = []
     for subject, track in sorted(state.items()):
         incident = track.open_incident
         if incident is None:
             continue
-        if subject.is_job:
+        if subject.is_job and (jobs is None or subject.name in jobs):
             known = lineage.groups.keys() | {check.id for check in checks}
             after[subject] = replace(track, incident=replace(incident, awaiting=incident.awaiting & known))
-        elif replace(subject, partition="") not in checks:
+        elif subject.is_job or replace(subject, partition="") not in checks:
             # What an ERROR stopped is still as it was.
             marts = tuple(
                 replace(mart, is_refreshed=mart.is_refreshed or not incident.stops) for mart in incident.marts

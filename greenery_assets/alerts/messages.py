@@ -269,6 +269,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     extent = f" {now}." if now else ""
     step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}."
     left = wording.left_old([incident])
+    what = "job" if incident.subject.is_job else "check"
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
     if incident.subject.is_job:
         changed = ("Fails for another reason:", "")
@@ -284,7 +285,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
         Kind.CHANGED: changed,
         Kind.STEADY: ("Comes and goes no more, fails each time:", step),
         Kind.RESOLVED: (f"Resolved after {lasted}.", f" {left}." if left else ""),
-        Kind.RETIRED: ("No longer checked:", " this check is not part of the project any more."),
+        Kind.RETIRED: ("No longer checked:", f" this {what} is not part of the project any more."),
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
         Kind.ACKNOWLEDGED: ("is on it.", " No reminders unless it turns into an ERROR."),
     }[transition.kind]

@@ -36,6 +36,7 @@ from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.observations import RunObservation
 from greenery_assets.alerts.planning import Planner
 from greenery_assets.alerts.routing import Routing
+from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.alerts.without_slack import write_preview
 
 # With the longest delivery, a pass stays well under Dagster's limit of a minute.
@@ -99,11 +100,12 @@ class Alerts:
                 self.log.warning("Dagster's history has begun anew; it is read from its start.")
                 book.forget_runs()
                 news = self._news(book) or []
-        for done, end in enumerate(news):
+        taken = 0
+        for end in news:
             if datetime.now(UTC) > ends_at or may_be_retried(self.instance, end, now):
-                return done
-            self.take_in(end, now)
-        return len(news)
+                break
+            taken += self.take_in(end, now)
+        return taken
 
     def mind_the_time(self, now: datetime) -> None:
         """Say what is due without any run: reminders, silences that ended, the day's digest."""
@@ -118,7 +120,8 @@ class Alerts:
         """Reminders, and what a silence or a cause kept back until now."""
         with self.ledger.transaction() as book:
             before, policy = book.state(), self._policy(book, now)
-            left, closed = retire(before, self.catalogue.lineage, self.catalogue.subjects, now)
+            catalogue = self.catalogue
+            left, closed = retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
             after, transitions = time_passes(left, self.catalogue.lineage, policy, now)
             self._tell(book, before, after, [*closed, *transitions], now)
 
@@ -193,9 +196,11 @@ class Alerts:
             return None
         return [end for end in ends if recorded.get(end.storage_id) != end.run_id]
 
-    def take_in(self, end: RunEnd, now: datetime) -> None:
-        """Read one ended run, and remember it."""
-        self.remember(end.storage_id, read_run(self.instance, end, self.catalogue), now)
+    def take_in(self, end: RunEnd, now: datetime) -> bool:
+        """Read one ended run and remember it; returns whether it is ours."""
+        run = read_run(self.instance, end, self.catalogue)
+        self.remember(end.storage_id, run, now)
+        return run is not None
 
     def remember(self, end_id: int, run: RunObservation | None, now: datetime) -> None:
         """What a run told, what follows and the messages about it, in one transaction.
@@ -258,6 +263,11 @@ class Alerts:
             lock.acquire(timeout=wait_s)
         except Timeout:
             raise BusyError(f"Another process is at work on the alerts ({self.lock}).") from None
+        except OSError as error:
+            raise LedgerError(
+                f"The alerts' lock {self.lock} cannot be used ({error.strerror}). Let this user write it and its "
+                "folder, or free some space there."
+            ) from None
         try:
             yield
         finally:

@@ -87,7 +87,8 @@ def headline(incident: Incident) -> str:
         now = f"runs of {where} end well again" if incident.subject.is_job else f"a check of {where} holds again"
         over = f"Resolved after {duration_in_words(incident.resolved_at - incident.opened_at)}: {now}"
         if is_retired(incident):
-            over = f"Closed: this check of {where} is no longer part of the project"
+            what = f"the job {where}" if incident.subject.is_job else f"this check of {where}"
+            over = f"Closed: {what} is no longer part of the project"
         return ", ".join(filter(None, (over, left_old([incident]))))
     if incident.subject.is_job:
         wrong = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
