@@ -91,6 +91,7 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
             *_list("Silenced", silenced, SHOWN_SILENCED, ROOM_FOR_SILENCED),
         ],
         [blocks.link(reader.ui_url, "", "Open Dagster")],
+        reader=reader,
     )
 
 

@@ -44,6 +44,8 @@ WILL_RETRY_TAG = "dagster/will_retry"
 UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
 RECENT_EXECUTIONS = 20
 LONGEST_PROBLEM = 600
+# The group of the source tables, what their loads say they were loaded from, and what they say of sample data.
+RAW, SOURCE, SAMPLE_DATA = "raw", "source", "sample data"
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def newest_run_end(instance: dg.DagsterInstance) -> RunEnd | None:
 
 def may_be_retried(instance: dg.DagsterInstance, end: RunEnd, now: datetime) -> bool:
     """Whether it is not known yet if another attempt follows: Dagster notes that a moment after the end."""
-    if end.status != "FAILURE" or not instance.run_retries_enabled or now - end.at > UNTIL_RETRIES_ARE_NOTED:
+    # An end that lies further ahead was noted by a clock that was wrong: nothing is waited for then.
+    if end.status != "FAILURE" or not instance.run_retries_enabled or abs(now - end.at) > UNTIL_RETRIES_ARE_NOTED:
         return False
     run = instance.get_run_by_id(end.run_id)
     return run is not None and WILL_RETRY_TAG not in run.tags
@@ -251,6 +254,19 @@ def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
     """The owner of the asset furthest upstream: who can mend what kept it from being built."""
     first = min(assets, key=lambda name: (catalogue.lineage.depth(name), name), default="")
     return catalogue.owners.get(first, "")
+
+
+def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
+    """Whether the source tables were last loaded from sample data, as the load says of them itself."""
+    raw = [dg.AssetKey.from_user_string(name) for name, group in catalogue.lineage.groups.items() if group == RAW]
+    last = [record.asset_entry.last_materialization_record for record in instance.get_asset_records(raw)]
+    loaded = max((each for each in last if each and each.asset_materialization), key=_moment, default=None)
+    source = loaded.asset_materialization.metadata.get(SOURCE) if loaded and loaded.asset_materialization else None
+    return source is not None and source.value == SAMPLE_DATA
+
+
+def _moment(record: dg.EventLogRecord) -> float:
+    return record.timestamp
 
 
 def figures(instance: dg.DagsterInstance) -> list[Figure]:

@@ -139,9 +139,10 @@ class Book:
         if rows:
             self._do(insert(observations), rows)
 
-    def runs_of(self, job: str, since: datetime) -> list[DailyRun]:
-        """The runs of a job that ended since a time, oldest first; attempts that were repeated do not count."""
-        wanted = and_(runs.c.job == job, runs.c.ended_at >= since, runs.c.status != RETRIED)
+    def runs_of(self, job: str, since: datetime, until: datetime) -> list[DailyRun]:
+        """The runs of a job that ended between two times, oldest first; attempts that were repeated do not count."""
+        ended_then = runs.c.ended_at.between(since, until)
+        wanted = and_(runs.c.job == job, ended_then, runs.c.status != RETRIED)
         rows = self._do(select(runs).where(wanted).order_by(runs.c.end_id))
         ended = {"SUCCESS", "FAILURE", INCOMPLETE}
         return [
@@ -322,7 +323,8 @@ class Book:
 
     def latencies(self, limit: int = 20) -> list[timedelta]:
         """Time from a run's end to its first message in a channel, for the newest ones."""
-        wanted = and_(outbox.c.state == "sent", outbox.c.about_run_ended_at.is_not(None), outbox.c.root.is_(None))
+        is_measured = outbox.c.sent_at >= outbox.c.about_run_ended_at
+        wanted = and_(outbox.c.state == "sent", is_measured, outbox.c.root.is_(None))
         rows = self._do(select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit))
         return [row.sent_at - row.about_run_ended_at for row in rows]
 

@@ -5,7 +5,7 @@ Pure: (state, observation, policy, now) -> (state, transitions).
 
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 
@@ -25,6 +25,8 @@ from greenery_assets.alerts.observations import (
 # A check that turned this often within its remembered evaluations is flapping, until it was the same a few times.
 TURNS_OF_FLAPPING = 4
 STEADY_EVALUATIONS = 3
+# By how much the clocks of two machines may differ.
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 def observe(
@@ -316,7 +318,9 @@ def _due(incident: Incident, state: Memory, lineage: Lineage, policy: Policy, no
         if changed == Kind.RAISED:
             incident = replace(incident, acknowledged_by="")
         yield Transition(changed, incident, now, incident.last_run, before)
-    is_old = now - (incident.notified_at or incident.opened_at) >= policy.renotify_after[incident.finding.severity]
+    since = now - (incident.notified_at or incident.opened_at)
+    # What was noted well ahead of now was so by a clock that was wrong: to wait for that could take for ever.
+    is_old = since >= policy.renotify_after[incident.finding.severity] or since < -CLOCK_SKEW
     if is_old and not incident.acknowledged_by:
         yield Transition(Kind.REMINDED, replace(incident, notified_at=now), now, incident.last_run)
 

@@ -14,6 +14,7 @@ from greenery_assets.alerts.blocks import Block, Element, Entry, counted, durati
 from greenery_assets.alerts.incidents import Incident, Kind, Transition
 from greenery_assets.alerts.observations import Outcome, Severity, Subject
 
+SAMPLE = "SAMPLE DATA"
 SHOWN_IN_FULL = 5
 SHOWN_CAUSES = 10
 SHOWN_OWNERS = 20
@@ -37,11 +38,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Reader:
-    """Whom messages speak to: their time zone, the web interface's address, who is mentioned for which owner."""
+    """Whom messages speak to: their time zone, the web interface's address, who is mentioned for which owner.
+
+    `is_sample` has each message say that it is about sample data.
+    """
 
     timezone: ZoneInfo
     ui_url: str
     mentions: Mapping[str, str] = field(default_factory=dict)
+    is_sample: bool = False
 
 
 def incident_message(incident: Incident, reader: Reader) -> Message:
@@ -57,7 +62,7 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     """
     if not incidents:
         words = "*Alerts start here.* No check is known to fail. From now on, changes are told."
-        return message(f":{blocks.RESOLVED}: No check fails", [words], [blocks.section(words)])
+        return message(f":{blocks.RESOLVED}: No check fails", [words], [blocks.section(words)], reader=reader)
     ranked = rank(incidents)
     ongoing = [incident for incident in ranked if incident.is_open]
     title = _group_title(ranked, ongoing)
@@ -75,6 +80,7 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
         [*lead, causes, *marts, *end],
         [*_sections(lead), blocks.section(causes), *_sections(marts), *_sections(end)],
         links,
+        reader=reader,
     )
 
 
@@ -104,6 +110,8 @@ def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[M
             title = f"Also fails, held to be caused by this ({name} of {wording.place(cause)}):"
             entries.append(Entry((text(title, bold=True),), escaped(title)))
         entries += [_told(transition, reader) for transition in group]
+    if reader.is_sample and entries:
+        entries[0] = Entry((text(f"{SAMPLE} · ", bold=True), *entries[0].elements), f"{SAMPLE} · {entries[0].plain}")
     return paged(entries)
 
 
@@ -111,7 +119,7 @@ def test_message(reader: Reader) -> Message:
     """What is posted to try the way to a channel."""
     words = "This is a test; no action needed. Failed data checks will be told in this channel."
     links = [blocks.link(reader.ui_url, "", "Open Dagster")]
-    return message("Test of the data alerts", [words], [blocks.section(words)], links)
+    return message("Test of the data alerts", [words], [blocks.section(words)], links, reader=reader)
 
 
 def rank(incidents: Iterable[Incident]) -> list[Incident]:
@@ -128,8 +136,11 @@ def rank(incidents: Iterable[Incident]) -> list[Incident]:
     )
 
 
-def message(title: str, lines: Sequence[str], shown: Sequence[Block], links: Sequence[str] = ()) -> Message:
+def message(
+    title: str, lines: Sequence[str], shown: Sequence[Block], links: Sequence[str] = (), *, reader: Reader
+) -> Message:
     """A message of a headline, blocks and links; `lines` say the same in mrkdwn, without any value from data."""
+    title = f"{SAMPLE} · {title}" if reader.is_sample else title
     found = [link for link in links if link]
     return Message(
         blocks.listed([escaped(title, blocks.LONGEST_HEADER), *lines, *found], 1000, limit=blocks.LONGEST_TEXT),
@@ -194,6 +205,7 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
         [*assumed, *numbers, *marts, *todo],
         [*_sections(assumed), _found(incident, reader), *_sections(marts), *_sections(todo), *_rows(incident)],
         _links(incident, reader),
+        reader=reader,
     )
 
 

@@ -23,6 +23,7 @@ from greenery_assets.alerts.history import (
     Catalogue,
     RunEnd,
     figures,
+    is_sample_data,
     last_evaluations,
     may_be_retried,
     newest_run_end,
@@ -133,7 +134,7 @@ class Alerts:
         report = deliverer.deliver()
         if self.preview and (report.sent or report.edited or not self.preview.exists()):
             try:
-                write_preview(self.ledger, self.preview, self.picture)
+                write_preview(self.ledger, self.preview, self.picture, is_sample=self.reader.is_sample)
             except OSError as error:
                 reason = f"{self.preview} cannot be written ({error.strerror}); name another GREENERY_REPORT_DIR."
                 report.problems.append(reason)
@@ -156,6 +157,10 @@ class Alerts:
             self._tell(book, before, after, transitions, now)
             return track.incident
 
+    def look_at_source(self) -> None:
+        """Have what is said from now on name sample data as that, if it is."""
+        self.reader = replace(self.reader, is_sample=is_sample_data(self.instance, self.catalogue))
+
     def silence(self, silence: Silence) -> None:
         """Tell nobody about some checks for a while."""
         with self._alone(wait_s=30), self.ledger.transaction() as book:
@@ -163,6 +168,10 @@ class Alerts:
 
     def _begin(self, now: datetime) -> None:
         with self.ledger.transaction() as book:
+            first = book.progress(FIRST_PASS)
+            if first and datetime.fromisoformat(first) > now:
+                # Noted by a clock that was ahead: nobody would expect a daily run on a day to come.
+                book.set_progress(FIRST_PASS, now.isoformat())
             if book.progress(READ_TO) is not None:
                 return
             newest = newest_run_end(self.instance)
@@ -269,6 +278,7 @@ class Alerts:
                 "folder, or free some space there."
             ) from None
         try:
+            self.look_at_source()
             yield
         finally:
             lock.release()

@@ -65,7 +65,7 @@ def test_runs_of_another_project_are_neither_reported_nor_taken_for_the_daily_ru
     with alerts.ledger.transaction() as book:
         # They are read past: more of them than one query gives would block the way otherwise.
         assert int(book.progress(READ_TO) or 0) > 0
-        assert book.runs_of(JOB, tomorrow - timedelta(days=2)) == []
+        assert book.runs_of(JOB, tomorrow - timedelta(days=2), tomorrow) == []
     alerts.mind_the_time(tomorrow)
     alerts.deliver()
     (digest,) = slack.messages("data-daily")
