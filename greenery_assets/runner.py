@@ -62,7 +62,7 @@ class Catalogue:
 def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
     """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
 
-    Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
+    Returns the exit code: 0 when the job ran, no ERROR check failed and alerts could be made of it, else 1.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
     began_at = time.time()
@@ -104,12 +104,15 @@ def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
         ("This run there", settings.ui_link(f"runs/{run_id}")),
         ("The state of the data", _report(settings, began_at)),
         ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
-        ("Alerts", told),
+        *([] if alerts.problem else [("Alerts", told)]),
     ]
     console.print(render(facts, _repeat_rate(settings, facts)))
     # An address broken over two lines cannot be clicked.
     console.print(render_next_steps(steps), soft_wrap=True)
-    return facts.exit_code
+    if alerts.problem:
+        console.print(f"\nAlerts: {told}", style="bold red", soft_wrap=True, markup=False)
+    # A run that nobody can be notified of is not well.
+    return 1 if alerts.problem else facts.exit_code
 
 
 def _execute(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from greenery_assets.alerts.failed_runs import failed_run
-from greenery_assets.alerts.history import RECENT_EXECUTIONS, Catalogue, RunEnd, job_of, read_run
+from greenery_assets.alerts.history import RECENT_EXECUTIONS, Catalogue, RunEnd, is_ours, job_of, read_run
 from greenery_assets.alerts.observations import Outcome, RunObservation, Subject
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -32,6 +32,8 @@ def _last_ends(instance: dg.DagsterInstance, catalogue: Catalogue) -> Iterable[R
         # Some of a job's runs may be of chosen assets only.
         for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_EXECUTIONS):
             run, at = record.dagster_run, datetime.fromtimestamp(record.end_time or 0, UTC)
+            if not is_ours(instance, run, catalogue):
+                continue
             end = RunEnd(record.storage_id, run.run_id, run.status.value, at)
             name = job_of(run, catalogue)
             newest[name] = max(end, newest.get(name, end), key=lambda each: each.at)

@@ -37,7 +37,8 @@ class Editor:
     def due(self, book: Book, policy: Policy, now: datetime) -> DigestFacts | None:
         """What the day's digest says, if it is not written yet or says something else by now."""
         today = now.astimezone(self.reader.timezone).date()
-        runs = book.runs_of(DAILY_JOB, datetime.combine(today, time(), self.reader.timezone))
+        # One that ended after now did so by a clock that was wrong: of today it says nothing.
+        runs = book.runs_of(DAILY_JOB, datetime.combine(today, time(), self.reader.timezone), now)
         first_end = next((run.ended_at for run in runs if run.reached_end), None)
         is_late = (first_end or now) >= self._expected(today) and not self._began_on(today, book)
         if not runs and not is_late:
@@ -50,6 +51,7 @@ class Editor:
             day=today,
             finished_at=last.ended_at if last and last.reached_end else None,
             failed_at=last.ended_at if last and not last.reached_end else None,
+            is_complete=last is None or last.is_complete,
             expected_by=self.routing.expected_by,
             is_late=is_late,
             marts=_counts(book.check_states(), self.checks, self.lineage.groups),

@@ -22,6 +22,10 @@ LONGEST_PASS = timedelta(seconds=8)
 SETTLE = timedelta(seconds=30)
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=1)
+# Of every wait, also of one that Slack asks for: it is kept as a time, and the clock may have been wrong then.
+LONGEST_WAIT = timedelta(minutes=5)
+# A message noted by a clock that was ahead may be older than it says.
+LOOKED_BACK = timedelta(days=1)
 
 
 class DeliveryError(Exception):
@@ -150,7 +154,7 @@ class Deliverer:
             channel = item.channel if item.channel in self.channels else self.default_channel
             if channel in closed:
                 continue
-            if item.not_before and item.not_before > self.clock():
+            if item.not_before and self.clock() < item.not_before <= self.clock() + LONGEST_WAIT:
                 closed.add(channel)
                 continue
             try:
@@ -197,7 +201,8 @@ class Deliverer:
 
     def _find(self, item: Row[Any], channel: str, thread: Receipt | None) -> Receipt | None:
         try:
-            return self._in_time().find(channel, item.delivery_id, thread, item.created_at)
+            since = item.created_at if item.created_at <= self.clock() else self.clock() - LOOKED_BACK
+            return self._in_time().find(channel, item.delivery_id, thread, since)
         except ThreadGoneError:
             return self._find(item, channel, None) if thread else None
         except DeliveryError as refusal:
@@ -255,7 +260,7 @@ class Deliverer:
         if refusal.may_have_arrived and not item.edits:
             state, pause = "sending", self.settle
         if isinstance(refusal, RateLimitedError):
-            pause = refusal.pause
+            pause = min(refusal.pause, LONGEST_WAIT)
         elif isinstance(refusal, ContentRefusedError):
             state = "refused"
         elif item.edits and (isinstance(refusal, ThreadGoneError) or item.channel not in self.channels):

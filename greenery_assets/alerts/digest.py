@@ -51,12 +51,14 @@ class DigestFacts:
 
     `picture` is the name of the report's picture, empty where none was drawn since the day's last run began.
     `expected_by` is on the reader's clock, `is_late` that the run had not finished by then. The day's last one ended
-    either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks.
+    either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks. One
+    that is not `is_complete` reports success, but left planned tables or checks out.
     """
 
     day: date
     finished_at: datetime | None
     failed_at: datetime | None = None
+    is_complete: bool = True
     expected_by: time
     is_late: bool
     marts: tuple[MartCounts, ...]
@@ -89,6 +91,7 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
             *_list("Silenced", silenced, SHOWN_SILENCED, ROOM_FOR_SILENCED),
         ],
         [blocks.link(reader.ui_url, "", "Open Dagster")],
+        reader=reader,
     )
 
 
@@ -98,7 +101,7 @@ def _mark(facts: DigestFacts) -> str:
     if facts.finished_at is None:
         return blocks.LATE
     not_held = sum(mart.warned + mart.failed + mart.unknown for mart in facts.marts)
-    is_well = facts.marts and not facts.open_incidents and not facts.stale and not not_held
+    is_well = facts.is_complete and facts.marts and not facts.open_incidents and not facts.stale and not not_held
     return blocks.RESOLVED if is_well else blocks.WARNING
 
 
@@ -117,8 +120,10 @@ def _verdict(facts: DigestFacts, reader: Reader) -> list[str]:
     parts = [f"{failing:,}{of_all} fail{'s' if failing == 1 else ''}"] if failing else []
     if unknown:
         parts.append(f"{unknown:,}{'' if failing else of_all} not evaluated")
-    if not parts:
+    if not parts and facts.is_complete:
         parts = [f"All {counted(total, 'check')} hold" if total else "No check was evaluated"]
+    if not facts.is_complete:
+        parts.insert(0, "The daily run did not build all of its tables and evaluate all of its checks")
     verdict = [f"{', '.join(parts)}{_figures_are_old(facts, reader)}."]
     return [*verdict, f"The daily run finished later than {deadline}."] if facts.is_late else verdict
 

@@ -18,11 +18,15 @@ class CheckState:
 
 @dataclass(frozen=True)
 class DailyRun:
-    """A run of the daily job, and whether it was through when it ended, whatever its checks found."""
+    """A run of the daily job: whether it was through when it ended, whatever its checks found.
+
+    One that is not `is_complete` reports success, but left planned tables or checks out.
+    """
 
     started_at: datetime
     ended_at: datetime
     reached_end: bool
+    is_complete: bool = True
 
 
 @dataclass(frozen=True)

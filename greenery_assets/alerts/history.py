@@ -44,13 +44,16 @@ WILL_RETRY_TAG = "dagster/will_retry"
 UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
 RECENT_EXECUTIONS = 20
 LONGEST_PROBLEM = 600
+# The group of the source tables, what their loads say they were loaded from, and what they say of sample data.
+RAW, SOURCE, SAMPLE_DATA = "raw", "source", "sample data"
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """What the definitions say of assets and checks.
 
-    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names.
+    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names and
+    steps, and the name of the code location where it is known: to the daemon's sensors, not in `make run`.
     """
 
     lineage: Lineage
@@ -58,10 +61,12 @@ class Catalogue:
     built: Set[dg.AssetKey]
     checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
     jobs: Set[str]
+    steps: Set[str]
+    location: str = ""
 
     @classmethod
-    def of(cls, repository: dg.RepositoryDefinition) -> "Catalogue":
-        """Everything in a repository."""
+    def of(cls, repository: dg.RepositoryDefinition, location: str = "") -> "Catalogue":
+        """Everything in a repository, and the code location it was loaded from."""
         graph = repository.asset_graph
         nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
         lineage = Lineage(
@@ -74,6 +79,8 @@ class Catalogue:
             graph.materializable_asset_keys,
             {key: graph.get_check_spec(key) for key in graph.asset_check_keys},
             frozenset(repository.job_names),
+            frozenset(node.name for job in repository.get_all_jobs() for node in job.nodes),
+            location,
         )
 
     @property
@@ -125,16 +132,36 @@ def newest_run_end(instance: dg.DagsterInstance) -> RunEnd | None:
 
 def may_be_retried(instance: dg.DagsterInstance, end: RunEnd, now: datetime) -> bool:
     """Whether it is not known yet if another attempt follows: Dagster notes that a moment after the end."""
-    if end.status != "FAILURE" or not instance.run_retries_enabled or now - end.at > UNTIL_RETRIES_ARE_NOTED:
+    # An end that lies further ahead was noted by a clock that was wrong: nothing is waited for then.
+    if end.status != "FAILURE" or not instance.run_retries_enabled or abs(now - end.at) > UNTIL_RETRIES_ARE_NOTED:
         return False
     run = instance.get_run_by_id(end.run_id)
     return run is not None and WILL_RETRY_TAG not in run.tags
 
 
+def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalogue) -> bool:
+    """Whether a run is of this project: another one may share the instance, and name its jobs alike.
+
+    A run that the web interface or the daemon launched says which code location it is of. Of others, and where our own
+    location is not known, it counts what they select and are made of: anything of ours makes a run ours.
+    """
+    if run.job_name not in catalogue.jobs:
+        return False
+    origin = run.remote_job_origin
+    if origin and catalogue.location:
+        return origin.repository_origin.code_location_origin.location_name == catalogue.location
+    selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
+    if selected:
+        return not selected.isdisjoint(dg.AssetKey.from_user_string(name) for name in catalogue.lineage.groups)
+    if run.job_snapshot_id and instance.has_job_snapshot(run.job_snapshot_id):
+        return not catalogue.steps.isdisjoint(instance.get_job_snapshot(run.job_snapshot_id).node_names)
+    return True
+
+
 def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) -> RunObservation | None:
-    """What an ended run did; None where the run was deleted meanwhile."""
+    """What an ended run did; None where it is not of this project, or was deleted meanwhile."""
     record = instance.get_run_record_by_id(end.run_id)
-    if record is None:
+    if record is None or not is_ours(instance, record.dagster_run, catalogue):
         return None
     run = record.dagster_run
     planned_checks: set[dg.AssetCheckKey] = set()
@@ -155,7 +182,12 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
                 built[event.step_materialization_data.materialization.asset_key.to_user_string()] = at
             case _:
                 problems += _problem(event, bool(problems))
-    # Checks that are gone since, or of another project on the same instance, are not ours to judge.
+    checked = {key.asset_key.to_user_string() for key in (*planned_checks, *(key for key, _ in evaluations))}
+    named = planned | built.keys() | checked
+    if named and named.isdisjoint(catalogue.lineage.groups):
+        # A job of another project, of the same name.
+        return None
+    # Checks that are gone since are not ours to judge.
     unknown = (planned_checks & catalogue.checks.keys()) - {key for key, _ in evaluations}
     findings = [
         _finding(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks
@@ -222,6 +254,19 @@ def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
     """The owner of the asset furthest upstream: who can mend what kept it from being built."""
     first = min(assets, key=lambda name: (catalogue.lineage.depth(name), name), default="")
     return catalogue.owners.get(first, "")
+
+
+def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
+    """Whether the source tables were last loaded from sample data, as the load says of them itself."""
+    raw = [dg.AssetKey.from_user_string(name) for name, group in catalogue.lineage.groups.items() if group == RAW]
+    last = [record.asset_entry.last_materialization_record for record in instance.get_asset_records(raw)]
+    loaded = max((each for each in last if each and each.asset_materialization), key=_moment, default=None)
+    source = loaded.asset_materialization.metadata.get(SOURCE) if loaded and loaded.asset_materialization else None
+    return source is not None and source.value == SAMPLE_DATA
+
+
+def _moment(record: dg.EventLogRecord) -> float:
+    return record.timestamp
 
 
 def figures(instance: dg.DagsterInstance) -> list[Figure]:

@@ -3,7 +3,7 @@
 How one leads to another is lifecycle's business, how they are told that of planning and messages.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -142,6 +142,33 @@ class Track:
 
 
 State = Mapping[Subject, Track]
+
+
+def _nothing(_subject: Subject) -> Track:
+    return Track()
+
+
+class Memory(dict[Subject, Track]):
+    """What is remembered of every subject: what was not loaded is recalled when it is asked for.
+
+    So no judgment, and no number of an episode, depends on what happened to be loaded. Loaded are, at least, all
+    subjects with an open incident; iterating gives what is loaded. A copy of a memory recalls from where that does.
+    """
+
+    def __init__(self, loaded: State, recall: Callable[[Subject], Track] = _nothing) -> None:
+        super().__init__(loaded)
+        self._recall = loaded._recall if isinstance(loaded, Memory) else recall
+
+    def __missing__(self, subject: Subject) -> Track:
+        """Recall a subject that was not loaded; of one that nobody has seen yet nothing is remembered."""
+        track = self._recall(subject)
+        if track != Track():
+            self[subject] = track
+        return track
+
+    def get(self, subject: Subject, default: object = None) -> Track:  # type: ignore[override]  # noqa: ARG002
+        """The same: a default would take the place of what is remembered."""
+        return self[subject]
 
 
 @dataclass(frozen=True)

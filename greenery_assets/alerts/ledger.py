@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from greenery_assets.alerts.entries import CheckState, DailyRun, Outgoing, Thread
-from greenery_assets.alerts.incidents import Incident, Silence, State, Track
+from greenery_assets.alerts.incidents import Incident, Memory, Silence, State, Track
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.observations import RETRIED, Outcome, RunObservation, Severity, Subject
 from greenery_assets.alerts.schema import (
@@ -50,8 +50,8 @@ STARTED_AFTER = "dagster_log_started_after"
 FIRST_PASS = "first_pass_at"
 # For so long a message that Slack refused is told of.
 LATELY = timedelta(days=1)
-# The status of a run that failed for another reason than its checks.
-BROKEN = "BROKEN"
+# The status of a run that failed for another reason than its checks, and of one that succeeded without all it planned.
+BROKEN, INCOMPLETE = "BROKEN", "INCOMPLETE"
 
 
 class Ledger:
@@ -109,8 +109,8 @@ class Book:
         for name in (READ_TO, STARTED_AFTER):
             self.set_progress(name, "0")
 
-    def record_run(self, end_id: int, run: RunObservation, *, reached_end: bool) -> None:
-        """Keep what a run told, once; one that failed on the way counts as broken."""
+    def record_run(self, end_id: int, run: RunObservation, *, is_sound: bool) -> None:
+        """Keep what a run found, once. `is_sound` is one that did all it planned, or was stopped by its checks."""
         # A place in Dagster's log may be given anew after its run was deleted.
         for table in (runs, observations):
             self._do(delete(table).where(table.c.end_id == end_id))
@@ -119,7 +119,9 @@ class Book:
                 end_id=end_id,
                 run_id=run.run_id,
                 job=run.job,
-                status=run.status if run.status != "FAILURE" or reached_end else BROKEN,
+                status=run.status
+                if is_sound
+                else {"FAILURE": BROKEN, "SUCCESS": INCOMPLETE}.get(run.status, run.status),
                 started_at=run.started_at,
                 ended_at=run.ended_at,
             )
@@ -137,16 +139,21 @@ class Book:
         if rows:
             self._do(insert(observations), rows)
 
-    def runs_of(self, job: str, since: datetime) -> list[DailyRun]:
-        """The runs of a job that ended since a time, oldest first; attempts that were repeated do not count."""
-        wanted = and_(runs.c.job == job, runs.c.ended_at >= since, runs.c.status != RETRIED)
+    def runs_of(self, job: str, since: datetime, until: datetime) -> list[DailyRun]:
+        """The runs of a job that ended between two times, oldest first; attempts that were repeated do not count."""
+        ended_then = runs.c.ended_at.between(since, until)
+        wanted = and_(runs.c.job == job, ended_then, runs.c.status != RETRIED)
         rows = self._do(select(runs).where(wanted).order_by(runs.c.end_id))
-        return [DailyRun(row.started_at, row.ended_at, row.status in {"SUCCESS", "FAILURE"}) for row in rows]
+        ended = {"SUCCESS", "FAILURE", INCOMPLETE}
+        return [
+            DailyRun(row.started_at, row.ended_at, row.status in ended, is_complete=row.status != INCOMPLETE)
+            for row in rows
+        ]
 
     # Incidents
 
-    def state(self, subjects: Iterable[Subject] = ()) -> dict[Subject, Track]:
-        """What is remembered of these subjects and of all that have an open incident."""
+    def state(self, subjects: Iterable[Subject] = ()) -> Memory:
+        """What is remembered of every subject: loaded of these and of all that have an open incident."""
         open_ones = self._do(select(incidents).where(incidents.c.is_open)).all()
         state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
         wanted = {*subjects, *state}
@@ -157,7 +164,11 @@ class Book:
         closed = wanted - {subject for subject, track in state.items() if track.incident}
         for subject, incident in self._newest(closed):
             state[subject] = Track(state.get(subject, Track()).evaluations, incident)
-        return state
+        return Memory(state, self._track)
+
+    def _track(self, subject: Subject) -> Track:
+        evaluations = self._do(select(tracks.c.evaluations).where(_is(tracks, subject))).scalar()
+        return Track(evaluations or "", next((incident for _, incident in self._newest({subject})), None))
 
     def _newest(self, subjects: set[Subject]) -> Iterator[tuple[Subject, Incident]]:
         if not subjects:
@@ -174,18 +185,19 @@ class Book:
             earlier = before.get(subject, Track())
             if track.evaluations != earlier.evaluations:
                 self._upsert_track(subject, evaluations=track.evaluations)
-            if track.incident and track.incident != earlier.incident:
+            if track.incident is None or track.incident == earlier.incident:
+                continue
+            if earlier.incident and earlier.incident.episode == track.incident.episode:
                 self.save_incident(track.incident)
+            else:
+                # A row of that episode is refused by the database: nothing that was told is ever overwritten.
+                key = {**_key(subject), "episode": track.incident.episode}
+                self._do(insert(incidents).values({**key, **_values(track.incident)}))
 
     def save_incident(self, incident: Incident) -> None:
-        """Keep an incident as it is by now."""
-        values = {
-            "is_open": incident.is_open,
-            "has_old_marts": bool(incident.old_marts),
-            "body": INCIDENT.dump_json(incident).decode(),
-        }
-        if not self._do(update(incidents).where(_is_episode(incident)).values(values)).rowcount:
-            self._do(insert(incidents).values(**_key(incident.subject), episode=incident.episode, **values))
+        """Keep an incident that was saved before as it is by now. Raises LookupError where it was not."""
+        if not self._do(update(incidents).where(_is_episode(incident)).values(_values(incident))).rowcount:
+            raise LookupError(f"Episode {incident.episode} of {incident.subject.id} was never saved.")
 
     def record_outcomes(self, run: RunObservation) -> None:
         """Keep how each check of a run was found, for the counts by mart."""
@@ -311,7 +323,8 @@ class Book:
 
     def latencies(self, limit: int = 20) -> list[timedelta]:
         """Time from a run's end to its first message in a channel, for the newest ones."""
-        wanted = and_(outbox.c.state == "sent", outbox.c.about_run_ended_at.is_not(None), outbox.c.root.is_(None))
+        is_measured = outbox.c.sent_at >= outbox.c.about_run_ended_at
+        wanted = and_(outbox.c.state == "sent", is_measured, outbox.c.root.is_(None))
         rows = self._do(select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit))
         return [row.sent_at - row.about_run_ended_at for row in rows]
 
@@ -365,6 +378,14 @@ def _key(subject: Subject) -> dict[str, str]:
 
 def _subject(row: Row[Any]) -> Subject:
     return Subject(row.asset, row.name, row.partition)
+
+
+def _values(incident: Incident) -> dict[str, object]:
+    return {
+        "is_open": incident.is_open,
+        "has_old_marts": bool(incident.old_marts),
+        "body": INCIDENT.dump_json(incident).decode(),
+    }
 
 
 def _incident(row: Row[Any]) -> Incident:

@@ -5,12 +5,12 @@ Pure: (state, observation, policy, now) -> (state, transitions).
 
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 
 from greenery_assets.alerts.failed_runs import failed_run, stopping, unevaluated
-from greenery_assets.alerts.incidents import Incident, Kind, Policy, State, Track, Transition
+from greenery_assets.alerts.incidents import Incident, Kind, Memory, Policy, State, Track, Transition
 from greenery_assets.alerts.observations import (
     MARTS,
     Finding,
@@ -25,6 +25,8 @@ from greenery_assets.alerts.observations import (
 # A check that turned this often within its remembered evaluations is flapping, until it was the same a few times.
 TURNS_OF_FLAPPING = 4
 STEADY_EVALUATIONS = 3
+# By how much the clocks of two machines may differ.
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 def observe(
@@ -34,7 +36,7 @@ def observe(
 
     An unknown check changes nothing of its own incident: it neither opens nor resolves one.
     """
-    judge = _Judge(dict(state), run, lineage, policy, now)
+    judge = _Judge(Memory(state), run, lineage, policy, now)
     evaluated = [found for found in run.findings if found.outcome != Outcome.UNKNOWN]
     for finding in sorted(evaluated, key=lambda found: _rank(found.subject, lineage)):
         judge.see_check(finding)
@@ -48,7 +50,7 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
     Incidents whose silence ended or whose cause is gone are told, or folded under the next cause; what is open
     for long is recalled.
     """
-    after = dict(state)
+    after = Memory(state)
     transitions = []
     for subject, track in sorted(state.items(), key=lambda item: _rank(item[0], lineage)):
         incident = track.open_incident
@@ -60,18 +62,23 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
     return after, transitions
 
 
-def retire(state: State, lineage: Lineage, checks: Set[Subject], now: datetime) -> tuple[State, list[Transition]]:
-    """Close the incidents of checks that the project does not have any more, and await nothing that is gone."""
-    after = dict(state)
+def retire(
+    state: State, lineage: Lineage, checks: Set[Subject], now: datetime, jobs: Set[str] | None = None
+) -> tuple[State, list[Transition]]:
+    """Close the incidents of checks and jobs that the project does not have, and await nothing that is gone.
+
+    Where its `jobs` are not given, all are taken to be there.
+    """
+    after = Memory(state)
     transitions = []
     for subject, track in sorted(state.items()):
         incident = track.open_incident
         if incident is None:
             continue
-        if subject.is_job:
+        if subject.is_job and (jobs is None or subject.name in jobs):
             known = lineage.groups.keys() | {check.id for check in checks}
             after[subject] = replace(track, incident=replace(incident, awaiting=incident.awaiting & known))
-        elif replace(subject, partition="") not in checks:
+        elif subject.is_job or replace(subject, partition="") not in checks:
             # What an ERROR stopped is still as it was.
             marts = tuple(
                 replace(mart, is_refreshed=mart.is_refreshed or not incident.stops) for mart in incident.marts
@@ -96,7 +103,7 @@ def acknowledge(track: Track, by: str, now: datetime) -> tuple[Track, list[Trans
 class _Judge:
     """One run being judged: `state` and `transitions` grow as its findings are seen."""
 
-    state: dict[Subject, Track]
+    state: Memory
     run: RunObservation
     lineage: Lineage
     policy: Policy
@@ -105,7 +112,7 @@ class _Judge:
 
     def see_check(self, finding: Finding) -> None:
         """Take in one evaluated check."""
-        track = self.state.get(finding.subject, Track())
+        track = self.state[finding.subject]
         evaluations = track.evaluated(finding.outcome.is_failing)
         incident = track.open_incident
         if finding.outcome.is_failing:
@@ -129,7 +136,7 @@ class _Judge:
             changed = self._holding(incident, "") if repeated or made_good else replace(incident, awaiting=awaiting)
             self.state[subject] = Track(incident=changed)
         if failed:
-            track = self.state.get(failed.subject, Track())
+            track = self.state[failed.subject]
             earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
             left = self.run.not_built | {unknown.id for unknown in unevaluated(self.run)}
             self.state[failed.subject] = Track(
@@ -278,7 +285,7 @@ def rebuilt(incident: Incident, run: RunObservation) -> Incident:
     return replace(incident, marts=marts)
 
 
-def _cause(subject: Subject, state: State, lineage: Lineage) -> Subject | None:
+def _cause(subject: Subject, state: Memory, lineage: Lineage) -> Subject | None:
     """The open blocking incident furthest upstream of a subject's asset."""
     upstream = lineage.upstream(subject.asset)
     causes = [
@@ -289,13 +296,13 @@ def _cause(subject: Subject, state: State, lineage: Lineage) -> Subject | None:
     return min(causes, key=lambda cause: _rank(cause, lineage), default=None)
 
 
-def _blocks(cause: Subject, state: State) -> bool:
+def _blocks(cause: Subject, state: Memory) -> bool:
     """Whether its incident still speaks for those folded under it."""
-    incident = state.get(cause, Track()).open_incident
+    incident = state[cause].open_incident
     return incident is not None and incident.blocks
 
 
-def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
+def _due(incident: Incident, state: Memory, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
     """What is to be told of an open, unsilenced incident by now, in order; the last carries it as it is then."""
     if incident.folded_under and _blocks(incident.folded_under, state):
         return
@@ -311,7 +318,9 @@ def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now
         if changed == Kind.RAISED:
             incident = replace(incident, acknowledged_by="")
         yield Transition(changed, incident, now, incident.last_run, before)
-    is_old = now - (incident.notified_at or incident.opened_at) >= policy.renotify_after[incident.finding.severity]
+    since = now - (incident.notified_at or incident.opened_at)
+    # What was noted well ahead of now was so by a clock that was wrong: to wait for that could take for ever.
+    is_old = since >= policy.renotify_after[incident.finding.severity] or since < -CLOCK_SKEW
     if is_old and not incident.acknowledged_by:
         yield Transition(Kind.REMINDED, replace(incident, notified_at=now), now, incident.last_run)
 

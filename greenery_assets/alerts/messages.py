@@ -14,10 +14,11 @@ from greenery_assets.alerts.blocks import Block, Element, Entry, counted, durati
 from greenery_assets.alerts.incidents import Incident, Kind, Transition
 from greenery_assets.alerts.observations import Outcome, Severity, Subject
 
+SAMPLE = "SAMPLE DATA"
 SHOWN_IN_FULL = 5
 SHOWN_CAUSES = 10
 SHOWN_OWNERS = 20
-LONGEST_CAUSE = 280
+LONGEST_LINE = 280
 LONGEST_REMEDY = 800
 LONGEST_REASON = blocks.LONGEST_REASON
 LONGEST_PLAIN = 700
@@ -37,11 +38,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Reader:
-    """Whom messages speak to: their time zone, the web interface's address, who is mentioned for which owner."""
+    """Whom messages speak to: their time zone, the web interface's address, who is mentioned for which owner.
+
+    `is_sample` has each message say that it is about sample data.
+    """
 
     timezone: ZoneInfo
     ui_url: str
     mentions: Mapping[str, str] = field(default_factory=dict)
+    is_sample: bool = False
 
 
 def incident_message(incident: Incident, reader: Reader) -> Message:
@@ -57,7 +62,7 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     """
     if not incidents:
         words = "*Alerts start here.* No check is known to fail. From now on, changes are told."
-        return message(f":{blocks.RESOLVED}: No check fails", [words], [blocks.section(words)])
+        return message(f":{blocks.RESOLVED}: No check fails", [words], [blocks.section(words)], reader=reader)
     ranked = rank(incidents)
     ongoing = [incident for incident in ranked if incident.is_open]
     title = _group_title(ranked, ongoing)
@@ -75,6 +80,7 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
         [*lead, causes, *marts, *end],
         [*_sections(lead), blocks.section(causes), *_sections(marts), *_sections(end)],
         links,
+        reader=reader,
     )
 
 
@@ -104,6 +110,8 @@ def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[M
             title = f"Also fails, held to be caused by this ({name} of {wording.place(cause)}):"
             entries.append(Entry((text(title, bold=True),), escaped(title)))
         entries += [_told(transition, reader) for transition in group]
+    if reader.is_sample and entries:
+        entries[0] = Entry((text(f"{SAMPLE} · ", bold=True), *entries[0].elements), f"{SAMPLE} · {entries[0].plain}")
     return paged(entries)
 
 
@@ -111,7 +119,7 @@ def test_message(reader: Reader) -> Message:
     """What is posted to try the way to a channel."""
     words = "This is a test; no action needed. Failed data checks will be told in this channel."
     links = [blocks.link(reader.ui_url, "", "Open Dagster")]
-    return message("Test of the data alerts", [words], [blocks.section(words)], links)
+    return message("Test of the data alerts", [words], [blocks.section(words)], links, reader=reader)
 
 
 def rank(incidents: Iterable[Incident]) -> list[Incident]:
@@ -128,8 +136,11 @@ def rank(incidents: Iterable[Incident]) -> list[Incident]:
     )
 
 
-def message(title: str, lines: Sequence[str], shown: Sequence[Block], links: Sequence[str] = ()) -> Message:
+def message(
+    title: str, lines: Sequence[str], shown: Sequence[Block], links: Sequence[str] = (), *, reader: Reader
+) -> Message:
     """A message of a headline, blocks and links; `lines` say the same in mrkdwn, without any value from data."""
+    title = f"{SAMPLE} · {title}" if reader.is_sample else title
     found = [link for link in links if link]
     return Message(
         blocks.listed([escaped(title, blocks.LONGEST_HEADER), *lines, *found], 1000, limit=blocks.LONGEST_TEXT),
@@ -187,12 +198,14 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
             for label, words in (("What to do", finding.remedy), ("Why it matters", finding.why))
             if words
         ]
-    numbers = [f"*Found:* {wording.amount(finding)}"] if wording.amount(finding) else []
+    found = ". ".join(filter(None, (escaped(wording.cause(finding)), wording.amount(finding))))
+    numbers = [f"*Found:* {found}"] if found else []
     return message(
         title,
         [*assumed, *numbers, *marts, *todo],
         [*_sections(assumed), _found(incident, reader), *_sections(marts), *_sections(todo), *_rows(incident)],
         _links(incident, reader),
+        reader=reader,
     )
 
 
@@ -246,7 +259,9 @@ def _told(transition: Transition, reader: Reader) -> Entry:
     else:
         name = wording.named(incident)
         told = ": ".join(filter(None, (name, found)))
-    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {name}"
+    # What a run's end is put down to quotes no row, as what a check found may.
+    said = told if incident.subject.is_job else name
+    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {said}"
     elements: list[Element] = [blocks.emoji(icon)] if icon else []
     if kind == Kind.ACKNOWLEDGED:
         elements.append(text(f"{blocks.literal(incident.acknowledged_by, LONGEST_NAME)} ", bold=True))
@@ -266,6 +281,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     extent = f" {now}." if now else ""
     step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}."
     left = wording.left_old([incident])
+    what = "job" if incident.subject.is_job else "check"
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
     if incident.subject.is_job:
         changed = ("Fails for another reason:", "")
@@ -281,7 +297,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
         Kind.CHANGED: changed,
         Kind.STEADY: ("Comes and goes no more, fails each time:", step),
         Kind.RESOLVED: (f"Resolved after {lasted}.", f" {left}." if left else ""),
-        Kind.RETIRED: ("No longer checked:", " this check is not part of the project any more."),
+        Kind.RETIRED: ("No longer checked:", f" this {what} is not part of the project any more."),
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
         Kind.ACKNOWLEDGED: ("is on it.", " No reminders unless it turns into an ERROR."),
     }[transition.kind]
@@ -346,11 +362,11 @@ def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident]) -> str
 
 def _cause(incident: Incident) -> str:
     state = f":{wording.mark(incident)}: *{wording.state_word(incident)}:* "
-    return state + escaped(wording.line(incident), LONGEST_CAUSE - len(state))
+    return state + escaped(wording.line(incident), LONGEST_LINE - len(state))
 
 
 def _plain_line(incident: Incident) -> str:
-    return escaped(f"{wording.state_word(incident)}: {wording.line(incident)}", LONGEST_CAUSE)
+    return escaped(f"{wording.state_word(incident)}: {wording.line(incident)}", LONGEST_LINE)
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:

@@ -21,9 +21,11 @@ LOG_BYTES = 1_000_000
 
 @dataclass
 class Once:
-    """A beginning before the run and one pass after it; `problem` says why where there can be none.
+    """A beginning before the run and one pass after it.
 
-    `log` is the file that messages and troubles are logged to, `log_problem` why there is none.
+    `problem` says why nobody could be notified, and what to do, where the ledger cannot be used; it is empty while
+    messages only wait for Slack. `log` is the file that messages and troubles are logged to, `log_problem` why there
+    is none.
     """
 
     settings: Settings
@@ -37,17 +39,22 @@ class Once:
         try:
             if self.alerts:
                 self.alerts.begin()
-        except (LedgerError, BusyError) as error:
+        except BusyError:
+            # Who is at work has begun.
+            pass
+        except LedgerError as error:
             self.alerts, self.problem = None, str(error)
 
     def tell(self) -> str:
-        """Tell of the run; returns where, and what went wrong."""
-        if self.alerts is None:
-            return f"nothing was told. {self.problem}"
+        """Notify of the run; returns where the messages are, and what went wrong."""
         try:
-            report = self.alerts.run_pass(wait_s=PATIENCE_S)
-        except (LedgerError, BusyError) as error:
-            return f"nothing was told. {error}"
+            report = self.alerts.run_pass(wait_s=PATIENCE_S) if self.alerts else None
+        except BusyError as error:
+            return f"not sent yet. {error} It sends them, or the next run does."
+        except LedgerError as error:
+            report, self.problem = None, str(error)
+        if report is None:
+            return f"NOBODY WAS NOTIFIED. {self.problem}"
         if self.settings.slack_token is None:
             files = [self.settings.preview_path, *([self.log] if self.log else [])]
             said = f"{' and '.join(map(shown, files))}, as GREENERY_SLACK_TOKEN is not set"

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from greenery_assets.alerts.messages import Message
 
+TITLE = "Greenery data alerts"
 MARKUP = re.compile(
     r"<(?P<url>https?://[^|>\s]+)\|(?P<words>[^>]*)>"
     r"|<@(?P<user>[A-Z0-9]+)>"
@@ -66,7 +67,7 @@ class Part:
 
 
 def render_preview(
-    posts: Sequence[PreviewPost], title: str = "Greenery data alerts", pictures: Mapping[str, bytes] | None = None
+    posts: Sequence[PreviewPost], title: str = TITLE, pictures: Mapping[str, bytes] | None = None
 ) -> str:
     """One self-contained HTML page: a chapter for each channel, its newest message last, as Slack has it.
 

@@ -15,6 +15,7 @@ def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoi
     """The messages of the runs that ended since a time, with the run's end, as if alerts had begun then."""
     ledger = Ledger.open("sqlite://")
     rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger("greenery.alerts.replay"))
+    rehearsal.look_at_source()
     last = 0
     try:
         for end in run_ends_since(alerts.instance, since):

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,11 +41,18 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from greenery_assets.alerts.faults import in_words, is_known
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 LONGEST_WAIT_S = 20
 SQLITE_BEGIN = "sqlite_begin"
+# In PostgreSQL the tables have a schema of their own: Dagster's storage has tables of the same names, and may share the
+# database. SQLite has no schemas, and the ledger a file of its own.
+SCHEMA = "greenery_alerts"
 # Any number that nothing else locks in the same PostgreSQL database.
 UPGRADE_LOCK = 7_300_526_011
+# Revisions of a ledger that lies in no schema of its own yet.
+WITHOUT_SCHEMA = ("0001", "0002")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -170,7 +178,7 @@ silences = Table(
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the text says which and what to do."""
+    """The ledger cannot be used; the text says which, why, and what to do."""
 
 
 def open_engine(url: str) -> Engine:
@@ -179,9 +187,12 @@ def open_engine(url: str) -> Engine:
     Raises LedgerError, naming no password, and so does whatever is done with it later where the database fails.
     """
     engine, shown = _engine(url)
+    address = engine.url
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _begin_postgres)
     try:
         with engine.connect() as connection:
             is_current = _is_current(connection, shown)
@@ -191,27 +202,30 @@ def open_engine(url: str) -> Engine:
                 _upgrade(connection, shown)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise LedgerError(f"The alert ledger {shown} cannot be opened: {_reason(error)}") from None
+        raise LedgerError(f"The alert ledger {shown} cannot be opened: {in_words(error, address)}") from None
 
     def tell_in_words(context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception
         is_ours = isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
-        if isinstance(error, DBAPIError) and not is_ours:
-            raise LedgerError(f"The alert ledger {shown} cannot be used: {_reason(error)}")
+        if isinstance(error, DBAPIError) and (not is_ours or is_known(error)):
+            raise LedgerError(f"The alert ledger {shown} cannot be used: {in_words(error, address)}")
 
     event.listen(engine, "handle_error", tell_in_words)
     return engine
 
 
 def _engine(url: str) -> tuple[Engine, str]:
-    """The engine, and its address without the password."""
+    """The engine, and how people are shown where it is: the file, or the address without the password."""
     try:
         address = make_url(url)
         # Parts of a password that was not escaped are taken for the host or the port, and would be shown.
         if "@" in (address.host or ""):
             raise ValueError
         # Message bodies are parameters, and errors are logged.
-        return create_engine(address, hide_parameters=True), address.render_as_string(hide_password=True)
+        shown = address.render_as_string(hide_password=True)
+        if address.get_backend_name() == "sqlite" and address.database:
+            shown = address.database
+        return create_engine(address, hide_parameters=True), shown
     except ValueError:
         reason = "its port is no number, or its password holds a character to be written otherwise: @ as %40, / as %2F"
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -220,10 +234,6 @@ def _engine(url: str) -> tuple[Engine, str]:
         f"GREENERY_ALERTS_LEDGER is no database URL that can be used here ({reason}). For PostgreSQL write "
         "postgresql+psycopg2://user:password@host/database; its driver comes with pip install '.[postgres]'."
     )
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    return str(error.__cause__ or getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _is_current(connection: Connection, shown: str) -> bool:
@@ -242,6 +252,7 @@ def _is_current(connection: Connection, shown: str) -> bool:
 def _upgrade(connection: Connection, shown: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"select pg_advisory_xact_lock({UPGRADE_LOCK})")
+        _make_schema(connection)
     # Another process may have done it while this one waited.
     if _is_current(connection, shown):
         return
@@ -249,6 +260,44 @@ def _upgrade(connection: Connection, shown: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _make_schema(connection: Connection) -> None:
+    """Make the schema where it is not there, and move a ledger of before there was one into it."""
+    do = connection.exec_driver_sql
+    if do(f"select to_regclass('{SCHEMA}.alembic_version')").scalar():
+        return
+    # Who may not make one can have it made by the owner of the database.
+    if not do(f"select to_regnamespace('{SCHEMA}')").scalar():
+        do(f"create schema {SCHEMA}")
+    # The way by which an older version found its tables: to public, unless the database or its address says otherwise.
+    do("set local search_path to default")
+    names = ["alembic_version", *(table.name for table in metadata.sorted_tables)]
+    if all(do(f"select to_regclass('{name}')").scalar() for name in names):
+        known = [
+            number for number in do("select version_num from alembic_version").scalars() if number in WITHOUT_SCHEMA
+        ]
+        if known:
+            _move(connection, names[1:], known)
+    _begin_postgres(connection)
+
+
+def _move(connection: Connection, tables: Iterable[str], revisions: Sequence[str]) -> None:
+    do = connection.exec_driver_sql
+    for name in tables:
+        do(f"alter table {name} set schema {SCHEMA}")
+    # Dagster may have written a version of its own into the table of versions, and needs it.
+    do(f"create table {SCHEMA}.alembic_version (like alembic_version including all)")
+    for revision in revisions:
+        do(f"insert into {SCHEMA}.alembic_version values ('{revision}')")
+        do(f"delete from alembic_version where version_num = '{revision}'")
+    if not do("select count(*) from alembic_version").scalar():
+        do("drop table alembic_version")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    # For each transaction: who shares a connection through a pooler must not find it changed.
+    connection.exec_driver_sql(f"set local search_path to {SCHEMA}")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

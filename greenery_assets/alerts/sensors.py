@@ -31,7 +31,9 @@ def failed_checks_sensor(context: dg.SensorEvaluationContext, slack: PatientSlac
     if context.repository_def is None:
         return dg.SkipReason("There are no definitions to read checks from.")
     client = slack.get_client() if slack.token else None
-    with alerts_of(load_settings(), context.instance, context.repository_def, client, context.log) as alerts:
+    location = context.code_location_origin.location_name if context.code_location_origin else ""
+    settings, repository = load_settings(), context.repository_def
+    with alerts_of(settings, context.instance, repository, client, context.log, location=location) as alerts:
         try:
             return dg.SkipReason(in_words(alerts.run_pass()))
         except BusyError as busy:

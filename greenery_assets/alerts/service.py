@@ -18,24 +18,26 @@ from filelock import FileLock, Timeout
 from greenery_assets.alerts.broken_runs import broken_runs
 from greenery_assets.alerts.daily import Editor
 from greenery_assets.alerts.delivery import SETTLE, Deliverer, Report, Transport
-from greenery_assets.alerts.failed_runs import ends_by_itself
+from greenery_assets.alerts.failed_runs import failed_run
 from greenery_assets.alerts.history import (
     Catalogue,
     RunEnd,
     figures,
+    is_sample_data,
     last_evaluations,
     may_be_retried,
     newest_run_end,
     read_run,
     run_ends,
 )
-from greenery_assets.alerts.incidents import Incident, Policy, Silence, State, Track, Transition
+from greenery_assets.alerts.incidents import Incident, Memory, Policy, Silence, State, Track, Transition
 from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Book, Ledger
 from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
 from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.observations import RunObservation
 from greenery_assets.alerts.planning import Planner
 from greenery_assets.alerts.routing import Routing
+from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.alerts.without_slack import write_preview
 
 # With the longest delivery, a pass stays well under Dagster's limit of a minute.
@@ -99,11 +101,12 @@ class Alerts:
                 self.log.warning("Dagster's history has begun anew; it is read from its start.")
                 book.forget_runs()
                 news = self._news(book) or []
-        for done, end in enumerate(news):
+        taken = 0
+        for end in news:
             if datetime.now(UTC) > ends_at or may_be_retried(self.instance, end, now):
-                return done
-            self.take_in(end, now)
-        return len(news)
+                break
+            taken += self.take_in(end, now)
+        return taken
 
     def mind_the_time(self, now: datetime) -> None:
         """Say what is due without any run: reminders, silences that ended, the day's digest."""
@@ -118,7 +121,8 @@ class Alerts:
         """Reminders, and what a silence or a cause kept back until now."""
         with self.ledger.transaction() as book:
             before, policy = book.state(), self._policy(book, now)
-            left, closed = retire(before, self.catalogue.lineage, self.catalogue.subjects, now)
+            catalogue = self.catalogue
+            left, closed = retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
             after, transitions = time_passes(left, self.catalogue.lineage, policy, now)
             self._tell(book, before, after, [*closed, *transitions], now)
 
@@ -130,7 +134,7 @@ class Alerts:
         report = deliverer.deliver()
         if self.preview and (report.sent or report.edited or not self.preview.exists()):
             try:
-                write_preview(self.ledger, self.preview, self.picture)
+                write_preview(self.ledger, self.preview, self.picture, is_sample=self.reader.is_sample)
             except OSError as error:
                 reason = f"{self.preview} cannot be written ({error.strerror}); name another GREENERY_REPORT_DIR."
                 report.problems.append(reason)
@@ -148,8 +152,14 @@ class Alerts:
             track, transitions = acknowledge(before[incident.subject], by, now)
             if not transitions:
                 return incident if incident.announced else None
-            self._tell(book, before, {**before, incident.subject: track}, transitions, now)
+            after = Memory(before)
+            after[incident.subject] = track
+            self._tell(book, before, after, transitions, now)
             return track.incident
+
+    def look_at_source(self) -> None:
+        """Have what is said from now on name sample data as that, if it is."""
+        self.reader = replace(self.reader, is_sample=is_sample_data(self.instance, self.catalogue))
 
     def silence(self, silence: Silence) -> None:
         """Tell nobody about some checks for a while."""
@@ -158,6 +168,10 @@ class Alerts:
 
     def _begin(self, now: datetime) -> None:
         with self.ledger.transaction() as book:
+            first = book.progress(FIRST_PASS)
+            if first and datetime.fromisoformat(first) > now:
+                # Noted by a clock that was ahead: nobody would expect a daily run on a day to come.
+                book.set_progress(FIRST_PASS, now.isoformat())
             if book.progress(READ_TO) is not None:
                 return
             newest = newest_run_end(self.instance)
@@ -166,14 +180,15 @@ class Alerts:
             book.set_progress(STARTED_AFTER, head)
             book.set_progress(FIRST_PASS, now.isoformat())
             transitions: list[Transition] = []
-            state: State = {}
+            before = book.state()
+            state: State = before
             evaluated = last_evaluations(self.instance, self.catalogue)
             for run in [*evaluated, *broken_runs(self.instance, self.catalogue, evaluated)]:
                 state, opened = observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
                 transitions += opened
                 book.record_outcomes(run)
             if newest:
-                self._tell(book, {}, state, transitions, now, is_first=True)
+                self._tell(book, before, state, transitions, now, is_first=True)
 
     def _news(self, book: Book) -> list[RunEnd] | None:
         """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""
@@ -190,16 +205,24 @@ class Alerts:
             return None
         return [end for end in ends if recorded.get(end.storage_id) != end.run_id]
 
-    def take_in(self, end: RunEnd, now: datetime) -> None:
-        """One ended run: what it told, what follows and the messages about it, in one transaction."""
+    def take_in(self, end: RunEnd, now: datetime) -> bool:
+        """Read one ended run and remember it; returns whether it is ours."""
         run = read_run(self.instance, end, self.catalogue)
+        self.remember(end.storage_id, run, now)
+        return run is not None
+
+    def remember(self, end_id: int, run: RunObservation | None, now: datetime) -> None:
+        """What a run told, what follows and the messages about it, in one transaction.
+
+        `end_id` is the place of its end in Dagster's log; None is a run that is not ours, or not there any more.
+        """
         with self.ledger.transaction() as book:
-            book.set_progress(READ_TO, str(max(end.storage_id, int(book.progress(READ_TO) or 0))))
+            book.set_progress(READ_TO, str(max(end_id, int(book.progress(READ_TO) or 0))))
             if run is None:
                 return
-            book.record_run(end.storage_id, run, reached_end=ends_by_itself(run))
+            book.record_run(end_id, run, is_sound=failed_run(run) is None)
             book.record_outcomes(run)
-            before = self._state(book, run)
+            before = book.state(found.subject for found in run.findings)
             after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
             left = [incident for incident in book.left_old() if rebuilt(incident, run) != incident]
             self._tell(
@@ -224,29 +247,20 @@ class Alerts:
         is_first: bool = False,
         rebuilt: Sequence[Incident] = (),
     ) -> None:
-        book.save(before, after)
-        for incident in rebuilt:
-            book.save_incident(incident)
-        planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
         touched = [
             track.incident
             for subject, track in after.items()
             if track.open_incident and track.incident and _has_changed(before.get(subject), track.incident)
         ]
+        book.save(before, after)
+        for incident in rebuilt:
+            book.save_incident(incident)
+        planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
         plan = planner.plan(transitions, after, [*touched, *rebuilt], run_ended_at=run_ended_at, is_first=is_first)
         for message in plan.messages:
             book.enqueue(message, now)
         for root, form, incidents in plan.threads:
             book.add_thread(root, form, incidents)
-
-    @staticmethod
-    def _state(book: Book, run: RunObservation) -> State:
-        """What is remembered of a run's checks, of what is open, and of what that is folded under."""
-        state = book.state(found.subject for found in run.findings)
-        causes = {
-            track.incident.folded_under for track in state.values() if track.incident and track.incident.folded_under
-        }
-        return state if causes <= state.keys() else book.state({*state, *causes})
 
     def _policy(self, book: Book, now: datetime) -> Policy:
         return self.routing.policy(book.silences(now))
@@ -258,7 +272,13 @@ class Alerts:
             lock.acquire(timeout=wait_s)
         except Timeout:
             raise BusyError(f"Another process is at work on the alerts ({self.lock}).") from None
+        except OSError as error:
+            raise LedgerError(
+                f"The alerts' lock {self.lock} cannot be used ({error.strerror}). Let this user write it and its "
+                "folder, or free some space there."
+            ) from None
         try:
+            self.look_at_source()
             yield
         finally:
             lock.release()

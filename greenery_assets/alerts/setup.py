@@ -37,14 +37,16 @@ def alerts_of(
     repository: dg.RepositoryDefinition,
     client: WebClient | None,
     log: logging.Logger,
+    *,
+    location: str = "",
 ) -> Iterator[Alerts]:
-    """The alerts, with their ledger open. Raises LedgerError and RoutingError."""
+    """The alerts, with their ledger open; `location` names the code location. Raises LedgerError and RoutingError."""
     routing = routing_of(settings)
     ledger = Ledger.open(settings.ledger_url)
     try:
         yield Alerts(
             instance=instance,
-            catalogue=Catalogue.of(repository),
+            catalogue=Catalogue.of(repository, location),
             ledger=ledger,
             routing=routing,
             reader=reader_of(settings, routing),

@@ -22,6 +22,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from greenery_assets.alerts.blocks import Block
 from greenery_assets.alerts.deadline import within
 from greenery_assets.alerts.delivery import (
+    LONGEST_WAIT,
     PREVIEW,
     AccessRefusedError,
     ChannelRefusedError,
@@ -42,6 +43,8 @@ TIMEOUT_S = 5
 # For all the requests of one message; what was looked up or uploaded in them, the next ones need not.
 LONGEST_STEP_S = 10
 LONGEST_SEARCH_S = 4
+# Where Slack asks for a pause and does not say for how long.
+DEFAULT_PAUSE_S = 30
 EVENT_TYPE = "greenery_alert"
 # Their clock and ours may differ by as much.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -302,7 +305,9 @@ def _refusal(error: SlackApiError, channel: str) -> DeliveryError:
     code = said if re.fullmatch(r"\w+", said) else ""
     if answer.status_code == 429 or code in LIMITED:
         given = str(answer.headers.get("Retry-After", ""))
-        seconds = int(given) if given.isdecimal() else 30
+        longest = int(LONGEST_WAIT.total_seconds())
+        # A number too long to be read is long enough.
+        seconds = min(int(given[:9]), longest) if given.isdecimal() else DEFAULT_PAUSE_S
         reason = f"Slack takes no more messages for {seconds} s; the rest follows then."
         refusal: DeliveryError = RateLimitedError(reason, timedelta(seconds=seconds))
     elif code in TROUBLE or answer.status_code >= 500:

@@ -7,8 +7,8 @@ from pathlib import Path
 from greenery_assets.alerts import pictures
 from greenery_assets.alerts.delivery import PREVIEW, Receipt
 from greenery_assets.alerts.ledger import Ledger, message_of
-from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.preview import PreviewPost, render_preview
+from greenery_assets.alerts.messages import SAMPLE, Message
+from greenery_assets.alerts.preview import TITLE, PreviewPost, render_preview
 
 SHOWN_MESSAGES = 200
 
@@ -51,7 +51,7 @@ class LogTransport:
         return receipt.channel == PREVIEW
 
 
-def write_preview(ledger: Ledger, path: Path, picture: Path) -> None:
+def write_preview(ledger: Ledger, path: Path, picture: Path, *, is_sample: bool = False) -> None:
     """Draw the newest messages, with their threads and as edited, as one page. Raises OSError."""
     with ledger.transaction() as book:
         sent = book.sent(SHOWN_MESSAGES)
@@ -73,4 +73,5 @@ def write_preview(ledger: Ledger, path: Path, picture: Path) -> None:
     names = {pictures.shown_in(post.message.blocks) for post in posts} - {""}
     found = {name: content for name in names if (content := pictures.read(picture, name))}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_preview(posts, pictures=found), encoding="utf-8")
+    title = f"{TITLE}: {SAMPLE}" if is_sample else TITLE
+    path.write_text(render_preview(posts, title, found), encoding="utf-8")

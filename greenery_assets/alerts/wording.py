@@ -15,6 +15,8 @@ from greenery_assets.alerts.incidents import Incident
 from greenery_assets.alerts.observations import AD_HOC_JOB, Finding, MartState, Outcome, Severity, Subject
 
 LONGEST_STATEMENT = 300
+LONGEST_CAUSE = 400
+LONGEST_CAUSE_IN_LINE = 160
 # Of the group and name of each mart on a line, so that five lines fit in one section.
 LONGEST_NAMES = 480
 
@@ -45,6 +47,11 @@ def reason(finding: Finding) -> str:
     # A check without words of its own gives its numbers as the reason.
     is_amount = _bare(finding.reason) == _bare(amount(finding))
     return "" if is_amount else finding.reason
+
+
+def cause(finding: Finding, limit: int = LONGEST_CAUSE) -> str:
+    """Why a run failed, on one line that is not escaped: it quotes no row. Empty for a check."""
+    return blocks.literal(finding.reason, limit).rstrip(".") if finding.subject.is_job and finding.reason else ""
 
 
 def mark(incident: Incident) -> str:
@@ -80,7 +87,8 @@ def headline(incident: Incident) -> str:
         now = f"runs of {where} end well again" if incident.subject.is_job else f"a check of {where} holds again"
         over = f"Resolved after {duration_in_words(incident.resolved_at - incident.opened_at)}: {now}"
         if is_retired(incident):
-            over = f"Closed: this check of {where} is no longer part of the project"
+            what = f"the job {where}" if incident.subject.is_job else f"this check of {where}"
+            over = f"Closed: {what} is no longer part of the project"
         return ", ".join(filter(None, (over, left_old([incident]))))
     if incident.subject.is_job:
         wrong = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
@@ -108,14 +116,17 @@ def named(incident: Incident) -> str:
 
 
 def extent(incident: Incident) -> str:
-    """What else a line on an incident says: amount, marts stopped or left old, checks held back."""
+    """What else a line on an incident says: a run's cause, amount, marts stopped or left old, checks held back."""
     if not incident.is_open:
         return left_old([incident])
     is_unclear = incident.finding.outcome == Outcome.ERRORED
+    # Of a run they are its amount.
+    holds_back = incident.held_back and not incident.subject.is_job
     parts = [
+        cause(incident.finding, LONGEST_CAUSE_IN_LINE),
         "could not be evaluated" if is_unclear else amount(incident.finding),
         f"stops {counted(stopped(incident), 'table')}" if stopped(incident) else "",
-        f"{counted(incident.held_back, 'check')} not evaluated" if incident.held_back else "",
+        f"{counted(incident.held_back, 'check')} not evaluated" if holds_back else "",
     ]
     return "; ".join(filter(None, parts))
 

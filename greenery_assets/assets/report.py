@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from greenery_assets.alerts.history import Catalogue
+from greenery_assets.alerts.history import Catalogue, is_ours
 from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.presentation import group_metadata
 from greenery_assets.assets.raw import OWNER
@@ -115,8 +115,11 @@ def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Ski
     return dg.RunRequest(run_key=run_id)
 
 
-def run_without_report(instance: dg.DagsterInstance) -> str | None:
-    """The last ended run, if the page was not built in it or since."""
+def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue | None = None) -> str | None:
+    """The last ended run of this project, if the page was not built in it or since."""
+    from greenery_assets.definitions import defs  # noqa: PLC0415  it holds this sensor
+
+    catalogue = catalogue or Catalogue.of(defs.get_repository_def())
     event = instance.get_latest_materialization_event(REPORT)
     # Not the time of the event: what ended while the page was being written is not in it.
     said = event.asset_materialization.metadata.get(AS_OF) if event and event.asset_materialization else None
@@ -125,7 +128,7 @@ def run_without_report(instance: dg.DagsterInstance) -> str | None:
         dg.RunsFilter(statuses=ENDED), limit=RECENT_RUNS, order_by="update_timestamp"
     ):
         run = record.dagster_run
-        if run.job_name == REPORT_JOB:
+        if run.job_name == REPORT_JOB or not is_ours(instance, run, catalogue):
             continue
         is_told = event and (event.run_id == run.run_id or (record.end_time or 0) <= as_of)
         return None if is_told else run.run_id

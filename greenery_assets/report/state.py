@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from greenery_assets.alerts.history import Catalogue, RunEnd, last_evaluations, read_run, run_ends
+from greenery_assets.alerts.history import Catalogue, RunEnd, is_ours, last_evaluations, read_run, run_ends
 from greenery_assets.alerts.ledger import READ_TO, Ledger
 from greenery_assets.alerts.observations import MARTS, Finding, Outcome, RunObservation, Subject
 from greenery_assets.alerts.past import Seen, last_seen
@@ -24,8 +24,8 @@ from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, Rep
 
 DAILY_JOB = "daily_job"
 RUNS_SHOWN = 30
-# Among so many there is one that is not queued or going on.
-RECENT_DAILY_RUNS = 10
+# Among so many there is one of ours that is not queued or going on.
+RECENT_DAILY_RUNS = 30
 UNREAD_RUNS = 30
 
 
@@ -42,7 +42,8 @@ def read_facts(
     """
     remembered, notice = _remembered(ledger_url)
     latest = instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=RECENT_DAILY_RUNS)
-    daily = next((run for run in latest if run.end_time or run.dagster_run.run_id == within_run), None)
+    ours = (run for run in latest if is_ours(instance, run.dagster_run, catalogue))
+    daily = next((run for run in ours if run.end_time or run.dagster_run.run_id == within_run), None)
     observed = _not_remembered(instance, catalogue, remembered, daily, now)
     past, findings = _by_subject(remembered.seen, observed)
     return ReportFacts(

@@ -50,13 +50,14 @@ class Shop:
     instance: dg.DagsterInstance
     checks: Mapping[str, Subject] = field(default_factory=lambda: CHECKS)
 
-    def run(self, found: str = "", *, job: str = JOB, reason: str = "", breaks: str = "") -> str:
+    def run(self, found: str = "", *, job: str = JOB, reason: str = "", breaks: str = "", skips: str = "") -> str:
         """Run the job with outcomes such as "orders=F3 staged=f1"; what is not named passes. Returns the run's id.
 
-        `reason` is what the failing checks say; the asset that `breaks` raises instead of being built.
+        `reason` is what the failing checks say; the asset that `breaks` raises instead of being built, the one that it
+        `skips` is not built, and nothing says so.
         """
         codes = dict(pair.split("=") for pair in found.split())
-        definitions = self.definitions(codes, reason, breaks)
+        definitions = self.definitions(codes, reason, breaks, skips)
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             raise_on_error=False,
@@ -64,10 +65,12 @@ class Shop:
         )
         return result.run_id
 
-    def definitions(self, codes: Mapping[str, str] | None = None, reason: str = "", breaks: str = "") -> dg.Definitions:
+    def definitions(
+        self, codes: Mapping[str, str] | None = None, reason: str = "", breaks: str = "", skips: str = ""
+    ) -> dg.Definitions:
         """The shop as Dagster knows it."""
         codes = codes or {}
-        assets = [self._asset(name, codes, reason, breaks) for name in LINEAGE.parents]
+        assets = [self._asset(name, codes, reason, breaks, skips) for name in LINEAGE.parents]
         jobs = [dg.define_asset_job(name, selection=dg.AssetSelection.all()) for name in (JOB, "another_job")]
         only = {name: dg.AssetSelection.assets(asset.key) for name, asset in zip(LINEAGE.parents, assets, strict=True)}
         jobs += [dg.define_asset_job(name.replace("/", "_"), selection=wanted) for name, wanted in only.items()]
@@ -78,7 +81,7 @@ class Shop:
         """What alerts know of the shop."""
         return Catalogue.of(self.definitions().get_repository_def())
 
-    def _asset(self, name: str, codes: Mapping[str, str], reason: str, breaks: str) -> dg.AssetsDefinition:
+    def _asset(self, name: str, codes: Mapping[str, str], reason: str, breaks: str, skips: str) -> dg.AssetsDefinition:
         mine = {check: subject for check, subject in self.checks.items() if subject.asset == name}
         key = dg.AssetKey.from_user_string(name)
 
@@ -86,12 +89,14 @@ class Shop:
             key=key,
             deps=[dg.AssetKey.from_user_string(parent) for parent in LINEAGE.parents[name]],
             group_name=LINEAGE.groups[name],
+            output_required=name != skips,
             check_specs=[_spec(subject, codes.get(check, "P")) for check, subject in mine.items()],
         )
         def build() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
             if name == breaks:
                 raise ValueError("It holds alice@example.com.")
-            yield dg.MaterializeResult(asset_key=key)
+            if name != skips:
+                yield dg.MaterializeResult(asset_key=key)
             for check, subject in mine.items():
                 yield _result(subject, codes.get(check, "P"), reason)
 

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from greenery_assets.alerts.incidents import Silence
+from greenery_assets.alerts.ledger import FIRST_PASS
 from greenery_assets.alerts.service import Alerts
 from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
@@ -64,7 +65,7 @@ def test_the_first_pass_tells_of_a_run_that_failed_without_a_failing_check(shop:
     (summary,) = texts(slack)
     assert summary.startswith(":octagonal_sign: 1 problem: 1 ERROR")
     assert "*Alerts start here. This is wrong now,*" in summary
-    assert "Every run ends well and evaluates all of its checks (daily_job): 4 checks not evaluated" in summary
+    assert "(daily_job): The step raw__orders failed: ValueError; 4 checks not evaluated" in summary
     assert "No check" not in summary
 
     shop.run()
@@ -88,7 +89,7 @@ def test_the_first_pass_tells_what_a_failed_run_left_that_no_other_made_good(sho
         shop.run(job=job)
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = texts(slack)
-    assert "(daily_job): 1 check not evaluated; stops 1 table" in summary
+    assert "(daily_job): The step raw__orders failed: ValueError; 1 check not evaluated; stops 1 table" in summary
 
 
 def test_the_first_pass_tells_of_a_run_that_a_check_stopped_by_that_check(shop: Shop, slack: FakeSlack) -> None:
@@ -237,3 +238,26 @@ def test_a_silenced_incident_is_named_in_the_digest_with_its_reason(shop: Shop, 
     (digest,) = slack.messages(DAILY)
     assert "The export is being moved." in str(digest.blocks)
     assert slack.messages(CHANNEL) == []
+
+
+def test_a_run_of_a_clock_that_was_ahead_does_not_count_as_the_run_of_a_day(
+    shop: Shop, slack: FakeSlack, alerts: Alerts, at: Callable[[int, int], datetime]
+) -> None:
+    record_run(shop, ended_at=at(6, 5) + timedelta(days=2))
+    alerts.read_news(at(6, 6))
+    alerts.mind_the_time(at(7, 30))
+    alerts.deliver()
+    (digest,) = texts(slack, DAILY)
+    assert "The daily run did not finish by 07:00 UTC" in digest
+
+
+def test_a_first_day_that_lies_ahead_is_no_excuse_for_that_day(
+    slack: FakeSlack, alerts: Alerts, at: Callable[[int, int], datetime]
+) -> None:
+    with alerts.ledger.transaction() as book:
+        book.set_progress(FIRST_PASS, at(0, 1).isoformat())
+    alerts.run_pass()
+    alerts.mind_the_time(at(7, 30))
+    alerts.deliver()
+    (digest,) = texts(slack, DAILY)
+    assert "did not finish by" in digest

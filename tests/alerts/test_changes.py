@@ -71,7 +71,7 @@ def test_a_job_that_fails_otherwise_says_why(of: Incident, says: str) -> None:
     [message] = change_messages([Transition(Kind.CHANGED, of, OPENED_AT, before=of.finding)], READER)
     assert_slack_takes(message)
     assert says in shown(message)
-    assert "orders.csv" not in message.text
+    assert "orders.csv" in message.text
     assert "evaluated again" not in shown(message)
 
 

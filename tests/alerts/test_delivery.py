@@ -4,14 +4,14 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from greenery_assets.alerts import slack as slack_module
-from greenery_assets.alerts.delivery import SETTLE
+from greenery_assets.alerts.delivery import LONGEST_WAIT, SETTLE
 from greenery_assets.alerts.without_slack import LogTransport
 from tests.alerts.outbox import ALERTS, DAILY, HAPPENS, LONG, Outbox, fake_slack, outbox_in
 from tests.alerts.shop import transport_to
@@ -204,6 +204,42 @@ def test_retry_after_holds_for_looking_a_message_up_too(outbox: Outbox) -> None:
     outbox.clock.wait(timedelta(seconds=301))
     assert outbox.deliver().sent == 1
     assert outbox.shown() == ["orders broke"]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.http(500), Fault.dropped(), Fault.rate_limited(10**9), Fault.error("not_authed")]
+)
+def test_a_clock_that_was_two_days_ahead_blocks_no_channel(outbox: Outbox, fault: Fault) -> None:
+    right = outbox.clock.now
+    outbox.clock.wait(timedelta(days=2))
+    outbox.say("orders broke")
+    outbox.slack.fault("chat.postMessage", fault)
+    assert outbox.deliver().sent == 0
+    outbox.slack.clear_faults()
+    outbox.clock.now = right
+    assert outbox.deliver().waiting == 0
+    assert outbox.shown() == ["orders broke"]
+
+
+def test_what_a_clock_ahead_sent_is_found_again_and_not_sent_twice(outbox: Outbox) -> None:
+    outbox.clock.now = datetime.now(UTC) + timedelta(days=2)
+    outbox.say("orders broke")
+    outbox.slack.fault("chat.postMessage", Fault.dropped(accepts=True))
+    assert outbox.deliver().sent == 0
+    outbox.clock.now = datetime.now(UTC)
+    assert outbox.deliver().sent == 1
+    assert outbox.shown() == ["orders broke"]
+
+
+@pytest.mark.parametrize("asked", [301, 86_400, 10**12])
+def test_slack_is_not_waited_for_longer_than_five_minutes(outbox: Outbox, asked: int) -> None:
+    outbox.say("orders broke")
+    outbox.slack.fault("chat.postMessage", Fault.rate_limited(asked))
+    outbox.deliver()
+    outbox.clock.wait(LONGEST_WAIT - timedelta(seconds=1))
+    assert outbox.deliver().sent == 0
+    outbox.clock.wait(timedelta(seconds=2))
+    assert outbox.deliver().sent == 1
 
 
 def test_forty_messages_under_slacks_rate_limit_arrive_in_order_and_once(

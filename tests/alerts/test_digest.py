@@ -62,6 +62,17 @@ def day(**changed: Any) -> DigestFacts:
         (day(marts=(MartCounts("staging", 9, 0, 0, 3),)), [":warning: 3 of 12 checks not evaluated."]),
         (day(marts=()), ["No check was evaluated."]),
         (
+            day(is_complete=False, stale=STALE[:1]),
+            [
+                ":warning: The daily run did not build all of its tables and evaluate all of its checks; "
+                "marketing figures are from 21 Nov 06:04 UTC."
+            ],
+        ),
+        (
+            day(is_complete=False, marts=(MartCounts("staging", 9, 0, 0, 3),)),
+            [":warning: The daily run did not build all of its tables and evaluate all of its checks, 3 of 12 checks"],
+        ),
+        (
             day(finished_at=None, is_late=True, stale=STALE),
             [
                 ":hourglass: The daily run did not finish by 07:00 UTC; "

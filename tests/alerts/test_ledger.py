@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.observations import Subject
 from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.assets.messages import messages_arrive
-from tests.alerts import postgres
 from tests.alerts.builders import finding
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
@@ -228,10 +227,71 @@ def test_a_database_that_fails_is_told_in_one_line_without_what_was_to_be_writte
         with pytest.raises(LedgerError) as error:
             say(ledger, "Somebody's secret")
     other.close()
-    assert str(error.value) == f"The alert ledger {url(tmp_path / 'a.sqlite')} cannot be used: database is locked"
+    assert str(error.value) == (
+        f"The alert ledger {tmp_path / 'a.sqlite'} cannot be used: another program has it locked. "
+        "Close the program that has it open, such as a database browser, and run again."
+    )
     causes = [error.value, error.value.__cause__, error.value.__context__]
     assert not [cause for cause in causes if "secret" in str(cause)]
     say(ledger, "again")
+    ledger.close()
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir()
+
+
+def nonsense(file: Path) -> None:
+    file.write_text("nonsense" * 999)
+
+
+def empty(file: Path) -> None:
+    Ledger.open(url(file)).close()
+
+
+def damaged(file: Path) -> None:
+    """All but the first page is overwritten."""
+    empty(file)
+    with file.open("r+b") as content:
+        content.seek(4096)
+        content.write(b"\xff" * (file.stat().st_size - 4096))
+
+
+@pytest.mark.parametrize(
+    ("harm", "address", "says"),
+    [
+        (a_folder, "", "it is a folder. Move the folder away, or name a file in GREENERY_ALERTS_LEDGER."),
+        (nonsense, "", "it is damaged, or no SQLite database. Put a backup in its place, or move it away: "),
+        (damaged, "", "it is damaged. Put a backup in its place, or move it away: "),
+        (empty, "?mode=ro&uri=true", "this user may not write it. Let this user write the file and its folder."),
+    ],
+)
+def test_a_broken_ledger_is_named_with_cause_and_remedy(
+    tmp_path: Path, harm: Callable[[Path], None], address: str, says: str
+) -> None:
+    # What is wrong is told by the database's code: no word in a path stands for another.
+    file = tmp_path / "lock full corrupt.sqlite"
+    harm(file)
+    with pytest.raises(LedgerError) as error:
+        open_and_write(f"sqlite:///file:{file}{address}" if address else url(file))
+    assert f"{file} cannot be " in str(error.value)
+    assert says in str(error.value)
+
+
+def open_and_write(address: str) -> None:
+    ledger = Ledger.open(address)
+    try:
+        say(ledger, "x")
+    finally:
+        ledger.close()
+
+
+def test_a_full_disk_is_named_with_the_remedy(tmp_path: Path) -> None:
+    ledger = Ledger.open(url(tmp_path / "a.sqlite"))
+    with ledger._engine.connect() as connection:
+        connection.exec_driver_sql("pragma max_page_count=1")
+    with pytest.raises(LedgerError, match=r"its disk is full\. Free some space there\."):
+        say(ledger, "x" * 1_000_000)
     ledger.close()
 
 
@@ -311,41 +371,3 @@ def test_a_ledger_that_cannot_be_reached_fails_the_check_of_it_and_not_the_run(
     assert isinstance(result, dg.AssetCheckResult)
     assert not result.passed
     assert str(result.description).startswith("The alert ledger postgresql+psycopg2://me:***@127.0.0.1:1/x cannot")
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    if not postgres.is_here():
-        pytest.skip("no PostgreSQL is installed here")
-    with postgres.server() as address:
-        yield address
-
-
-@pytest.mark.slow
-def test_postgres_keeps_a_ledger_as_well(shop: Shop, slack: FakeSlack, postgres_url: str) -> None:
-    alerts = shop.alerts(transport_to(slack))
-    alerts.ledger = Ledger.open(postgres_url)
-    alerts.begin()
-    for found in ("orders=F3 users=f1", "orders=F3 users=f9", "orders=f1", ""):
-        record_run(shop, found)
-        assert alerts.run_pass().waiting == 0
-    alerts.ledger.close()
-    alerts.ledger = Ledger.open(postgres_url)
-    assert alerts.run_pass().runs == 0
-    with alerts.ledger.transaction() as book:
-        assert book.open_incidents() == {}
-    (first,) = slack.messages(CHANNEL)
-    assert first.text.startswith(":white_check_mark:")
-    assert slack.thread(CHANNEL, first.ts)[-1].text.startswith("Resolved")
-    with create_engine(postgres_url).connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
-
-
-@pytest.mark.slow
-def test_several_processes_may_be_the_first_to_open_a_ledger_in_postgres(postgres_url: str) -> None:
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for number in range(3):
-            connection.exec_driver_sql(f"create database new_{number}")
-    engine.dispose()
-    open_at_once([postgres_url.replace("/postgres", f"/new_{number}") for number in range(3)])

@@ -312,3 +312,12 @@ def test_a_resolved_incident_carries_the_marts_as_the_run_that_resolved_it_left_
     story.see(findings("orders=F3"), not_built=marts)
     (happened,) = story.see(findings("orders=P"), built=marts)
     assert all(mart.is_refreshed for mart in happened.incident.marts)
+
+
+def test_what_a_clock_ahead_told_is_recalled_once_and_then_in_its_time() -> None:
+    story = Story(now=START + timedelta(days=30))
+    story.step("orders=F1")
+    story.now = START
+    assert told(story.wait(1)) == ["reminded orders"]
+    assert told(story.wait(23)) == []
+    assert told(story.wait(1)) == ["reminded orders"]

@@ -78,8 +78,43 @@ def test_with_a_token_it_says_how_many_were_sent_and_what_is_wrong(
 @pytest.mark.parametrize("ledger", ["nonsense", "sqlite:////nowhere/to/be/found.sqlite"])
 def test_a_ledger_that_cannot_be_used_stops_no_job(settings: Settings, shop: Shop, ledger: str) -> None:
     said = told(settings.model_copy(update={"alerts_ledger": ledger}), shop)
-    assert said.startswith("nothing was told. ")
+    assert said.startswith("NOBODY WAS NOTIFIED. ")
     assert "ledger" in said.lower()
+
+
+@pytest.mark.parametrize("breaks", ["before the run", "during the run"])
+def test_a_ledger_that_cannot_be_used_is_a_problem_and_slack_that_is_away_is_none(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    repository = shop.definitions().get_repository_def()
+    ledger = shop.home / "alerts.sqlite"
+    if breaks == "before the run":
+        ledger.write_text("nonsense" * 999)
+    with once.alerting(settings, shop.instance, repository) as alerts:
+        alerts.begin()
+        record_run(shop, "orders=f1")
+        if breaks == "during the run":
+            assert alerts.problem == ""
+            for file in shop.home.glob("alerts.sqlite*"):
+                file.write_text("nonsense" * 999)
+        said = alerts.tell()
+    assert "is damaged" in alerts.problem
+    assert str(ledger) in alerts.problem
+    assert "move it away" in alerts.problem
+    assert said == f"NOBODY WAS NOTIFIED. {alerts.problem}"
+    for file in shop.home.glob("alerts.sqlite*"):
+        file.unlink()
+    monkeypatch.setenv("GREENERY_SLACK_TOKEN", "xoxb-wrong")
+    with once.alerting(load_settings(), shop.instance, repository) as alerts:
+        alerts.begin()
+        record_run(shop, "orders=f1")
+        assert "Slack does not know the token" in alerts.tell()
+    assert alerts.problem == ""
+
+
+def test_a_lock_that_cannot_be_written_is_named_with_the_remedy(settings: Settings, shop: Shop) -> None:
+    (shop.home / "alerts.lock").mkdir()
+    assert "alerts.lock cannot be used (Is a directory). Let this user write it" in told(settings, shop)
 
 
 def test_another_pass_that_does_not_end_is_not_waited_for_for_ever(

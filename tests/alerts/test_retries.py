@@ -82,6 +82,11 @@ def test_nobody_waits_for_that_note_for_ever(shop: Shop, alerts: Alerts) -> None
     assert alerts.read_news(datetime.now(UTC) + timedelta(seconds=11)) == 1
 
 
+def test_a_clock_that_was_ahead_when_a_run_failed_holds_nothing_up(shop: Shop, alerts: Alerts) -> None:
+    fails_before_it_is_noted(shop)
+    assert alerts.read_news(datetime.now(UTC) - timedelta(days=2)) == 1
+
+
 def fails_before_it_is_noted(shop: Shop) -> dg.DagsterRun:
     """A run whose end is in Dagster's log already, a moment before the note about another attempt."""
     run = started(shop)

@@ -375,3 +375,36 @@ def test_what_is_ours_is_marked_as_ours(step: Step, slack: FakeSlack) -> None:
         return str(posted.metadata["event_payload"]["delivery_id"])
 
     assert len({delivery_id(posted) for posted in slack.all_messages()}) == len(slack.all_messages())
+
+
+def test_a_run_that_failed_says_why_each_time(shop: Shop, alerts: Alerts, slack: FakeSlack) -> None:
+    for _ in range(2):
+        shop.run(breaks="raw/orders")
+        alerts.run_pass()
+        shop.run()
+        alerts.run_pass()
+    told = slack.messages(CHANNEL)
+    assert len(told) == 2
+    # Edits have made them "Resolved"; what was posted is what notified.
+    for posted in told:
+        assert "The step raw__orders failed: ValueError. 4 checks not evaluated" in posted.history[0][0]
+    assert "Again" in told[1].history[0][0]
+
+
+def test_a_run_that_reports_success_but_left_a_table_out_is_told_and_nothing_is_well(
+    shop: Shop, alerts: Alerts, slack: FakeSlack
+) -> None:
+    shop.run(skips="marketing/users")
+    alerts.run_pass()
+    (told,) = slack.messages(CHANNEL)
+    assert told.text.startswith(":warning: Warning: a run of daily_job is incomplete")
+    assert "The run reports success, but did not build marketing/users" in told.text
+    (digest,) = slack.messages("data-daily")
+    assert "The daily run did not build all of its tables" in digest.text
+    assert ":white_check_mark:" not in digest.text
+    assert "All" not in digest.text.splitlines()[1]
+
+    shop.run()
+    alerts.run_pass()
+    assert slack.messages(CHANNEL)[0].text.startswith(":white_check_mark:")
+    assert slack.messages("data-daily")[0].text.splitlines()[1] == ":white_check_mark: *All 5 checks hold.*"

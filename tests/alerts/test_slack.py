@@ -58,6 +58,8 @@ ANSWERS: list[tuple[Answer, type[DeliveryError], str]] = [
     (Answer("", 429, {"Retry-After": "7"}), RateLimitedError, "for 7 s"),
     (Answer("", 429, {"retry-after": "7"}), RateLimitedError, "for 7 s"),
     (Answer("", 429), RateLimitedError, "for 30 s"),
+    (Answer("", 429, {"Retry-After": "86400"}), RateLimitedError, "for 300 s"),
+    (Answer("", 429, {"Retry-After": "9" * 5000}), RateLimitedError, "for 300 s"),
     (Answer("", 429, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}), RateLimitedError, "for 30 s"),
 ]
 BROKEN: list[tuple[Exception, type[DeliveryError], str]] = [

@@ -104,9 +104,9 @@ def test_a_run_that_ended_while_the_page_was_written_is_asked_for(shop: Shop) ->
 
     run_id = shop.run()
     write_page(shop.ended_at - timedelta(seconds=1))
-    assert run_without_report(shop.instance) == run_id
+    assert run_without_report(shop.instance, shop.catalogue) == run_id
     write_page(shop.ended_at + timedelta(seconds=1))
-    assert run_without_report(shop.instance) is None
+    assert run_without_report(shop.instance, shop.catalogue) is None
 
 
 @pytest.mark.slow
