@@ -10,6 +10,8 @@ from pathlib import Path
 import yaml
 from sqlalchemy.exc import DBAPIError
 
+from greenery_assets.settings import is_writable
+
 RUNBOOK = 'docs/runbook.md, "Dagster\'s history cannot be opened", has the rest.'
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 # By SQLite's primary result code. What is only busy is not broken.
@@ -46,7 +48,7 @@ def history_error(error: Exception, home: Path) -> DagsterHomeError | None:
         return found
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
-        return _unusable(home, cause)
+        return _unusable(home, cause.sqlite_errorcode)
     return DagsterHomeError(
         f"Dagster's history cannot be used: its database answers with {type(cause).__name__}; look whether it runs, "
         f"and at storage in {home / 'dagster.yaml'}. {RUNBOOK}"
@@ -79,13 +81,15 @@ def _check_database(file: Path) -> None:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
             connection.execute("select count(*) from sqlite_master").fetchone()
-            connection.execute("begin immediate")
-            connection.rollback()
     except sqlite3.Error as error:
         if error.sqlite_errorcode & PRIMARY_CODE in REASONS:
-            raise _unusable(file, error) from None
+            raise _unusable(file, error.sqlite_errorcode) from None
+    # SQLite opens what it cannot write without a word.
+    for place in (file, file.parent):
+        if not is_writable(place):
+            raise _unusable(place, sqlite3.SQLITE_READONLY)
 
 
-def _unusable(file: Path, error: sqlite3.Error) -> DagsterHomeError:
-    reason = REASONS.get(error.sqlite_errorcode & PRIMARY_CODE, f"gives {error.sqlite_errorname}; look at its disk")
+def _unusable(file: Path, code: int) -> DagsterHomeError:
+    reason = REASONS.get(code & PRIMARY_CODE, f"gives SQLite's error {code}; look at its disk")
     return DagsterHomeError(f"Dagster's history cannot be opened: {file} {reason}. {RUNBOOK}")

@@ -58,19 +58,21 @@ def foreign_names(environment: Iterable[str]) -> list[str]:
     )
 
 
-def check_names(environment: Collection[str], env_file: Path | None, known: Collection[str]) -> None:
+def check_names(environment: Mapping[str, str], env_file: Path | None, known: Collection[str]) -> None:
     """Raise EnvironmentNamesError naming every name of ours that is not among the known ones, and where it stands."""
+    entries = read_env_file(env_file) if env_file is not None else []
+    # Dagster's own commands put what is in `.env` into the environment: it is the file that must be corrected.
+    from_file = {(entry.name, entry.value) for entry in entries}
     mistakes = [
         f"{_printable(name)} in the environment {reason}"
-        for name in sorted(environment)
-        if name not in HANDED_TO_DBT and (reason := _mistake(name, known))
+        for name, value in sorted(environment.items())
+        if name not in HANDED_TO_DBT and (name, value) not in from_file and (reason := _mistake(name, known))
     ]
-    if env_file is not None:
-        mistakes += [
-            f"{_printable(entry.name)} in line {entry.line} of {env_file} {reason}"
-            for entry in read_env_file(env_file)
-            if (reason := _mistake_in_env_file(entry, known))
-        ]
+    mistakes += [
+        f"{_printable(entry.name)} in line {entry.line} of {env_file} {reason}"
+        for entry in entries
+        if (reason := _mistake_in_env_file(entry, known))
+    ]
     if mistakes:
         raise EnvironmentNamesError("\n".join(mistakes))
 

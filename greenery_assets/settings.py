@@ -284,7 +284,7 @@ def _prepare_folders(settings: Settings) -> None:
         if not (home / "dagster.yaml").exists():
             # Without it two runs could write to the warehouse at once.
             shutil.copy(PROJECT_ROOT / "dagster_home" / "dagster.yaml", home)
-        if not os.access(home, os.W_OK | os.X_OK):
+        if not is_writable(home):
             raise SettingsError(f"DAGSTER_HOME={home} is not writable; change its rights, or name another folder.")
     with _naming("GREENERY_REPORT_DIR"):
         if report.exists() and not report.is_dir():
@@ -306,6 +306,12 @@ def _naming(variable: str) -> Iterator[None]:
             f"{error.filename2 or error.filename} cannot be made or used ({error.strerror}); name another place in "
             f"{variable}, or change what is there."
         ) from None
+
+
+def is_writable(path: Path) -> bool:
+    """Whether this process may read and write a file, or make files in a folder."""
+    mode = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def shown(path: Path) -> str:

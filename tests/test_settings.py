@@ -1,7 +1,6 @@
 """Settings: defaults, paths, and errors that a person can act on; what they leave of the environment."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from greenery_assets.environment import KEPT, foreign_names
 from greenery_assets.settings import (
     NEVER_EMPTY,
     PROJECT_ROOT,
@@ -21,8 +19,6 @@ from greenery_assets.settings import (
     prepare,
 )
 from tests.job import ROOT, Home, copy_of_project
-
-NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -363,3 +359,67 @@ def test_every_setting_is_documented() -> None:
     for variable in VARIABLES.values():
         assert f"# {variable}=" in example
         assert f"`{variable}`" in readme
+
+
+# What starts the project
+
+
+def started(*command: str, project: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("greenery_assets", "run"),
+        ("greenery_assets", "ui"),
+        ("greenery_assets", "report"),
+        ("greenery_assets", "docs"),
+        ("greenery_assets.alerts", "status"),
+        ("greenery_assets.alerts", "test"),
+    ],
+)
+def test_each_command_ends_in_one_sentence_for_a_mistake_in_a_setting(command: tuple[str, str]) -> None:
+    done = started(*command, project=ROOT, GREENERY_SOURCE_DIR="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "These settings cannot be used:\n  GREENERY_SOURCE_DIR is empty in the environment: give it a value, or remove "
+        "it to have its default (README, Settings).\n"
+    )
+
+
+@pytest.mark.slow
+def test_loading_the_definitions_says_the_same_and_a_jenkins_folder_is_explained(tmp_path: Path) -> None:
+    project = copy_of_project(tmp_path / "main%2Fdaily")
+    (project / ".env").write_text("GREENERY_SORCE_DIR=/data\n")
+    Path(os.environ["DAGSTER_HOME"]).mkdir()
+    done = started("dagster", "definitions", "validate", "-w", "workspace.yaml", project=project)
+    assert done.returncode == 1
+    assert "SettingsError: GREENERY_SORCE_DIR in line 1 of" in done.stdout + done.stderr
+    (project / ".env").unlink()
+    done = started("greenery_assets", "run", project=project, DAGSTER_HOME=str(project / "dagster_home"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "which Dagster's databases cannot have" in done.stderr
+    # With a home elsewhere only dbt's own folder is in the way.
+    (project / "dbt_project" / "target").touch()
+    done = started("greenery_assets", "docs", project=project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{project / 'dbt_project' / 'target'} cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_in_a_jenkins_folder_the_daily_job_runs_with_a_home_elsewhere(tmp_path: Path, sample_dir: Path) -> None:
+    project = copy_of_project(tmp_path / "main%2Fdaily")
+    home = Home(tmp_path / "home", project / "data" / "greenery.duckdb")
+    done = home.command(sample_dir, "run", project=project, GREENERY_ALERTS_LEDGER="sqlite:///data/alerts.sqlite")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "data" / "alerts.sqlite").exists()
