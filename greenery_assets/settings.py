@@ -50,8 +50,7 @@ class SettingsError(Exception):
 
 
 def _from_project_root(path: Path) -> Path:
-    # No file system takes NUL, and neither Dagster nor a page could write the others down.
-    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", str(path)):
+    if not can_be_written_down(path):
         raise ValueError("must be a path in UTF-8 without control characters")
     try:
         path = path.expanduser()
@@ -306,6 +305,11 @@ def _naming(variable: str) -> Iterator[None]:
             f"{error.filename2 or error.filename} cannot be made or used ({error.strerror}); name another place in "
             f"{variable}, or change what is there."
         ) from None
+
+
+def can_be_written_down(path: Path) -> bool:
+    """Whether a path can be written down: no file system takes NUL, and neither Dagster nor a page what is no UTF-8."""
+    return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", str(path))
 
 
 def is_writable(path: Path) -> bool:

@@ -18,7 +18,7 @@ from greenery_assets.settings import (
     load_settings,
     prepare,
 )
-from tests.job import ROOT, Home, copy_of_project
+from tests.job import ROOT, copy_of_project
 
 
 @pytest.fixture(autouse=True)
@@ -414,12 +414,3 @@ def test_loading_the_definitions_says_the_same_and_a_jenkins_folder_is_explained
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{project / 'dbt_project' / 'target'} cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.slow
-def test_in_a_jenkins_folder_the_daily_job_runs_with_a_home_elsewhere(tmp_path: Path, sample_dir: Path) -> None:
-    project = copy_of_project(tmp_path / "main%2Fdaily")
-    home = Home(tmp_path / "home", project / "data" / "greenery.duckdb")
-    done = home.command(sample_dir, "run", project=project, GREENERY_ALERTS_LEDGER="sqlite:///data/alerts.sqlite")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (project / "data" / "alerts.sqlite").exists()
