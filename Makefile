@@ -1,13 +1,16 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui report docs test lint format sample bench lock clean
+.PHONY: help run ui report docs test lint format sample bench lock clean clean-all
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What `make clean` removes: all of it can be made again.
+MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
+	build greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
@@ -55,6 +58,16 @@ lock: ## pin what pyproject.toml asks for anew in requirements.lock
 	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock
 	@rm -rf .venv-lock build
 
-clean: ## remove what was generated: environment, warehouse, sample, Dagster's history
-	@rm -rf $(VENV) data dbt_project/target dbt_project/logs
+clean: ## remove what can be made again: environment, sample data, pages, what dbt writes; keeps warehouse and history
+	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing; it is clean)"
+	@rm -rf $(MADE_AGAIN)
+	@echo "Keeping: data/greenery.duckdb (with orders_snapshot, the history of the orders) and dagster_home (Dagster's history,"
+	@echo "  alerts.sqlite, the memory of the alerts), which cannot be made again. make clean-all removes them too."
+	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
+
+clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be made again
+	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing that can be made again)"
+	@echo "Removing for good: $(or $(strip $(wildcard data/greenery.duckdb*)),no warehouse), and all in dagster_home but dagster.yaml"
+	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
+	@rm -rf $(MADE_AGAIN) data/greenery.duckdb*
 	@find dagster_home -mindepth 1 ! -name dagster.yaml -delete

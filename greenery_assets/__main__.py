@@ -5,9 +5,12 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
-from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings, shown
+from greenery_assets.command_line import command
+from greenery_assets.settings import PROJECT_ROOT, shown
+
+# Dagster believes everybody who reaches its web interface (README, Start).
+UI_HOST = "127.0.0.1"
 
 app = typer.Typer(help="Greenery's data platform.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -19,46 +22,42 @@ def run(
     ] = False,
 ) -> None:
     """Run the daily job once and show what came of it."""
-    settings = _settings()
-    # They import Dagster: seconds.
-    from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
-    from greenery_assets.runner import run_daily_job  # noqa: PLC0415
+    with command() as settings:
+        from greenery_assets.runner import run_daily_job  # noqa: PLC0415  it imports Dagster: seconds
 
-    try:
         code = run_daily_job(settings, full_refresh=full_refresh)
-    except RoutingError as error:
-        _stop(str(error))
     raise typer.Exit(code)
 
 
 @app.command()
 def ui() -> NoReturn:
-    """Start the Dagster web interface, and the daily schedule."""
-    settings = _settings()
-    port = str(settings.ui_port)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", port]
+    """Start the Dagster web interface, on this machine alone, and the daily schedule."""
+    with command() as settings:
+        import dagster as dg  # noqa: PLC0415  seconds
+
+        # What it would end with a traceback for is found here. The servers that start next at once find its
+        # databases made.
+        with dg.DagsterInstance.get():
+            pass
+        port = str(settings.ui_port)
+    where = ["-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", UI_HOST, "-p", port]
     os.chdir(PROJECT_ROOT)
-    os.execv(sys.executable, command)
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where])
 
 
 @app.command()
 def report() -> None:
     """Tell the state of the data from what is there, without a run: a page, and a picture of it."""
-    settings = _settings()
-    # They import Dagster: seconds.
-    import dagster as dg  # noqa: PLC0415
+    with command() as settings:
+        # They import Dagster: seconds.
+        import dagster as dg  # noqa: PLC0415
 
-    from greenery_assets.alerts.history import Catalogue  # noqa: PLC0415
-    from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
-    from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
-
-    try:
+        from greenery_assets.alerts.history import Catalogue  # noqa: PLC0415
         from greenery_assets.definitions import defs  # noqa: PLC0415
+        from greenery_assets.report.build import build_report  # noqa: PLC0415
 
         with dg.DagsterInstance.get() as instance:
             built = build_report(instance, Catalogue.of(defs.get_repository_def()), settings)
-    except (RoutingError, ReportError) as error:
-        _stop(str(error))
     typer.echo(built.verdict)
     typer.echo(f"The page     {shown(built.page)}")
     typer.echo(f"The picture  {shown(built.picture)}")
@@ -70,26 +69,11 @@ def report() -> None:
 @app.command()
 def docs() -> None:
     """Write dbt's documentation of models, columns and tests as one page."""
-    settings = _settings()
-    from greenery_assets.project import DbtError, write_docs  # noqa: PLC0415  it imports dbt's Dagster side
+    with command() as settings:
+        from greenery_assets.project import write_docs  # noqa: PLC0415  it imports dbt's Dagster side
 
-    try:
         write_docs(settings.docs_page)
-    except DbtError as error:
-        _stop(str(error))
     typer.echo(f"The documentation  {shown(settings.docs_page)}")
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        _stop(str(error))
-
-
-def _stop(reason: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(reason, style="red", markup=False)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,11 @@ defs = dg.Definitions(
     resources={
         "dbt": DbtCliResource(project_dir=dbt_project),
         "dbt_process": dbt_process,
-        "slack": PatientSlackResource(token=dg.EnvVar("GREENERY_SLACK_TOKEN"), base_url=str(settings.slack_api_url)),
+        "slack": PatientSlackResource(
+            # The web interface shows a resource's configuration, but not the value of a variable.
+            token=dg.EnvVar("GREENERY_SLACK_TOKEN") if settings.slack_token else "",
+            base_url=str(settings.slack_api_url),
+        ),
     },
     # One step at a time opens the warehouse anyway, and a process for each would import everything again.
     executor=dg.in_process_executor,

@@ -12,7 +12,7 @@ from typing import Any
 from dagster_dbt import DbtProject
 from filelock import FileLock
 
-from greenery_assets.settings import PROJECT_ROOT, load_settings
+from greenery_assets.settings import PROJECT_ROOT, load_settings, prepare
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
@@ -30,19 +30,27 @@ dbt_project = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_D
 def prepared_manifest() -> Mapping[str, Any]:
     """Parse the dbt project if anything in it changed since the last parse, and return its manifest.
 
-    `prepare_if_dev` would parse only under `dagster dev`; a clean clone must load anywhere.
+    Whatever loads the definitions comes by here before anything starts dbt, so the process is prepared here.
+    `prepare_if_dev` would parse only under `dagster dev`; a clean clone must load anywhere. Raises SettingsError, and
+    DbtError where dbt's folder cannot be written.
     """
-    load_settings()
+    prepare(load_settings())
     # dagster-dbt finds dbt on the PATH only; a virtual environment need not be activated to be used.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     target = DBT_PROJECT_DIR / "target"
-    target.mkdir(exist_ok=True)
-    # The web server, the daemon and a run may load the code at the same moment.
-    with FileLock(target / ".prepare.lock"):
-        if _is_stale(dbt_project.manifest_path):
-            dbt_project.preparer.prepare(dbt_project)
-        manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
-        return manifest
+    try:
+        target.mkdir(exist_ok=True)
+        # The web server, the daemon and a run may load the code at the same moment.
+        with FileLock(target / ".prepare.lock"):
+            if _is_stale(dbt_project.manifest_path):
+                dbt_project.preparer.prepare(dbt_project)
+            manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
+            return manifest
+    except OSError as error:
+        raise DbtError(
+            f"{error.filename or target} cannot be used ({error.strerror}), where dbt keeps what it parsed; make the "
+            "project's folder writable, or make room."
+        ) from None
 
 
 def write_docs(page: Path) -> None:

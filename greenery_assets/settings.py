@@ -1,13 +1,17 @@
 """Every environment variable of the project, typed and validated in one place.
 
-What a setting means and its default belong here; what is done with it belongs where it is done.
-Values come from the environment, else from `.env` at the project's root.
+What a setting means and its default belong here; what is done with it belongs where it is done, which names may be
+there at all to environment. Values come from the environment, else from `.env` at the project's root.
+`load_settings` only reads. `prepare` makes the folders and the environment that dbt and Dagster need; a process calls
+it once, before either starts.
 """
 
 import os
 import re
 import shutil
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -16,9 +20,29 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from greenery_assets.environment import EnvironmentNamesError, check_names, empty_names, foreign_names
+
 DAGSTER_PORT = 3000
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 LONGEST_CHANNEL_NAME = 80
+# DuckDB names the catalog after the file, and would not know which of the two `landing.x` means.
+SCHEMAS = frozenset({"landing", "raw", "staging", "core", "marketing", "product", "snapshots", "quality"})
+# Where data is read from and kept, and who hears of it: emptied by mistake, their defaults would bring sample data into
+# a shop's warehouse, begin a second history, or keep alerts from Slack. The others fall back to safe defaults.
+NEVER_EMPTY = frozenset(
+    {
+        "source_dir",
+        "warehouse_path",
+        "dagster_home",
+        "report_dir",
+        "slack_token",
+        "slack_channel",
+        "slack_api_url",
+        "alerts_file",
+        "alerts_ledger",
+    }
+)
+SECRET = frozenset({"slack_token", "alerts_ledger"})
 
 
 class SettingsError(Exception):
@@ -26,13 +50,40 @@ class SettingsError(Exception):
 
 
 def _from_project_root(path: Path) -> Path:
-    # dbt runs in its own folder and Dagster in another: a relative path must mean one place to all.
-    return path if path.is_absolute() else (PROJECT_ROOT / path.expanduser()).resolve()
+    if not can_be_written_down(path):
+        raise ValueError("must be a path in UTF-8 without control characters")
+    try:
+        path = path.expanduser()
+        # dbt runs in its own folder and Dagster in another: a relative path must mean one place to all.
+        return path if path.is_absolute() else (PROJECT_ROOT / path).resolve()
+    except RuntimeError:
+        raise ValueError("must be a path; it names a user who is not known here, or a loop of links") from None
+
+
+def _warehouse(path: Path) -> Path:
+    if path.name.partition(".")[0].lower() in SCHEMAS:
+        raise ValueError(
+            "must be a file of another name: a schema of the warehouse is called so, as in greenery.duckdb"
+        )
+    return path
+
+
+def _home(path: Path) -> Path:
+    if re.search(r"\?|%[0-9A-Fa-f]{2}", str(path)):
+        raise ValueError(
+            f"must be a folder without ? and %-escapes in its path, which Dagster's databases cannot have ({path}); "
+            "name another in DAGSTER_HOME"
+        )
+    return path
 
 
 def _ledger_from_project_root(url: str) -> str:
     file = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", url)
-    return f"{file[1]}{_from_project_root(Path(file[2]))}{file[3]}" if file else url
+    if not file:
+        return url
+    path, root = str(_from_project_root(Path(file[2]))), str(PROJECT_ROOT)
+    # What was given is a URL's text already; the project's path may have a % of its own.
+    return f"{file[1]}{path.replace(root, root.replace('%', '%25').replace('?', '%3F'), 1)}{file[3]}"
 
 
 def _known_timezone(name: str) -> str:
@@ -67,7 +118,7 @@ def _token(token: SecretStr) -> SecretStr:
 
 
 def _memory(limit: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)? ?([KMGT]i?B)|([1-9]\d?|100)%", limit):
+    if not re.fullmatch(r"([1-9][0-9]{0,5}(\.[0-9]{1,3})?|0\.[0-9]{0,2}[1-9]) ?([KMGT]i?B)|([1-9][0-9]?|100)%", limit):
         raise ValueError("must be a size such as 4GB, or a share of the machine's memory such as 80%")
     return limit
 
@@ -83,19 +134,26 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="GREENERY_", env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore"
+        env_prefix="GREENERY_",
+        env_file=PROJECT_ROOT / ".env",
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        allow_inf_nan=False,
     )
 
     source_dir: ProjectPath | None = None
-    warehouse_path: ProjectPath = Field(default=Path("data/greenery.duckdb"), validate_default=True)
-    dagster_home: ProjectPath = Field(
+    warehouse_path: Annotated[ProjectPath, AfterValidator(_warehouse)] = Field(
+        default=Path("data/greenery.duckdb"), validate_default=True
+    )
+    dagster_home: Annotated[ProjectPath, AfterValidator(_home)] = Field(
         default=Path("dagster_home"), validation_alias="DAGSTER_HOME", validate_default=True
     )
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     ui_url: HttpUrl = HttpUrl("http://localhost:3000")
     memory_limit: Annotated[str, AfterValidator(_memory)] = "80%"
-    max_age_hours: float = Field(default=36, gt=0)
-    volume_band: float = Field(default=3, gt=0)
+    max_age_hours: float = Field(default=36, gt=0, le=1_000_000)
+    volume_band: float = Field(default=3, gt=0, le=1000)
     max_session_share: float = Field(default=0.2, gt=0, le=1)
     max_figure_step: float = Field(default=0.05, gt=0, le=1)
     report_dir: ProjectPath = Field(default=Path("data/report"), validate_default=True)
@@ -103,7 +161,8 @@ class Settings(BaseSettings):
     slack_channel: Annotated[str, AfterValidator(_channel)] = "#data-alerts"
     slack_api_url: HttpUrl = HttpUrl("https://slack.com/api/")
     alerts_file: ProjectPath = Field(default=Path("greenery_assets/alerts/routing.yml"), validate_default=True)
-    alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = None
+    # It may hold a password.
+    alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = Field(default=None, repr=False)
 
     @property
     def sample_dir(self) -> Path:
@@ -150,40 +209,113 @@ class Settings(BaseSettings):
         return f"{str(self.ui_url).rstrip('/')}/{path}"
 
 
-def load_settings() -> Settings:
-    """Read the settings and hand those that dbt and Dagster read themselves to the environment.
+# The variable of each field.
+VARIABLES = {
+    name: str(field.validation_alias or f"GREENERY_{name.upper()}") for name, field in Settings.model_fields.items()
+}
 
-    Raises SettingsError naming each variable that cannot be used.
+
+def load_settings() -> Settings:
+    """Read the settings. Changes nothing.
+
+    Raises SettingsError naming each variable that is not known, is empty without a safe default, or cannot be used.
     """
+    env_file = Settings.model_config.get("env_file")
+    env_file = Path(str(env_file)) if env_file else None
+    try:
+        check_names(os.environ, env_file, VARIABLES.values())
+        empty = empty_names(os.environ, env_file, [VARIABLES[name] for name in NEVER_EMPTY])
+    except EnvironmentNamesError as error:
+        raise SettingsError(str(error)) from None
+    lines = [
+        f"{variable} is empty {where}: give it a value, or remove it to have its default (README, Settings)."
+        for variable, where in sorted(empty.items())
+    ]
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [
+        lines += [
             f"{_given(item['loc'], item['input'])}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         ]
-        raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines)) from None
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    # What a run plans is stored at once (storage.py).
-    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"
-    os.environ["GREENERY_WAREHOUSE_PATH"] = str(settings.warehouse_path)
-    # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
-    os.environ["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value() if settings.slack_token else ""
-    os.environ["GREENERY_MEMORY_LIMIT"] = settings.memory_limit
-    os.environ["GREENERY_MAX_SESSION_SHARE"] = str(settings.max_session_share)
-    # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
-    try:
-        settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
-        settings.dagster_home.mkdir(parents=True, exist_ok=True)
-        if not (settings.dagster_home / "dagster.yaml").exists():
+    if lines:
+        raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines))
+    return settings
+
+
+def prepare(settings: Settings) -> list[str]:
+    """Make the folders that dbt and Dagster need, and the environment that they are meant to have in this process.
+
+    Variables of theirs that somebody set are removed: they could publish empty tables with every check green. Returns
+    their names. Raises SettingsError where a folder or file of the settings cannot be used.
+    """
+    _prepare_folders(settings)
+    foreign = foreign_names(os.environ)
+    for name in foreign:
+        del os.environ[name]
+    exported = {
+        "DAGSTER_HOME": str(settings.dagster_home),
+        # What a run plans is stored at once (storage.py).
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
+        "GREENERY_WAREHOUSE_PATH": str(settings.warehouse_path),
+        "GREENERY_MEMORY_LIMIT": settings.memory_limit,
+        "GREENERY_MAX_SESSION_SHARE": str(settings.max_session_share),
+    }
+    if settings.slack_token:
+        # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
+        exported["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value()
+    os.environ |= exported
+    return [name for name in foreign if name not in exported]
+
+
+def _prepare_folders(settings: Settings) -> None:
+    warehouse, home, report = settings.warehouse_path, settings.dagster_home, settings.report_dir
+    with _naming("GREENERY_WAREHOUSE_PATH"):
+        if warehouse.is_dir():
+            raise SettingsError(
+                f"GREENERY_WAREHOUSE_PATH={warehouse} is a folder; name a file, such as "
+                f"{warehouse / 'greenery.duckdb'}."
+            )
+        # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
+        warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with _naming("DAGSTER_HOME"):
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
             # Without it two runs could write to the warehouse at once.
-            shutil.copy(PROJECT_ROOT / "dagster_home" / "dagster.yaml", settings.dagster_home)
+            shutil.copy(PROJECT_ROOT / "dagster_home" / "dagster.yaml", home)
+        if not is_writable(home):
+            raise SettingsError(f"DAGSTER_HOME={home} is not writable; change its rights, or name another folder.")
+    with _naming("GREENERY_REPORT_DIR"):
+        if report.exists() and not report.is_dir():
+            raise SettingsError(f"GREENERY_REPORT_DIR={report} is a file; name a folder.")
+
+
+@contextmanager
+def _naming(variable: str) -> Iterator[None]:
+    """Say of an error of the file system which setting names what failed."""
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise SettingsError(
+            f"{error.filename} cannot be a folder, as a file is in its place or above it; name another place in "
+            f"{variable}."
+        ) from None
     except OSError as error:
         raise SettingsError(
-            f"{error.filename} cannot be made ({error.strerror}); name another folder in GREENERY_WAREHOUSE_PATH "
-            "or DAGSTER_HOME."
+            f"{error.filename2 or error.filename} cannot be made or used ({error.strerror}); name another place in "
+            f"{variable}, or change what is there."
         ) from None
-    return settings
+
+
+def can_be_written_down(path: Path) -> bool:
+    """Whether a path can be written down: no file system takes NUL, and neither Dagster nor a page what is no UTF-8."""
+    return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", str(path))
+
+
+def is_writable(path: Path) -> bool:
+    """Whether this process may read and write a file, or make files in a folder."""
+    mode = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def shown(path: Path) -> str:
@@ -193,6 +325,8 @@ def shown(path: Path) -> str:
 
 
 def _given(location: tuple[int | str, ...], value: object) -> str:
-    name = str(location[0])
-    variable = name if name.isupper() else f"GREENERY_{name.upper()}"
-    return f"{variable}={'(hidden)' if name == 'slack_token' else repr(value)}"
+    # Dagster's variable is found by its own name, ours by the field's.
+    name = next((field for field, variable in VARIABLES.items() if location[0] in {field, variable}), str(location[0]))
+    # An address may hold a password.
+    said = "(hidden)" if name in SECRET else re.sub(r"//[^/\s]*@", "//(hidden)@", repr(str(value)))
+    return f"{VARIABLES.get(name, name)}={said}"

@@ -16,7 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
 # The definitions read settings when they are imported: tests must never touch the developer's own warehouse.
-for variable in [name for name in os.environ if name.startswith("GREENERY_") and name != "GREENERY_UPDATE_IMAGES"]:
+for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
     del os.environ[variable]
 
 from greenery_assets.dbt_process import dbt_processes  # noqa: E402

@@ -106,11 +106,16 @@ class Home:
         }
 
     def command(
-        self, source: Path, *arguments: str, project: Path = ROOT, **settings: str
+        self,
+        source: Path,
+        *arguments: str,
+        project: Path = ROOT,
+        module: str = "greenery_assets",
+        **settings: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python -m greenery_assets ...` as make does."""
+        """Run `python -m greenery_assets ...` as make does, or another module's command."""
         return subprocess.run(
-            [sys.executable, "-m", "greenery_assets", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=project,
             env={
                 **os.environ,

@@ -118,12 +118,14 @@ def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outc
 
 def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_terminal(tmp_path: Path) -> None:
     project = copy_of_project(tmp_path / "project")
-    environment = Home.new(tmp_path).environment(Path()) | {"GREENERY_SOURCE_DIR": "", "PYTHONPATH": str(project)}
+    environment = {**os.environ, **Home.new(tmp_path).environment(Path()), "PYTHONPATH": str(project)}
+    # Sample data is for those who name no source at all.
+    del environment["GREENERY_SOURCE_DIR"]
     terminal, its_end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "greenery_assets", "run"],
         cwd=project,
-        env={**os.environ, **environment, "COLUMNS": "120", "TERM": "xterm"},
+        env={**environment, "COLUMNS": "120", "TERM": "xterm"},
         stdout=its_end,
         stderr=its_end,
     )

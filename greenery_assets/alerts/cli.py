@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from statistics import median
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -23,12 +23,12 @@ from greenery_assets.alerts.ledger import LATELY
 from greenery_assets.alerts.messages import test_message
 from greenery_assets.alerts.observations import AD_HOC_JOB, Severity, Subject
 from greenery_assets.alerts.replay import replayed
-from greenery_assets.alerts.routing import RoutingError, end_of_silence
-from greenery_assets.alerts.schema import LedgerError
-from greenery_assets.alerts.service import Alerts, BusyError
+from greenery_assets.alerts.routing import end_of_silence
+from greenery_assets.alerts.service import Alerts
 from greenery_assets.alerts.setup import alerts_of, client_of, reader_of, routing_of
 from greenery_assets.alerts.slack import SlackTransport
-from greenery_assets.settings import Settings, SettingsError, load_settings
+from greenery_assets.command_line import command, stop
+from greenery_assets.settings import Settings
 
 app = typer.Typer(
     help="See and steer what is told about failed checks.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -81,20 +81,19 @@ def replay(
 @app.command()
 def test() -> None:
     """Post a test message to each channel in use, and say in plain words what is wrong, if anything."""
-    settings = _settings()
-    client = client_of(settings)
-    if client is None:
-        _stop(
-            f"GREENERY_SLACK_TOKEN is not set: messages go to the log and to {settings.preview_path}. "
-            "The README tells how to get a token."
-        )
-    with _plain_errors():
+    with command() as settings:
+        client = client_of(settings)
+        if client is None:
+            stop(
+                f"GREENERY_SLACK_TOKEN is not set: messages go to the log and to {settings.preview_path}. "
+                "The README tells how to get a token."
+            )
         routing = routing_of(settings)
     reader, slack = reader_of(settings, routing), SlackTransport(client)
     try:
         workspace, bot = slack.identity()
     except DeliveryError as refusal:
-        _stop(str(refusal))
+        stop(str(refusal))
     _say(f"The token is good: {bot} in the workspace {workspace}.")
     refusals = 0
     for channel in sorted(routing.channels):
@@ -121,11 +120,11 @@ def ack(
 ) -> None:
     """Say that somebody is on an incident: no reminders until it gets more severe or is resolved."""
     if not by.strip():
-        _stop("--by must name whoever is on it.")
+        stop("--by must name whoever is on it.")
     with _alerts() as (alerts, _):
         incident = alerts.acknowledge(number, by)
     if incident is None:
-        _stop(f"No incident with the number {number} is open and was told; status lists them.")
+        stop(f"No incident with the number {number} is open and was told; status lists them.")
     _say(f"{incident.subject.id}: acknowledged by {incident.acknowledged_by}. Its thread says so with the next pass.")
 
 
@@ -141,14 +140,14 @@ def silence(
     Another silence of the same asset and check takes its place: so one can be made shorter, or longer.
     """
     if (asset, check) == ("*", "*") or not reason.strip():
-        _stop("Name an asset or a check, or both, and a reason.")
+        stop("Name an asset or a check, or both, and a reason.")
     now, silence = datetime.now(UTC), Silence(asset, check, reason, until)
     if until <= now:
-        _stop(f"--until {until:%Y-%m-%d %H:%M} UTC is over; give a time to come.")
+        stop(f"--until {until:%Y-%m-%d %H:%M} UTC is over; give a time to come.")
     with _alerts() as (alerts, _):
         covered = [subject for subject in _known_subjects(alerts) if silence.covers(subject, now)]
         if not covered:
-            _stop(
+            stop(
                 f"No check matches asset {asset} and check {check}. Write both as messages name them, such as "
                 "staging/orders; * stands for any letters."
             )
@@ -203,8 +202,7 @@ def _one_a_reason(rows: list[Row]) -> list[Row]:
 
 @contextmanager
 def _alerts() -> Iterator[tuple[Alerts, Settings]]:
-    settings = _settings()
-    with _plain_errors():
+    with command() as settings:
         import dagster as dg  # noqa: PLC0415  the definitions take seconds, which --help need not
 
         from greenery_assets.definitions import defs  # noqa: PLC0415
@@ -218,25 +216,5 @@ def _alerts() -> Iterator[tuple[Alerts, Settings]]:
             yield alerts, settings
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RoutingError, LedgerError, BusyError) as error:
-        _stop(str(error))
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        _stop(str(error))
-
-
 def _say(words: str) -> None:
     console.print(Text(words), soft_wrap=True)
-
-
-def _stop(reason: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(Text(reason, style="red"), soft_wrap=True)
-    raise typer.Exit(1)

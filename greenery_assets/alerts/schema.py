@@ -257,7 +257,8 @@ def _upgrade(connection: Connection, shown: str) -> None:
     if _is_current(connection, shown):
         return
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    # A % would be taken for an interpolation.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

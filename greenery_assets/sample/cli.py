@@ -20,7 +20,7 @@ from greenery_assets.sample.spec import (
     SampleSpec,
     yesterday,
 )
-from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.settings import PROJECT_ROOT, can_be_written_down
 
 DEFAULT_OUT = PROJECT_ROOT / "data" / "sample"
 USAGE_ERROR = 2
@@ -36,6 +36,16 @@ def _print_defects(wanted: bool) -> None:
         only = " CSV only." if defect.csv_only else ""
         typer.echo(f"{defect.name} ({defect.assumption}): {defect.description}{count}{only}")
     raise typer.Exit
+
+
+def _folder(out: Path) -> Path:
+    if not can_be_written_down(out):
+        raise SampleError("--out must be a path in UTF-8 without control characters")
+    try:
+        # DuckDB would take a ~ at the beginning for somebody's home otherwise, and Python for a name.
+        return out.expanduser().absolute()
+    except RuntimeError:
+        raise SampleError(f"--out {out} names a user who is not known here") from None
 
 
 @app.command()
@@ -74,9 +84,12 @@ def main(
             event_files=event_files,
             defects=tuple(defect or ()),
         )
-        rows_by_table = generate(spec, out)
+        rows_by_table = generate(spec, _folder(out))
     except SampleError as error:
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USAGE_ERROR) from None
+    except OSError as error:
+        typer.echo(f"error: {out} cannot be written ({error.strerror}); name another folder with --out", err=True)
         raise typer.Exit(USAGE_ERROR) from None
     typer.echo(f"Sample of {spec.days} days until {spec.until} in {out}")
     summary = Table("table")

@@ -120,7 +120,7 @@ def test_status_counts_what_slack_refused(command: Command, shop: Shop, slack: F
 def test_status_without_a_token_says_where_messages_are(
     command: Command, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GREENERY_SLACK_TOKEN", "")
+    monkeypatch.delenv("GREENERY_SLACK_TOKEN")
     assert f"Messages are written to {shop.home / 'report' / 'alerts.html'}." in shown(command("status"))
 
 
@@ -214,7 +214,7 @@ def test_a_wrong_token_is_said_in_plain_words_and_not_shown(command: Command, mo
 
 
 def test_no_token_is_said_with_where_messages_go(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GREENERY_SLACK_TOKEN", "")
+    monkeypatch.delenv("GREENERY_SLACK_TOKEN")
     assert "GREENERY_SLACK_TOKEN is not set: messages go to the log and to" in plain(command("test"))
 
 

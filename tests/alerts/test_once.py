@@ -19,9 +19,9 @@ def settings(shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> S
         "GREENERY_WAREHOUSE_PATH": str(shop.home / "greenery.duckdb"),
         "GREENERY_REPORT_DIR": str(shop.home / "report"),
         "GREENERY_SLACK_API_URL": slack.url,
-        "GREENERY_SLACK_TOKEN": "",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GREENERY_SLACK_TOKEN", raising=False)
     return load_settings()
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
+from greenery_assets.alerts.sensors import PatientSlackResource
 from tests.job import Home
 from tests.slack.fake import FakeSlack
 
@@ -15,19 +16,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home.new(tmp_path)
     for name, value in home.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GREENERY_SLACK_TOKEN", "")
+    monkeypatch.delenv("GREENERY_SLACK_TOKEN", raising=False)
     return home
 
 
-def tick() -> str:
-    """Evaluate the sensor as the daemon has it done; returns what it says."""
+def tick(**resources: dg.ConfigurableResource) -> str:
+    """Evaluate the sensor as the daemon has it done, with its own resources or others; returns what it says."""
     from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
     repository = defs.get_repository_def()
     with (
         dg.DagsterInstance.get() as instance,
         dg.build_sensor_context(
-            instance=instance, repository_def=repository, resources=repository.get_top_level_resources()
+            instance=instance,
+            repository_def=repository,
+            resources={**repository.get_top_level_resources(), **resources},
         ) as context,
     ):
         return repository.get_sensor_def("failed_checks_sensor").evaluate_tick(context).skip_message or ""
@@ -43,7 +46,9 @@ def test_with_a_token_it_talks_to_slack_only_when_there_is_something_to_say(
 ) -> None:
     with FakeSlack() as slack:
         monkeypatch.setenv("GREENERY_SLACK_TOKEN", slack.token)
-        assert tick() == "0 ended runs read, 0 messages sent, 0 wait."
+        # As the definitions have it where a token was set when they were loaded.
+        resource = PatientSlackResource(token=dg.EnvVar("GREENERY_SLACK_TOKEN"), base_url=slack.url)
+        assert tick(slack=resource) == "0 ended runs read, 0 messages sent, 0 wait."
         assert slack.requests == []
     assert not (home.dagster_home.parent / "report").exists()
 

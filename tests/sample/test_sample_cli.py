@@ -1,6 +1,7 @@
 """The command line: what it prints, and one clear line for every argument it cannot use."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,28 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "is a file; a sample needs a folder of its own" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        ("~no_such_user/sample", "names a user who is not known here"),
+        (os.fsdecode(b"caf\xe9"), "must be a path in UTF-8"),
+        ("/proc/no_disk/sample", "cannot be written (No such file or directory); name another folder with --out"),
+        ("a_file/sample", "cannot be written (File exists); name another folder with --out"),
+    ],
+)
+def test_folder_that_cannot_be_made_is_one_line_and_no_traceback(
+    out: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a_file").touch()
+
+    result = runner.invoke(app, ["--out", out, "--orders", "5"])
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_count_beyond_the_sample_is_one_line_and_no_traceback(tmp_path: Path) -> None:

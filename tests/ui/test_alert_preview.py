@@ -1,6 +1,6 @@
 """How a message looks to people: the page for those without Slack, which the README shows a picture of.
 
-Run with GREENERY_UPDATE_IMAGES=1 to draw that picture anew.
+Run with UPDATE_IMAGES=1 to draw that picture anew.
 """
 
 import os
@@ -123,7 +123,7 @@ def test_the_page_opens_from_disk_and_asks_for_nothing(page: Page, tmp_path: Pat
     page.locator(".channel").screenshot(path=picture, animations="disabled")
     shrink(picture)
     assert picture.stat().st_size < MAX_IMAGE_BYTES
-    if os.environ.get("GREENERY_UPDATE_IMAGES") == "1":
+    if os.environ.get("UPDATE_IMAGES") == "1":
         shutil.copy(picture, IMAGES / picture.name)
     assert (IMAGES / picture.name).is_file()
 

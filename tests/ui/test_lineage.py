@@ -1,6 +1,6 @@
 """What a person sees in Dagster: the lineage of all assets, and one asset with its columns and checks.
 
-Run with GREENERY_UPDATE_IMAGES=1 to draw the README's picture of the lineage anew.
+Run with UPDATE_IMAGES=1 to draw the README's picture of the lineage anew.
 """
 
 import os
@@ -177,7 +177,7 @@ def keep_picture(page: Page, picture: Path) -> None:
     shrink(picture)
     assert picture.stat().st_size < MAX_IMAGE_BYTES
     published = IMAGES / picture.name
-    if os.environ.get("GREENERY_UPDATE_IMAGES") == "1":
+    if os.environ.get("UPDATE_IMAGES") == "1":
         published.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, published)
     assert published.is_file()

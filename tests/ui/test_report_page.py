@@ -1,6 +1,6 @@
 """The state of the data in a real browser, opened from disk without a network: drawn, readable, right, and safe.
 
-Run with GREENERY_UPDATE_IMAGES=1 to draw the README's pictures of it anew.
+Run with UPDATE_IMAGES=1 to draw the README's pictures of it anew.
 """
 
 import os
@@ -187,7 +187,7 @@ def keep(tab: Page, name: str, below: str) -> None:
     """A picture of the top of the page, down to where an element begins; into the README's images when asked for."""
     tab.evaluate("scrollTo(0, 0)")
     end = tab.evaluate("selector => document.querySelector(selector).getBoundingClientRect().top", below)
-    picture = IMAGES / name if os.environ.get("GREENERY_UPDATE_IMAGES") == "1" else Path(os.devnull)
+    picture = IMAGES / name if os.environ.get("UPDATE_IMAGES") == "1" else Path(os.devnull)
     image = tab.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 1280, "height": end}, animations="disabled")
     assert image
     if picture.name == name:

@@ -1,0 +1,69 @@
+"""What all commands share: settings that are ready to use, and an end in one sentence for what a user can get wrong.
+
+What a command does belongs to the command. An error that nobody foresaw keeps its traceback, which is for us.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from greenery_assets.dagster_home import DagsterHomeError, check_home, history_error
+from greenery_assets.settings import Settings, SettingsError, load_settings, prepare
+
+
+@contextmanager
+def command() -> Iterator[Settings]:
+    """The settings, with everything prepared, for the body of a command."""
+    settings = None
+    try:
+        settings = load_settings()
+        if removed := prepare(settings):
+            _write(f"Not passed on to dbt and Dagster: {', '.join(removed)}.", "dim")
+        check_home(settings.dagster_home)
+        yield settings
+    except Exception as error:
+        sentence = _sentence(error, settings)
+        if sentence is None:
+            raise
+        stop(sentence)
+
+
+def stop(reason: str) -> NoReturn:
+    """End the command with exit code 1, the reason being the last thing on the terminal."""
+    _write(reason, "red")
+    raise typer.Exit(1)
+
+
+def _sentence(error: Exception, settings: Settings | None) -> str | None:
+    """The error in a sentence for its reader; None for one that only its traceback explains."""
+    if isinstance(error, (SettingsError, DagsterHomeError)):
+        return str(error)
+    if settings is None or isinstance(error, (typer.Exit, typer.Abort)):
+        return None
+    # With Dagster, which takes seconds and is not needed to find a mistake in a setting.
+    from dagster import DagsterInvalidConfigError  # noqa: PLC0415
+
+    from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
+    from greenery_assets.alerts.schema import LedgerError  # noqa: PLC0415
+    from greenery_assets.alerts.service import BusyError  # noqa: PLC0415
+    from greenery_assets.project import DbtError  # noqa: PLC0415
+    from greenery_assets.report.build import ReportError  # noqa: PLC0415
+
+    if isinstance(error, (RoutingError, LedgerError, BusyError, DbtError, ReportError)):
+        return str(error)
+    if isinstance(error, DagsterInvalidConfigError):
+        found = " ".join(error.errors[0].message.split()) if error.errors else "Dagster does not accept it"
+        return (
+            f"{settings.dagster_home / 'dagster.yaml'}: {found.rstrip('.')}. Correct it, or move it away to have the "
+            "project's own again."
+        )
+    broken = history_error(error, settings.dagster_home)
+    return str(broken) if broken else None
+
+
+def _write(words: str, style: str) -> None:
+    Console(stderr=True, highlight=False).print(Text(words, style=style), soft_wrap=True)

@@ -1,0 +1,178 @@
+"""The names in the environment and in `.env`: which are ours, which are mistakes, which may not reach dbt and Dagster.
+
+What a value means is settings' business. Imports nothing else of this project, and changes nothing.
+"""
+
+import io
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+PREFIX = "GREENERY_"
+# Names that the project hands to dbt itself: whoever sets them does not decide them.
+HANDED_TO_DBT = frozenset({"GREENERY_PREVIEW", "GREENERY_CHECKS"})
+# Each can change what dbt builds, what Dagster keeps, or where it listens. DAGIT_ is an old name of DAGSTER_WEBSERVER_.
+FOREIGN_PREFIXES = ("DBT_", "DAGSTER_", "DAGIT_")
+# A limit of Dagster's that has no prefix: below our page size it makes reading the history fail.
+FOREIGN_NAMES = frozenset({"MAX_LIMIT_GET_EVENT_RECORDS"})
+# What Dagster sets for the processes it starts, and where its home is.
+KEPT = frozenset(
+    {
+        "DAGSTER_HOME",
+        "DAGSTER_CURRENT_IMAGE",
+        "DAGSTER_IS_DEFS_VALIDATION_CLI",
+        "DAGSTER_IS_DEV_CLI",
+        "DAGSTER_verbose",
+    }
+)
+# How alike two names are (0 to 1) for one to be a misspelling of the other. `.env` is ours, so there a name that only
+# begins like ours is one too.
+NEARLY_THE_SAME = 0.9
+NEARLY_OUR_PREFIX = 0.75
+
+
+class EnvironmentNamesError(Exception):
+    """A `.env` that cannot be read, or a name that is no setting; the text says where it stands and what to do."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One assignment of `.env`, with its line, counted from 1."""
+
+    name: str
+    value: str
+    line: int
+
+
+def foreign_names(environment: Iterable[str]) -> list[str]:
+    """The variables that must not reach dbt or Dagster, sorted."""
+    return sorted(
+        name
+        for name in environment
+        if name not in KEPT
+        and (name.upper().startswith(FOREIGN_PREFIXES) or name in FOREIGN_NAMES or name in HANDED_TO_DBT)
+    )
+
+
+def check_names(environment: Mapping[str, str], env_file: Path | None, known: Collection[str]) -> None:
+    """Raise EnvironmentNamesError naming every name of ours that is not among the known ones, and where it stands."""
+    entries = read_env_file(env_file) if env_file is not None else []
+    # Dagster's own commands put what is in `.env` into the environment: it is the file that must be corrected.
+    from_file = {(entry.name, entry.value) for entry in entries}
+    mistakes = [
+        f"{_printable(name)} in the environment {reason}"
+        for name, value in sorted(environment.items())
+        if name not in HANDED_TO_DBT and (name, value) not in from_file and (reason := _mistake(name, known))
+    ]
+    mistakes += [
+        f"{_printable(entry.name)} in line {entry.line} of {env_file} {reason}"
+        for entry in entries
+        if (reason := _mistake_in_env_file(entry, known))
+    ]
+    if mistakes:
+        raise EnvironmentNamesError("\n".join(mistakes))
+
+
+def empty_names(environment: Mapping[str, str], env_file: Path | None, names: Collection[str]) -> dict[str, str]:
+    """Those of the names that are set to nothing, with where; the environment wins over `.env`."""
+    entries = read_env_file(env_file) if env_file is not None else []
+    places = {entry.name: (entry.value, f"in line {entry.line} of {env_file}") for entry in entries}
+    places |= {name: (value, "in the environment") for name, value in environment.items()}
+    return {name: places[name][1] for name in names if name in places and not places[name][0].strip()}
+
+
+def read_env_file(path: Path) -> list[Assignment]:
+    """The assignments of `.env`, none where there is no such file.
+
+    Raises EnvironmentNamesError, which never quotes a line: it may hold a token.
+    """
+    # A link to a file that is gone is not the same as no file.
+    if not path.exists() and not path.is_symlink():
+        return []
+    try:
+        content = path.read_bytes()
+    except IsADirectoryError:
+        raise EnvironmentNamesError(f"{path} is a folder; it must be a file of settings, or not be there.") from None
+    except OSError as error:
+        raise EnvironmentNamesError(
+            f"{path} cannot be read ({error.strerror}); make it readable, or remove it."
+        ) from None
+    text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
+    found: dict[str, Assignment] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        written = binding.original.string
+        indent = len(written) - len(written.lstrip())
+        line = binding.original.line + written[:indent].count("\n")
+        if binding.error:
+            cause = "has a quote that is not closed, or text after one," if "=" in written else "is no NAME=value"
+            raise EnvironmentNamesError(f"Line {line} of {path} {cause}; correct it, or begin it with # as a comment.")
+        if binding.key is None:
+            continue
+        if binding.value is None:
+            raise EnvironmentNamesError(
+                f"Line {line} of {path} is no NAME=value; correct it, or begin it with # as a comment."
+            )
+        if "\n" in binding.value:
+            raise EnvironmentNamesError(
+                f"The value that begins in line {line} of {path} goes on in the next; close its quote in one line."
+            )
+        if binding.key in found:
+            raise EnvironmentNamesError(
+                f"{_printable(binding.key)} is set in line {found[binding.key].line} and again in line {line} of "
+                f"{path}; remove one."
+            )
+        found[binding.key] = Assignment(binding.key, binding.value, line)
+    return list(found.values())
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
+        raise EnvironmentNamesError(f"{path} is UTF-16, or no text; save it as UTF-8.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise EnvironmentNamesError(
+            f"Line {line} of {path} is not UTF-8 (Latin-1, perhaps); save the file as UTF-8."
+        ) from None
+
+
+def _mistake(name: str, known: Collection[str]) -> str | None:
+    """What is wrong with a name of the environment, if anything."""
+    if name in known:
+        return None
+    upper = name.upper()
+    nearest = _nearest(upper, known)
+    if upper in known or upper.startswith(PREFIX) or _alike(upper, nearest) >= NEARLY_THE_SAME:
+        return f"is no setting; the nearest name is {nearest}. Correct it, or remove it."
+    return None
+
+
+def _mistake_in_env_file(entry: Assignment, known: Collection[str]) -> str | None:
+    if entry.name in known:
+        return None
+    upper = entry.name.upper()
+    if upper.startswith(FOREIGN_PREFIXES) and _mistake(entry.name, known) is None:
+        return "has no effect: what dbt and Dagster do is set by this project alone. Remove it."
+    if f"{PREFIX}{upper}" in known:
+        return f"is no setting; the nearest name is {PREFIX}{upper}. Correct it, or remove it."
+    if _alike(upper.partition("_")[0], PREFIX.rstrip("_")) >= NEARLY_OUR_PREFIX:
+        return f"is no setting; the nearest name is {_nearest(upper, known)}. Correct it, or remove it."
+    return _mistake(entry.name, known)
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    return get_close_matches(name, sorted(known), n=1, cutoff=0)[0]
+
+
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def _printable(name: str) -> str:
+    """A name as any terminal can show it."""
+    return re.sub(r"[^!-~]", "?", name)
