@@ -17,6 +17,12 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build every model from all of the history.")
     ] = False,
+    new_source: Annotated[
+        bool, typer.Option("--new-source", help="The warehouse was filled from another source, and that is meant.")
+    ] = False,
+    accept_row_loss: Annotated[
+        bool, typer.Option("--accept-row-loss", help="Source tables lost rows, or rows were rejected: that is meant.")
+    ] = False,
 ) -> None:
     """Run the daily job once and show what came of it."""
     settings = _settings()
@@ -25,7 +31,9 @@ def run(
     from greenery_assets.runner import run_daily_job  # noqa: PLC0415
 
     try:
-        code = run_daily_job(settings, full_refresh=full_refresh)
+        code = run_daily_job(
+            settings, full_refresh=full_refresh, new_source=new_source, accept_row_loss=accept_row_loss
+        )
     except RoutingError as error:
         _stop(str(error))
     raise typer.Exit(code)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import duckdb
 
+from greenery_assets.landing import SAMPLE_FILE
 from greenery_assets.sample.database import contract_columns
 from greenery_assets.sample.defects import break_lines
 from greenery_assets.sample.errors import SampleError
-from greenery_assets.sample.spec import SAMPLE_FILE, EventFiles, Format, SampleSpec
+from greenery_assets.sample.spec import EventFiles, Format, SampleSpec
 
 # A total order each, so that equal samples are equal files.
 ROW_ORDER = {
