@@ -1,7 +1,8 @@
 """Defects of the files: lines that cannot be read, columns beyond the contract (A19), rows missing (A24, A25).
 
 Broken lines exist only as text: they are noted in table `line_faults` of the sample's database, and
-`break_lines` plants them once the files are written.
+`break_lines` plants them once the files are written. Columns to be written in another way are noted in
+`spoilt_columns`, so that other defects still find numbers in them; `spoil_columns` turns them into text at the end.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ import numpy as np
 from greenery_assets.sample.database import contract_columns
 from greenery_assets.sample.defects.base import Apply, Connection, Defect, rows
 
+CREATE_SPOILT_COLUMNS = "create table if not exists spoilt_columns (table_name text, column_name text, written text)"
 CREATE_LINE_FAULTS = "create table if not exists line_faults (event_id uuid, fault text)"
 PAGE_VIEWS = """
     select event_id from events
@@ -39,6 +41,13 @@ FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
     "short_row": _short,
     "long_row": _long,
 }
+
+
+def spoil_columns(connection: Connection) -> None:
+    """Turn the columns that the defects of this module have chosen into text, as they are to be written."""
+    connection.execute(CREATE_SPOILT_COLUMNS)
+    for table, column, written in connection.execute("select distinct * from spoilt_columns").fetchall():
+        connection.execute(f"alter table {table} alter {column} type varchar using {written}")
 
 
 def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
@@ -91,7 +100,8 @@ def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) ->
 
 
 def _write_decimal_commas(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
-    connection.execute("alter table order_items alter quantity type varchar using quantity || ',0'")
+    connection.execute(CREATE_SPOILT_COLUMNS)
+    connection.execute("insert into spoilt_columns values ('order_items', 'quantity', ?)", ["quantity || ',0'"])
 
 
 DEFECTS = [
