@@ -65,7 +65,7 @@ def rows_were_kept(before: int | None, rows: int, max_loss: float, *, is_accepte
         found += f": {lost / before:.0%} were lost, {max_loss * 100:g}% are allowed"
         found += ", and a table may not be emptied" if is_emptied else ""
     if is_accepted:
-        return Verdict(True, f"{found}. The run was told to accept it.", 0, before or rows)
+        return Verdict(True, f"{found}. Accepted by the run's configuration.", 0, before or rows)
     return Verdict(False, f"{found}.", lost or 1, before or 1)
 
 
@@ -81,7 +81,7 @@ def few_rows_rejected(read: int, rejected: int, max_share: float, *, is_accepted
         return Verdict(True, f"{found}.", 0, read)
     found += f": {rejected / read:.0%}, {max_share * 100:g}% are allowed"
     if is_accepted:
-        return Verdict(True, f"{found}. The run was told to accept it.", 0, read)
+        return Verdict(True, f"{found}. Accepted by the run's configuration.", 0, read)
     return Verdict(False, f"{found}.", rejected, read)
 
 

@@ -118,7 +118,8 @@ def load(
             )
         names = ", ".join(arrival.table for arrival in refused.arrivals if refuses(arrival))
         raise LoadRefusedError(
-            f"Nothing was loaded from {source}, and the tables are as they were: rows are missing from {names}."
+            f"Nothing was loaded from {source}, and the tables are as they were: too many rows are missing from "
+            f"{names}. If that is meant: make run ARGS=--accept-row-loss."
         ) from None
     return loaded
 

@@ -139,19 +139,17 @@ def _said(filled_by: Source | None) -> str:
 
 
 def _another(warehouse: Path, filled_by: Source | None, source: Source, sample_dir: Path, *, is_kept: bool) -> str:
-    setting = "GREENERY_SOURCE_DIR, in the environment or in .env, names the source"
-    if filled_by:
-        is_default = filled_by.is_same(Source.of(None, sample_dir))
-        setting += f": to go on with {filled_by}, {'leave it unset' if is_default else f'set it to {filled_by.folder}'}"
+    is_default = filled_by is not None and filled_by.is_same(Source.of(None, sample_dir))
+    setting = "leave it unset" if is_default else "set it back"
     then = (
-        "the warehouse and its history then go on with the tables of the new folder"
+        "the warehouse and its history then go on with the new folder"
         if is_kept
-        else "the warehouse is then renamed, with all that is in it, and a new one begun in its place"
+        else "the warehouse is then renamed, and a new one begun"
     )
+    # Slack shows the first 600 characters.
     return (
-        f"The warehouse {warehouse} was filled from {_said(filled_by)}, and this run would load {source} into it. "
-        f"Nothing was read or changed. {setting}. To have both, name another file for this source in "
-        "GREENERY_WAREHOUSE_PATH. If the source was meant to change, say so on one run, by "
-        "make run ARGS=--new-source, or by new_source: true in the configuration of raw_tables in the web interface: "
-        f"{then}."
+        f"The warehouse {warehouse} was filled from {_said(filled_by)}; this run would load {source} into it. "
+        f"Nothing was read or changed. GREENERY_SOURCE_DIR (in .env or the environment) names the source: {setting} to "
+        "go on. If it was meant to change, say so on one run: make run ARGS=--new-source (in the web interface "
+        f"new_source: true for raw_tables); {then}. To have both, name another file in GREENERY_WAREHOUSE_PATH."
     )
