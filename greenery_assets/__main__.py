@@ -20,12 +20,20 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build every model from all of the history.")
     ] = False,
+    new_source: Annotated[
+        bool, typer.Option("--new-source", help="The warehouse was filled from another source, and that is meant.")
+    ] = False,
+    accept_row_loss: Annotated[
+        bool, typer.Option("--accept-row-loss", help="Source tables lost rows, or rows were rejected: that is meant.")
+    ] = False,
 ) -> None:
     """Run the daily job once and show what came of it."""
     with command() as settings:
         from greenery_assets.runner import run_daily_job  # noqa: PLC0415  it imports Dagster: seconds
 
-        code = run_daily_job(settings, full_refresh=full_refresh)
+        code = run_daily_job(
+            settings, full_refresh=full_refresh, new_source=new_source, accept_row_loss=accept_row_loss
+        )
     raise typer.Exit(code)
 
 

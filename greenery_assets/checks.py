@@ -20,7 +20,7 @@ LONGEST_WAIT = timedelta(minutes=15)
 class Assumption:
     """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
 
-    `id` is the catalogue's (A01 to A23, `assumptions.md`).
+    `id` is the catalogue's (A01 to A25, `assumptions.md`).
     """
 
     id: str
@@ -46,6 +46,43 @@ def rows_accepted(accepted: int, rejected: int) -> Verdict:
     if rejected == 0:
         return Verdict(True, f"All {total:,} rows could be read.", 0, total)
     return Verdict(False, f"{rejected:,} of {total:,} rows could not be read and were set aside.", rejected, total)
+
+
+def rows_were_kept(before: int | None, rows: int, max_loss: float, *, is_accepted: bool = False) -> Verdict:
+    """A24: a source table was not emptied, and did not lose more than a share (0 to 1) of its rows in a load.
+
+    `before` are the rows of the last accepted load, None where there was none: a table must begin with rows, and an
+    empty one that was accepted may stay empty. `is_accepted` tells that somebody said that the loss is meant.
+    """
+    since = f", {before:,} before" if before is not None else ", none before"
+    lost = max((before or 0) - rows, 0)
+    is_emptied = rows == 0 and before != 0
+    is_lost = before is not None and lost > max_loss * before
+    if not is_emptied and not is_lost:
+        return Verdict(True, f"{rows:,} rows{since}.", 0, before or rows)
+    found = f"{rows:,} rows{since}"
+    if before:
+        found += f": {lost / before:.0%} were lost, {max_loss * 100:g}% are allowed"
+        found += ", and a table may not be emptied" if is_emptied else ""
+    if is_accepted:
+        return Verdict(True, f"{found}. Accepted by the run's configuration.", 0, before or rows)
+    return Verdict(False, f"{found}.", lost or 1, before or 1)
+
+
+def few_rows_rejected(read: int, rejected: int, max_share: float, *, is_accepted: bool = False) -> Verdict:
+    """A25: of the rows read in a load no more than a share (0 to 1) was set aside as unreadable.
+
+    `read` counts the rejected ones too. `is_accepted` tells that somebody said that it is meant.
+    """
+    if not read:
+        return Verdict(True, "No rows were new or changed.", 0, 0)
+    found = f"{rejected:,} of {read:,} rows read were set aside"
+    if rejected <= max_share * read:
+        return Verdict(True, f"{found}.", 0, read)
+    found += f": {rejected / read:.0%}, {max_share * 100:g}% are allowed"
+    if is_accepted:
+        return Verdict(True, f"{found}. Accepted by the run's configuration.", 0, read)
+    return Verdict(False, f"{found}.", rejected, read)
 
 
 def columns_match(contract: int, extra_columns: Sequence[str]) -> Verdict:

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
 from greenery_assets.dbt_process import dbt_processes
+from greenery_assets.landing import Source, recorded_source
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
@@ -59,14 +60,19 @@ class Catalogue:
         )
 
 
-def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
+def run_daily_job(
+    settings: Settings, *, full_refresh: bool = False, new_source: bool = False, accept_row_loss: bool = False
+) -> int:
     """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
 
+    `new_source` and `accept_row_loss` say that a change of the source, or of its rows, is meant (assets/raw.py).
     Returns the exit code: 0 when the job ran, no ERROR check failed and alerts could be made of it, else 1.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
     began_at = time.time()
     source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
+    if settings.source_dir and Source.at(settings.source_dir).is_sample:
+        source += " (sample data)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console), contextlib.ExitStack() as ended:
@@ -90,7 +96,8 @@ def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
             _make_way(instance, console)
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console):
-                ops = {"dbt_models": {"config": {"full_refresh": full_refresh}}}
+                load = {"new_source": new_source, "accept_row_loss": accept_row_loss}
+                ops = {"dbt_models": {"config": {"full_refresh": full_refresh}}, "raw_tables": {"config": load}}
                 facts.succeeded = _execute(job, instance, run_id, ops)
             run = instance.get_run_by_id(run_id)
             if run and (reason := run.tags.get(FULL_REFRESH_TAG)):
@@ -106,6 +113,7 @@ def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
         ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
         *([] if alerts.problem else [("Alerts", told)]),
     ]
+    facts.is_sample = _is_sample(settings)
     console.print(render(facts, _repeat_rate(settings, facts)))
     # An address broken over two lines cannot be clicked.
     console.print(render_next_steps(steps), soft_wrap=True)
@@ -280,6 +288,16 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
             cause = failure.error.cause or failure.error
             facts.problems.append(f"{event.step_key}: {cause.message.strip()} (the run's log has the rest)")
     return None
+
+
+def _is_sample(settings: Settings) -> bool:
+    """Whether the tables hold sample data, whatever this run would have loaded."""
+    try:
+        with read_warehouse(settings.warehouse_path) as connection:
+            source = recorded_source(connection)
+    except duckdb.Error:
+        return False
+    return source is not None and source.is_sample
 
 
 def _repeat_rate(settings: Settings, facts: RunFacts) -> str:

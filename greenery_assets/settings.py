@@ -130,7 +130,8 @@ class Settings(BaseSettings):
     """The project's settings; `.env.example` documents each for users.
 
     Paths are absolute, relative ones being taken from the project's root. `max_age_hours` is in hours,
-    `volume_band` in standard deviations, `max_session_share` and `max_figure_step` are shares from 0 to 1.
+    `volume_band` in standard deviations, `max_session_share`, `max_figure_step`, `max_row_loss` and
+    `max_rejected_share` are shares from 0 to 1.
     """
 
     model_config = SettingsConfigDict(
@@ -156,6 +157,8 @@ class Settings(BaseSettings):
     volume_band: float = Field(default=3, gt=0, le=1000)
     max_session_share: float = Field(default=0.2, gt=0, le=1)
     max_figure_step: float = Field(default=0.05, gt=0, le=1)
+    max_row_loss: float = Field(default=0.5, gt=0, le=1)
+    max_rejected_share: float = Field(default=0.2, gt=0, le=1)
     report_dir: ProjectPath = Field(default=Path("data/report"), validate_default=True)
     slack_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     slack_channel: Annotated[str, AfterValidator(_channel)] = "#data-alerts"

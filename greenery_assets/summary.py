@@ -35,7 +35,8 @@ class CheckOutcome:
 class RunFacts:
     """What is known of a run so far, collected while it goes on.
 
-    `planned_assets` names and `planned_checks` counts by group; `rows` holds the rows of each asset built.
+    `planned_assets` names and `planned_checks` counts by group; `rows` holds the rows of each asset built; `is_sample`
+    tells that the tables hold sample data.
     """
 
     planned_assets: dict[str, list[str]]
@@ -44,6 +45,7 @@ class RunFacts:
     checks: list[CheckOutcome] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     succeeded: bool = False
+    is_sample: bool = False
 
     def outcomes(self, group: str) -> list[CheckOutcome]:
         """The evaluated checks of a group."""
@@ -84,7 +86,8 @@ def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
     """The whole verdict: one sentence, a row a group, each failing check, the repeat rate."""
     parts: list[RenderableType] = [Text()]
     parts += [Text(f"{problem}\n", style="red") for problem in facts.problems]
-    parts += [_verdict(facts), Text()]
+    mark = ("SAMPLE DATA: " if facts.is_sample else "", "bold magenta")
+    parts += [Text.assemble(mark, _verdict(facts)), Text()]
     if any(facts.rows.values()):
         parts += [_by_group(facts), Text()]
     parts += [_failing_check(check) for check in facts.failing]

@@ -130,12 +130,15 @@ def real_export() -> Path:
 class RunJob(Protocol):
     """Runs the daily job."""
 
-    def __call__(self, home: Home, source: Path, schedule: str = ...) -> Outcome:
+    def __call__(self, home: Home, source: Path, schedule: str = ..., **load: bool) -> Outcome:
         """As `run_daily_job`."""
 
 
-def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule") -> Outcome:
-    """Run `daily_job` in this process as a schedule has it run, in `home`, on a source folder."""
+def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **load: bool) -> Outcome:
+    """Run `daily_job` in this process as a schedule has it run, in `home`, on a source folder.
+
+    `load` is the configuration of raw_tables: what somebody says explicitly on this run.
+    """
     import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
 
     with pytest.MonkeyPatch.context() as patch:
@@ -152,7 +155,7 @@ def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule") ->
                 instance=instance,
                 raise_on_error=False,
                 run_config={
-                    **requests[0].run_config,
+                    "ops": {**requests[0].run_config.get("ops", {}), "raw_tables": {"config": load}},
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },
             )
@@ -193,7 +196,7 @@ def stopped(shared_dir: Path, built: tuple[Home, Outcome]) -> Home:
     with FileLock(f"{folder}.lock"):
         if not (folder / "done").exists():
             generate(SampleSpec(until=yesterday().date(), defects=("second_checkout",)), folder / "source")
-            outcome = run_daily_job(built[0].copy(folder), folder / "source")
+            outcome = run_daily_job(built[0].copy(folder), folder / "source", new_source=True)
             assert set(outcome.failing) == {"order_has_at_most_one_checkout"}
             (folder / "done").touch()
     return Home(folder / "dagster_home", folder / "greenery.duckdb")

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from greenery_assets.checks import (
     columns_match,
     day_to_judge,
+    few_rows_rejected,
     is_fresh,
     moved_little,
     rows_accepted,
+    rows_were_kept,
     volume_band,
     volume_is_usual,
 )
@@ -29,6 +31,44 @@ def test_rejected_rows_are_counted_among_all_rows() -> None:
 def test_an_unknown_column_is_named_as_it_may_be() -> None:
     assert columns_match(8, ["column 9 of events.csv"]).reason == "The contract does not know column 9 of events.csv."
     assert columns_match(8, [f"column {n}" for n in range(9, 20)]).reason.endswith("column 13 and 6 more.")
+@pytest.mark.parametrize(
+    ("before", "rows", "passed", "says"),
+    [
+        (None, 5, True, "5 rows, none before."),
+        (None, 0, False, "0 rows, none before."),
+        (0, 0, True, "0 rows, 0 before."),
+        (0, 5, True, "5 rows, 0 before."),
+        (100, 120, True, "120 rows, 100 before."),
+        (100, 50, True, "50 rows, 100 before."),
+        (100, 49, False, "49 rows, 100 before: 51% were lost, 50% are allowed."),
+        (100, 0, False, "0 rows, 100 before: 100% were lost, 50% are allowed, and a table may not be emptied."),
+    ],
+)
+def test_a_table_keeps_its_rows_unless_it_is_accepted(before: int | None, rows: int, passed: bool, says: str) -> None:
+    verdict = rows_were_kept(before, rows, 0.5)
+    assert (verdict.passed, verdict.reason) == (passed, says)
+    assert verdict.failing_rows == (0 if passed else (before or 1) - rows)
+    accepted = rows_were_kept(before, rows, 0.5, is_accepted=True)
+    assert accepted.passed
+    assert ("Accepted" in accepted.reason) is not passed
+
+
+def test_a_table_is_never_emptied_whatever_share_may_be_lost() -> None:
+    assert not rows_were_kept(100, 0, 1).passed
+    assert rows_were_kept(100, 1, 1).passed
+
+
+@pytest.mark.parametrize(
+    ("read", "rejected", "passed"), [(0, 0, True), (10, 0, True), (10, 2, True), (10, 3, False), (10, 10, False)]
+)
+def test_few_rows_are_rejected_unless_it_is_accepted(read: int, rejected: int, passed: bool) -> None:
+    verdict = few_rows_rejected(read, rejected, 0.2)
+    assert (verdict.passed, verdict.failing_rows) == (passed, 0 if passed else rejected)
+    assert few_rows_rejected(read, rejected, 0.2, is_accepted=True).passed
+
+
+def test_an_unknown_column_is_named() -> None:
+    assert "campaign, device" in columns_match(8, ["campaign", "device"]).reason
     assert columns_match(8, []).passed
 
 

@@ -40,7 +40,7 @@ def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home
                 continue
             assert metadata["dagster/row_count"].value == home.query(f"select count(*) from {schema}.{table}")[0][0]
             if schema == "raw":
-                assert {"files", "bytes", "source_folder", "rejected_rows"} <= metadata.keys()
+                assert {"files", "bytes", "source", "source_folder", "rejected_rows"} <= metadata.keys()
                 assert (
                     ("newest" in metadata) == ("hours_behind" in metadata) == (table in {"events", "orders", "users"})
                 )
@@ -114,6 +114,7 @@ def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outc
     assert {outcome.checks[name].assumption for name in outcome.failing} == {"A20", "A22"}
     assert outcome.failing_errors == {}
     assert set(outcome.checks) == set(outcome.planned)
+    assert "SAMPLE DATA" not in (home.report / "state_of_the_data.html").read_text()
 
 
 def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_terminal(tmp_path: Path) -> None:
@@ -138,11 +139,17 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
     os.close(terminal)
     text = shown.decode()
     assert process.wait() == 0, text
-    for expected in ("of 163 assets and checks", "All 120 checks hold.", "Repeat rate: ", "make ui", "/runs/"):
+    for expected in (
+        "of 177 assets and checks",
+        "SAMPLE DATA: All 134 checks hold.",
+        "Repeat rate: ",
+        "make ui",
+        "/runs/",
+    ):
         assert expected in text
     assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()
-    assert "All 120 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
+    assert "All 134 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
 
 
 def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(
@@ -150,7 +157,8 @@ def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(
 ) -> None:
     home = built[0].copy(tmp_path)
     before = home.fingerprints(ALL_SCHEMAS)
-    done = home.command(tmp_path / "nowhere", "run")
+    # Somebody said so, and yet nothing is taken away for a source that is not there.
+    done = home.command(tmp_path / "nowhere", "run", "--new-source")
     assert done.returncode == 1
     assert "nowhere" in done.stdout
     assert "GREENERY_SOURCE_DIR" in done.stdout

@@ -129,7 +129,7 @@ def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
     with duckdb.connect(str(home.warehouse)) as connection:
         connection.execute("update landing.processed set definition = 'another' where model = 'int_page_views'")
     generate(SampleSpec(until=yesterday().date(), defects=("session_of_a_day:2",)), source)
-    assert run_job(home, source).failing == {"session_lasts_less_than_a_day": 2}
+    assert run_job(home, source, new_source=True).failing == {"session_lasts_less_than_a_day": 2}
     assert "SQL of int_page_views, has changed" in str(reason_of_last_run(home))
     run_job(home, source)
     assert "(A18)" in str(reason_of_last_run(home))

@@ -53,6 +53,13 @@ def test_the_verdict_is_one_sentence(found: RunFacts, says: str, exit_code: int)
     assert found.exit_code == exit_code
 
 
+def test_the_verdict_says_that_it_is_of_sample_data() -> None:
+    found = facts(outcome(True))
+    assert "SAMPLE DATA" not in shown(found)
+    found.is_sample = True
+    assert "SAMPLE DATA: All 1 checks hold." in shown(found)
+
+
 def test_a_failing_check_is_explained_and_errors_come_first() -> None:
     text = shown(facts(outcome(False, is_error=False), outcome(False)))
     assert text.index("FAILED A03") < text.index("WARNED A03")

@@ -20,9 +20,11 @@ from greenery_assets.checks import (
     Verdict,
     columns_match,
     day_to_judge,
+    few_rows_rejected,
     files_are_there,
     is_fresh,
     rows_accepted,
+    rows_were_kept,
     volume_is_usual,
 )
 from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
@@ -46,6 +48,27 @@ ROWS_ACCEPTED = Assumption(
     "WARN",
     "Rows set aside are missing from every figure until they are mended.",
     "Look at quality.rejected_rows: file, line, column and reason. Mend the lines at the source and load again.",
+)
+ON_PURPOSE = (
+    "If it is meant to be so, say so on one run: make run ARGS=--accept-row-loss, or accept_row_loss: true in the "
+    "configuration of raw_tables in the web interface; later loads are compared with that one."
+)
+ROWS_KEPT = Assumption(
+    "A24",
+    "The source table kept its rows: the load did not empty it, nor take more than the set share of its rows.",
+    "ERROR",
+    "Every figure would be published without the rows that are missing, as if the shop had lost its customers.",
+    "Nothing was loaded, and all tables are as they were. Look whether the table's files are complete, export them "
+    f"again, and run again. {ON_PURPOSE} The share allowed is GREENERY_MAX_ROW_LOSS.",
+)
+FEW_REJECTED = Assumption(
+    "A25",
+    "Of the source table's new and changed rows no more than the set share was set aside as unreadable.",
+    "ERROR",
+    "A file that is written in another way than agreed would be missing from every figure.",
+    "Nothing was loaded, and all tables are as they were. Look at quality.rejected_rows where load_was_refused: file, "
+    f"line, column and reason. Export the file again as agreed, and run again. {ON_PURPOSE} The share allowed is "
+    "GREENERY_MAX_REJECTED_SHARE.",
 )
 COLUMNS_MATCH = Assumption(
     "A19",
@@ -104,6 +127,8 @@ RAW_CHECKS = [
     check_spec(name, spec.key, assumption, OWNER)
     for table, spec in RAW_SPECS.items()
     for name, assumption in {
+        f"{table}_kept_their_rows": ROWS_KEPT,
+        f"{table}_rows_were_mostly_accepted": FEW_REJECTED,
         f"{table}_rows_were_all_accepted": ROWS_ACCEPTED,
         f"{table}_columns_match_the_contract": COLUMNS_MATCH,
         f"{table}_files_are_all_there": FILES_THERE,
@@ -116,6 +141,17 @@ RAW_CHECKS = [
 ]
 
 
+# Those that are judged before the load holds, and say why where it was refused.
+OF_THE_LOAD = ("A24", "A25")
+
+
+class LoadConfig(dg.Config):
+    """What somebody says of one load: that the source is another one, that lost or rejected rows are meant."""
+
+    new_source: bool = False
+    accept_row_loss: bool = False
+
+
 @dg.multi_asset(
     name="raw_tables",
     specs=list(RAW_SPECS.values()),
@@ -124,36 +160,72 @@ RAW_CHECKS = [
     pool=WAREHOUSE_POOL,
 )
 def raw_tables(
-    context: dg.AssetExecutionContext,
+    context: dg.AssetExecutionContext, config: LoadConfig
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Load the selected source tables, all or none, and judge how they arrived.
 
-    Without a configured source they come from sample data, made on the first run of a day.
+    Without a configured source they come from sample data, made on the first run of a day. A warehouse that another
+    source filled is left alone, unless the configuration says `new_source`. A load that takes most of a table's rows
+    away, or whose rows were rejected (A24, A25), leaves all tables as they were, unless it says `accept_row_loss`.
     """
     settings = load_settings()
     selected = {name for name, spec in RAW_SPECS.items() if spec.key in context.selected_asset_keys}
+    checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
+    refused = None
     with explained(settings.warehouse_path):
         if selected:
-            yield from _load(settings, selected)
-        checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
+            try:
+                yield from _load(settings, selected, config, reread=_is_full_refresh(context))
+            except landing.LoadRefusedError as error:
+                refused = error
+        if refused:
+            # The others would judge the load before.
+            checks = [spec for spec in checks if spec.metadata["assumption"] in OF_THE_LOAD]
+        results = []
         if checks:
             with read_warehouse(settings.warehouse_path) as connection:
-                for spec in checks:
-                    yield _evaluate(spec, connection, settings)
+                results = [_evaluate(spec, connection, settings) for spec in checks]
+        yield from results
+    # Where a check that is an ERROR fails Dagster ends the step itself.
+    if refused and all(result.passed for result in results):
+        raise failure(str(refused), allow_retries=False)
 
 
-def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
+def _is_full_refresh(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run was asked to build all models anew: then every file is read again too."""
+    run_config: Any = context.run.run_config
+    return bool(run_config.get("ops", {}).get("dbt_models", {}).get("config", {}).get("full_refresh"))
+
+
+def _load(
+    settings: Settings, tables: set[str], config: LoadConfig, *, reread: bool
+) -> Iterator[dg.MaterializeResult[Any]]:
     contracts = landing.read_contract(SOURCES_YAML)
-    source_dir = settings.source_dir or _sample(settings.sample_dir)
-    names = files_below(source_dir)
+    source = landing.Source.of(settings.source_dir, settings.sample_dir)
+    names = files_below(source.folder)
     try:
+        # Before anything is read, or made.
+        set_aside = landing.settle_source(
+            settings.warehouse_path,
+            source,
+            settings.sample_dir,
+            is_new_source=config.new_source,
+            is_whole=tables >= contracts.keys(),
+        )
+        source_dir = settings.source_dir or _sample(settings.sample_dir)
         loaded = landing.load(
             settings.warehouse_path,
             source_dir,
             {name: contracts[name] for name in contracts if name in tables},
+            set_aside=set_aside,
+            refuses=lambda arrival: not all(verdict.passed for verdict in _of_load(arrival, settings).values()),
+            is_accepted=config.accept_row_loss,
+            reread=reread,
         )
+    except landing.LoadRefusedError:
+        raise
     except landing.LandingError as error:
-        there = sorted({*names, *files_below(source_dir)})
+        there = sorted({*names, *files_below(source.folder)})
         raise failure(without_file_names(str(error), there, RAW_SPECS), allow_retries=False) from None
     with read_warehouse(settings.warehouse_path) as connection:
         previews = {name: preview(connection, f"raw.{name}", TEXTS) for name in loaded}
@@ -163,6 +235,7 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
             asset_key=RAW_SPECS[name].key,
             metadata={
                 **materialization_metadata(table.rows, previews[name]),
+                "source": source.name,
                 "rejected_rows": table.rejected_rows,
                 "files": len(table.files),
                 "files_read": len(table.read_files),
@@ -174,6 +247,16 @@ def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult
                 **(_freshness(table.newest.replace(tzinfo=UTC), now) if table.newest else {}),
             },
         )
+
+
+def _of_load(arrival: landing.Arrival, settings: Settings) -> Mapping[str, Verdict]:
+    """How the checks of a load judge it, by assumption."""
+    is_accepted = arrival.is_accepted
+    kept = rows_were_kept(arrival.rows_before, arrival.rows, settings.max_row_loss, is_accepted=is_accepted)
+    few = few_rows_rejected(
+        arrival.rows_read, arrival.rows_rejected, settings.max_rejected_share, is_accepted=is_accepted
+    )
+    return {"A24": kept, "A25": few}
 
 
 def _sample(folder: Path) -> Path:
@@ -197,8 +280,10 @@ def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:
 
 def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings: Settings) -> dg.AssetCheckResult:
     table = spec.asset_key.path[-1]
+    if spec.metadata["assumption"] in OF_THE_LOAD:
+        return _evaluate_load(spec, table, connection, settings)
     if spec.name.endswith("_rows_were_all_accepted"):
-        mine = f"source_table = '{table}'"
+        mine = f"source_table = '{table}' and not load_was_refused"
         rejected = count(connection, landing.REJECTED_ROWS, mine)
         verdict = rows_accepted(count(connection, f"raw.{table}"), rejected)
         # The loader words its reasons itself, without the values.
@@ -221,6 +306,21 @@ def _in_words(column: str, file: str, place: int) -> str:
     below = f"{path.parent.name}/{path.name}" if path.parent.name in RAW_SPECS else path.name
     where = f"column {place:,} of {shown_file(below, RAW_SPECS)}"
     return f"{column} ({where})" if column in TEXTS["column_name"] else where
+
+
+def _evaluate_load(
+    spec: dg.AssetCheckSpec, table: str, connection: DuckDBPyConnection, settings: Settings
+) -> dg.AssetCheckResult:
+    arrival = landing.last_arrival(connection, table)
+    if arrival is None:
+        return check_result(spec, Verdict(False, "No load of the table is on record: load it.", 1, 1))
+    verdict = _of_load(arrival, settings)[spec.metadata["assumption"]]
+    if spec.metadata["assumption"] == "A24":
+        return check_result(spec, verdict)
+    refused = "load_was_refused" if arrival.is_refused else "not load_was_refused"
+    mine = f"source_table = '{table}' and {refused}"
+    shown = sample(connection, landing.REJECTED_ROWS, TEXTS, mine, own=["reason"])
+    return check_result(spec, verdict, shown, landing.REJECTED_ROWS)
 
 
 def _judge_time(name: str, table: str, connection: DuckDBPyConnection, settings: Settings) -> Verdict:

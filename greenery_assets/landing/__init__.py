@@ -8,30 +8,49 @@ from greenery_assets.landing.contract import SUPPORTED_TYPES, Column, TableContr
 from greenery_assets.landing.errors import (
     ContractError,
     LandingError,
+    LoadRefusedError,
+    SourceChangedError,
     SourceError,
     WarehouseBusyError,
     WarehouseError,
 )
-from greenery_assets.landing.ledger import extra_columns, files_in_and_gone, newest_moment, rows_by_day
+from greenery_assets.landing.ledger import (
+    Arrival,
+    extra_columns,
+    files_in_and_gone,
+    last_arrival,
+    newest_moment,
+    rows_by_day,
+)
 from greenery_assets.landing.load import LoadedTable, load
+from greenery_assets.landing.source import SAMPLE_DATA, SAMPLE_FILE, Source, recorded_source, settle_source
 from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
 __all__ = [
     "EXTRA_COLUMNS",
     "REJECTED_ROWS",
+    "SAMPLE_DATA",
+    "SAMPLE_FILE",
     "SUPPORTED_TYPES",
+    "Arrival",
     "Column",
     "ContractError",
     "LandingError",
+    "LoadRefusedError",
     "LoadedTable",
+    "Source",
+    "SourceChangedError",
     "SourceError",
     "TableContract",
     "WarehouseBusyError",
     "WarehouseError",
     "extra_columns",
     "files_in_and_gone",
+    "last_arrival",
     "load",
     "newest_moment",
     "read_contract",
+    "recorded_source",
     "rows_by_day",
+    "settle_source",
 ]

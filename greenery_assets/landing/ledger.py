@@ -20,6 +20,9 @@ _TABLES = {
     "files": "source_table varchar, path varchar, load_id bigint, bytes bigint, modified_ns bigint, contract varchar, "
     "columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean",
     "days": "source_table varchar, path varchar, load_id bigint, day date, row_count bigint",
+    "source": "kind varchar, folder varchar, load_id bigint",
+    "arrivals": "source_table varchar, load_id bigint, rows_before bigint, row_count bigint, rows_read bigint, "
+    "rows_rejected bigint, is_accepted boolean, is_refused boolean",
     "checked": "check_name varchar, load_id bigint, run_at timestamp",
     "processed": "model varchar, load_id bigint, run_at timestamp, full_at timestamp, definition varchar",
     "touched_sessions": "session_id uuid, since timestamp, load_id bigint",
@@ -56,6 +59,25 @@ class LoadedFile:
     def shape(self) -> Shape:
         """The file as it was when it was read."""
         return Shape(self.path, self.path.suffix.lower() == ".csv", self.bytes, self.columns)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How a table arrived in a load, in rows.
+
+    `rows_before` are those of the last accepted load, None where there was none, and `rows` those that take their
+    place. Of the files that were new or changed `rows_read` rows were read, `rows_rejected` of these set aside.
+    `is_accepted` tells that somebody said on that run that lost or rejected rows are meant, `is_refused` that the load
+    was given up and left all tables as they were.
+    """
+
+    table: str
+    rows_before: int | None
+    rows: int
+    rows_read: int
+    rows_rejected: int
+    is_accepted: bool
+    is_refused: bool = False
 
 
 def contract_text(contract: TableContract) -> str:
@@ -138,6 +160,38 @@ class Ledger:
                 [table, str(file.path), load_id, list(by_day), list(by_day.values())],
             )
 
+    def paths(self) -> list[tuple[str, Path]]:
+        """The files that are in the warehouse, each with its table."""
+        rows = self.connection.execute(
+            f"select source_table, path from {_latest(self.schema)} where not is_removed"
+        ).fetchall()
+        return [(table, Path(path)) for table, path in rows]
+
+    def record_source(self, kind: str, folder: Path, load_id: int) -> None:
+        """Notes which source fills the warehouse, and since which load."""
+        recorded = self.connection.execute(f"select kind, folder from {self.schema}.source").fetchall()
+        if recorded != [(kind, str(folder))]:
+            self.connection.execute(f"delete from {self.schema}.source")
+            self.connection.execute(f"insert into {self.schema}.source values (?, ?, ?)", [kind, str(folder), load_id])
+
+    def record_arrivals(self, load_id: int, arrivals: Iterable[Arrival]) -> None:
+        """Notes how tables arrived in a load, in place of what was noted of them before."""
+        for found in arrivals:
+            self.connection.execute(f"delete from {self.schema}.arrivals where source_table = ?", [found.table])
+            self.connection.execute(
+                f"insert into {self.schema}.arrivals values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    found.table,
+                    load_id,
+                    found.rows_before,
+                    found.rows,
+                    found.rows_read,
+                    found.rows_rejected,
+                    found.is_accepted,
+                    found.is_refused,
+                ],
+            )
+
     def record_removed(self, table: str, load_id: int, files: Sequence[LoadedFile]) -> None:
         """Notes that files are not there any more."""
         self.connection.execute(
@@ -178,6 +232,21 @@ def _latest(schema: str = "landing") -> str:
         f"(select * from {schema}.files qualify row_number() over "
         "(partition by source_table, path order by load_id desc) = 1) as latest"
     )
+
+
+def last_arrival(connection: duckdb.DuckDBPyConnection, table: str) -> Arrival | None:
+    """How a table arrived in the last load of it; None where none is on record."""
+    if not connection.execute(
+        "select 1 from information_schema.tables where table_catalog = current_database() "
+        "and table_schema = 'landing' and table_name = 'arrivals'"
+    ).fetchone():
+        return None
+    row = connection.execute(
+        "select source_table, rows_before, row_count, rows_read, rows_rejected, is_accepted, is_refused "
+        "from landing.arrivals where source_table = ?",
+        [table],
+    ).fetchone()
+    return Arrival(*row) if row else None
 
 
 def newest_moment(connection: duckdb.DuckDBPyConnection, table: str) -> datetime | None:

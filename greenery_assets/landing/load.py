@@ -3,18 +3,21 @@
 Here: the order of things, and what is reported of each table. Not here: any of the steps.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
 from greenery_assets.landing.contract import TableContract
+from greenery_assets.landing.errors import LoadRefusedError, WarehouseError
 from greenery_assets.landing.files import find_files
-from greenery_assets.landing.ledger import LoadedFile, contract_text
+from greenery_assets.landing.ledger import Arrival, LoadedFile, contract_text
 from greenery_assets.landing.parquet import can_stay_in_place, in_place_query, literal, out_of_years, quoted
 from greenery_assets.landing.rejects import Reject
 from greenery_assets.landing.shapes import Shape, read_shapes, reading
+from greenery_assets.landing.source import Source, unfinished
 from greenery_assets.landing.typed import FILE, blaming, fill
 from greenery_assets.landing.warehouse import Warehouse, transaction
 
@@ -30,7 +33,7 @@ class LoadedTable:
     `read_files` were new or had changed; `removed_files` are absolute paths that were loaded before and are gone;
     `bytes` is the files' size; `newest` is the latest created_at (naive UTC), None where the table has no such column
     or no value in it; `extra_columns` are those no contract asked for, sorted; `read_in_place` tells whether all of it
-    is Parquet that is read where it lies.
+    is Parquet that is read where it lies; `arrival` compares it with the load before.
     """
 
     table: str
@@ -43,9 +46,27 @@ class LoadedTable:
     newest: datetime | None
     extra_columns: tuple[str, ...]
     read_in_place: bool
+    arrival: Arrival
 
 
-def load(warehouse: Path, source_dir: Path, contracts: Mapping[str, TableContract]) -> dict[str, LoadedTable]:
+class _RefusedError(Exception):
+    """Ends the transaction of a load that is given up; carries what is kept of it."""
+
+    def __init__(self, load_id: int, arrivals: Sequence[Arrival], rejects: Sequence[tuple[object, ...]]) -> None:
+        super().__init__()
+        self.load_id, self.arrivals, self.rejects = load_id, arrivals, rejects
+
+
+def load(
+    warehouse: Path,
+    source_dir: Path,
+    contracts: Mapping[str, TableContract],
+    *,
+    set_aside: Path | None = None,
+    refuses: Callable[[Arrival], bool] = lambda _: False,
+    is_accepted: bool = False,
+    reread: bool = False,
+) -> dict[str, LoadedTable]:
     """Brings raw.<table> and its rows of the two quality tables up to date, for every given contract.
 
     Each file is read once: one that is as it was (path, size, time of change, contract) is left alone, a changed
@@ -58,27 +79,99 @@ def load(warehouse: Path, source_dir: Path, contracts: Mapping[str, TableContrac
     column_name. Schema landing keeps the files' versions (see ledger.py), and in landing.<table>_by_file the rows
     with the path of their file, `landing_file`.
 
-    Raises SourceError when the folder or a file in it is not what the contract asks for,
-    WarehouseBusyError when another program has the warehouse open, and WarehouseError when it cannot be
+    The folder goes on record as what fills the warehouse. With `set_aside`, from settle_source, the tables are loaded
+    into a new warehouse, which takes the place of the present one once that is moved there.
+
+    `refuses` judges how each table arrived, before anything holds: where it says so of one, no table is loaded, and
+    the rejected rows of the files that were read are kept until the next load, marked load_was_refused. `is_accepted`
+    is noted with how the tables arrived. `reread` reads every file again.
+
+    Raises SourceError when the folder or a file in it is not what the contract asks for, LoadRefusedError when a table
+    was refused, WarehouseBusyError when another program has the warehouse open, and WarehouseError when it cannot be
     opened.
     """
     source_dir = source_dir.absolute()  # views keep the paths
+    source = Source.at(source_dir)
     found = find_files(source_dir, contracts)
-    with transaction(warehouse) as opened:
-        opened.ledger.forget_what_all_have_seen()
-        load_id = opened.ledger.next_load()
-        loaded = {table: _land(opened, load_id, source_dir, contracts[table], paths) for table, paths in found.items()}
-        opened.replace_extra_columns({name: table.extra_columns for name, table in loaded.items()})
+    try:
+        with _in_place_of(warehouse, set_aside) as target, transaction(target) as opened:
+            opened.forget_refused(list(found))
+            opened.ledger.forget_what_all_have_seen()
+            load_id = opened.ledger.next_load()
+            loaded = {
+                table: _land(opened, load_id, source_dir, contracts[table], paths, reread=reread)
+                for table, paths in found.items()
+            }
+            arrivals = [replace(table.arrival, is_accepted=is_accepted) for table in loaded.values()]
+            if any(map(refuses, arrivals)):
+                rejects = opened.rejects_of({name: table.read_files for name, table in loaded.items()})
+                raise _RefusedError(load_id, arrivals, rejects)
+            opened.replace_extra_columns({name: table.extra_columns for name, table in loaded.items()})
+            opened.ledger.record_arrivals(load_id, arrivals)
+            opened.ledger.record_source(source.kind, source.folder, load_id)
+    except _RefusedError as refused:
+        with transaction(warehouse) as opened:
+            opened.forget_refused(list(found))
+            opened.keep_refused(refused.rejects)
+            opened.ledger.record_arrivals(
+                refused.load_id, [replace(arrival, is_refused=True) for arrival in refused.arrivals]
+            )
+        names = ", ".join(arrival.table for arrival in refused.arrivals if refuses(arrival))
+        raise LoadRefusedError(
+            f"Nothing was loaded from {source}, and the tables are as they were: too many rows are missing from "
+            f"{names}. If that is meant: make run ARGS=--accept-row-loss."
+        ) from None
     return loaded
 
 
+@contextmanager
+def _in_place_of(warehouse: Path, set_aside: Path | None) -> Iterator[Path]:
+    """The file to load into: the warehouse, or a new one that takes its place once all went well."""
+    if set_aside is None:
+        yield warehouse
+        return
+    new = unfinished(warehouse)
+    new.unlink(missing_ok=True)
+    try:
+        yield new
+        _rename(warehouse, set_aside, new)
+    finally:
+        new.unlink(missing_ok=True)
+        _wal(new).unlink(missing_ok=True)
+
+
+def _rename(warehouse: Path, set_aside: Path, new: Path) -> None:
+    try:
+        # What DuckDB has not written into the file yet lies beside it, under the file's name.
+        for path, target in ((warehouse, set_aside), (_wal(warehouse), _wal(set_aside)), (new, warehouse)):
+            if path.exists():
+                path.rename(target)
+    except OSError as error:
+        raise WarehouseError(
+            f"The warehouse {warehouse} cannot be renamed to {set_aside} ({error.strerror}); allow that, or name "
+            "another file in GREENERY_WAREHOUSE_PATH."
+        ) from error
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
+
+
 def _land(
-    warehouse: Warehouse, load_id: int, source_dir: Path, contract: TableContract, paths: Sequence[Path]
+    warehouse: Warehouse,
+    load_id: int,
+    source_dir: Path,
+    contract: TableContract,
+    paths: Sequence[Path],
+    *,
+    reread: bool,
 ) -> LoadedTable:
     known = warehouse.ledger.files(contract.name)
     text = contract_text(contract)
     there = set(paths)
-    kept = [file for file in known if file.path in there and file.contract == text and _is_as_it_was(file)]
+    kept = [
+        file for file in known if not reread and file.path in there and file.contract == text and _is_as_it_was(file)
+    ]
     unchanged = {file.path for file in kept}
     replaced = [file for file in known if file.path not in unchanged]
     removed = [file for file in replaced if file.path not in there]
@@ -102,6 +195,14 @@ def _land(
         newest=max((file.newest for file in files if file.newest), default=None),
         extra_columns=tuple(sorted({name for file in files for name, _ in file.columns} - columns)),
         read_in_place=all(file.in_place for file in files),
+        arrival=Arrival(
+            table=contract.name,
+            rows_before=sum(file.rows for file in known) if known else None,
+            rows=sum(file.rows for file in files),
+            rows_read=sum(file.rows + file.rejected for file in read),
+            rows_rejected=sum(file.rejected for file in read),
+            is_accepted=False,
+        ),
     )
 
 

@@ -19,8 +19,10 @@ EXTRA_COLUMNS = "quality.extra_columns"
 
 _REJECTED_ROWS = """
 create table if not exists {table} (
-    source_table varchar, file varchar, line bigint, column_name varchar, reason varchar, raw_text varchar
-)
+    source_table varchar, file varchar, line bigint, column_name varchar, reason varchar, raw_text varchar,
+    load_was_refused boolean
+);
+alter table {table} add column if not exists load_was_refused boolean default false;
 """
 
 
@@ -40,6 +42,16 @@ class Warehouse:
         """Whether raw.<table> is there."""
         return bool(self._kinds(table))
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether any source table is there."""
+        return bool(
+            self.connection.execute(
+                "select 1 from information_schema.tables "
+                "where table_catalog = current_database() and table_schema = 'raw'"
+            ).fetchone()
+        )
+
     def make_room(self, table: str) -> str:
         """Drops raw.<table>, be it a table or a view, and gives the name to create it by (quoted SQL)."""
         for kind in self._kinds(table):
@@ -55,10 +67,37 @@ class Warehouse:
         """The view of all rows of a table, each with its file (quoted SQL)."""
         return f"{self.ledger.schema}.{quoted(table + '_by_file')}"
 
+    def forget_refused(self, tables: Sequence[str]) -> None:
+        """Drops the rejected rows of a load that was refused."""
+        target = f"{self._catalog}.{REJECTED_ROWS}"
+        self.connection.execute(_REJECTED_ROWS.format(table=target))
+        self.connection.execute(
+            f"delete from {target} where load_was_refused and list_contains(?, source_table)", [list(tables)]
+        )
+
+    def rejects_of(self, files: Mapping[str, Sequence[str]]) -> list[tuple[object, ...]]:
+        """The rejected rows of these files, by table, as `keep_refused` takes them."""
+        found: list[tuple[object, ...]] = []
+        for table, names in files.items():
+            found += self.connection.execute(
+                f"select * exclude (load_was_refused) from {self._catalog}.{REJECTED_ROWS} "
+                "where source_table = ? and list_contains(?, file)",
+                [table, list(names)],
+            ).fetchall()
+        return found
+
+    def keep_refused(self, rejects: Sequence[tuple[object, ...]]) -> None:
+        """Keeps the rejected rows of a load that was refused beside those of what is loaded."""
+        if rejects:
+            self.connection.execute(
+                f"insert into {self._catalog}.{REJECTED_ROWS} select unnest(?::varchar[]), unnest(?::varchar[]), "
+                "unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), true",
+                [list(column) for column in zip(*rejects, strict=True)],
+            )
+
     def replace_rejects(self, table: str, files: Sequence[str], rejects: Sequence[tuple[str, Reject]]) -> None:
         """Puts these files' rejected rows, each with its file's name, in place of those from before."""
         target = f"{self._catalog}.{REJECTED_ROWS}"
-        self.connection.execute(_REJECTED_ROWS.format(table=target))
         self.connection.execute(
             f"delete from {target} where source_table = ? and list_contains(?, file)", [table, list(files)]
         )
@@ -68,7 +107,7 @@ class Warehouse:
         if rows:
             self.connection.execute(
                 f"insert into {target} select unnest(?::varchar[]), unnest(?::varchar[]), "
-                "unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[])",
+                "unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), false",
                 [list(column) for column in zip(*rows, strict=True)],
             )
 

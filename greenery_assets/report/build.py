@@ -12,6 +12,7 @@ import duckdb
 import vl_convert
 
 from greenery_assets.alerts.history import Catalogue
+from greenery_assets.landing import recorded_source
 from greenery_assets.quality import read_warehouse
 from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
@@ -57,6 +58,9 @@ def build_report(
         if warehouse.exists():
             with read_warehouse(warehouse) as connection:
                 figures = read_figures(connection, facts.made_at.date(), settings.volume_band)
+                # Of another warehouse than the last run's, where the setting was changed since.
+                source = recorded_source(connection)
+                facts = replace(facts, is_sample=facts.is_sample or bool(source and source.is_sample))
         elif any(facts.built_at.values()):
             missing = f"The warehouse {warehouse} is not there any more. Run the daily job, or put the file back."
             facts = replace(facts, notice=f"{facts.notice} {missing}".strip(), built_at=dict.fromkeys(facts.built_at))

@@ -105,6 +105,7 @@ class ReportFacts:
     """Everything the page says but the figures.
 
     `built_at` is when each table of a mart was built last, None if it never was; `groups` names the mart of each.
+    `is_sample` tells that all this is about sample data.
     """
 
     made_at: datetime
@@ -114,6 +115,7 @@ class ReportFacts:
     built_at: Mapping[str, datetime | None] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
+    is_sample: bool = False
 
     @property
     def stale(self) -> dict[str, datetime | None]:

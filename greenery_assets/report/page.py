@@ -100,7 +100,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
     return environment.get_template("page.html").render(
         facts=facts,
         Standing=Standing,
-        title=f"State of the data, {made_at.day} {made_at:%B %Y}",
+        title=f"{f'{wording.SAMPLE_MARK}: ' * facts.is_sample}State of the data, {made_at.day} {made_at:%B %Y}",
         made_at=made_at,
         verdict=wording.verdict(facts, reader.zone),
         tone=wording.tone(facts),

@@ -20,6 +20,7 @@ from greenery_assets.alerts.observations import MARTS, Finding, Outcome, RunObse
 from greenery_assets.alerts.past import Seen, last_seen
 from greenery_assets.alerts.schema import LedgerError, open_engine
 from greenery_assets.groups import position
+from greenery_assets.landing import SAMPLE_DATA
 from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
 
 DAILY_JOB = "daily_job"
@@ -54,6 +55,7 @@ def read_facts(
         built_at=_built_at(instance, catalogue),
         groups=catalogue.lineage.groups,
         notice=notice,
+        is_sample=_is_sample(instance, catalogue),
     )
 
 
@@ -249,6 +251,13 @@ def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceF
             )
         )
     return sources
+
+
+def _is_sample(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
+    """Whether a source table was last loaded from sample data."""
+    names = [name for name, group in catalogue.lineage.groups.items() if group == "raw"]
+    loaded = _materializations(instance, names).values()
+    return any("source" in metadata and metadata["source"].value == SAMPLE_DATA for _, metadata in loaded)
 
 
 def _materializations(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from greenery_assets.report.facts import ReportFacts, Standing
 
+SAMPLE_MARK = "SAMPLE DATA"
 Tone = Literal["good", "warn", "bad"]
 ICONS = {
     Standing.PASSED: "Holds",
@@ -17,7 +18,7 @@ ICONS = {
 
 
 def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
-    """The state of the data in one sentence.
+    """The state of the data in one sentence, which begins with SAMPLE DATA where it is of sample data.
 
     "All 96 checks hold." or "2 of 96 checks fail, 3 not evaluated; marketing figures are from yesterday 06:04."
     """
@@ -34,7 +35,7 @@ def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
     # Once everything was built otherwise, how that run ended matters to nobody.
     if facts.run and facts.run.has_failed and facts.stale and not facts.count(Standing.FAILED):
         said = f"The daily run {facts.run.how_it_ended}: {said[0].lower()}{said[1:]}"
-    return "; ".join([said, *_ages(facts, zone)]) + "."
+    return f"{SAMPLE_MARK}: " * facts.is_sample + "; ".join([said, *_ages(facts, zone)]) + "."
 
 
 def tone(facts: ReportFacts) -> Tone:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import duckdb
 
+from greenery_assets.landing import SAMPLE_FILE
 from greenery_assets.sample.database import contract_columns
-from greenery_assets.sample.defects import break_lines
+from greenery_assets.sample.defects import break_lines, spoil_columns
 from greenery_assets.sample.errors import SampleError
-from greenery_assets.sample.spec import SAMPLE_FILE, EventFiles, Format, SampleSpec
+from greenery_assets.sample.spec import EventFiles, Format, SampleSpec
 
 # A total order each, so that equal samples are equal files.
 ROW_ORDER = {
@@ -28,6 +29,7 @@ COPY_OPTIONS = {
 
 def write_files(connection: duckdb.DuckDBPyConnection, spec: SampleSpec, folder: Path) -> dict[str, int]:
     """Write the seven tables and the sample's arguments to the empty `folder`; return rows by table."""
+    spoil_columns(connection)
     for table in contract_columns():
         if table == "events" and spec.event_files == EventFiles.DAILY:
             _write_daily_events(connection, spec, folder / table)

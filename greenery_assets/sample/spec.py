@@ -20,7 +20,6 @@ DEFAULT_DAYS = 30
 DEFAULT_SEED = 7
 MOST_DAYS = 3_650
 EARLIEST, LATEST = date(1970, 1, 1), date(2999, 12, 31)
-SAMPLE_FILE = "sample.json"
 
 
 class Format(StrEnum):

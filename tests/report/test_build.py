@@ -58,14 +58,14 @@ def test_the_daily_run_leaves_the_page_and_shows_the_picture_in_dagster(built: t
     assert "reporting/state_of_the_data" in outcome.built
     page = (home.report / PAGE).read_text()
     # The newest checks of the run are told, also those of its last steps: it is built after all of them.
-    assert f"All {len(outcome.checks)} checks hold." in page
+    assert f"SAMPLE DATA: All {len(outcome.checks)} checks hold." in page
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
         event = instance.get_latest_materialization_event(REPORT)
     assert event
     assert event.asset_materialization
     metadata = event.asset_materialization.metadata
     assert str(metadata["picture"].value).startswith(
-        f"![All {len(outcome.checks)} checks hold.](data:image/png;base64,iVBOR"
+        f"![SAMPLE DATA: All {len(outcome.checks)} checks hold.](data:image/png;base64,iVBOR"
     )
     assert metadata["checks_passed"].value == len(outcome.checks)
     assert {metadata[f"checks_{name}"].value for name in ("warned", "failed", "unknown")} == {0}
@@ -138,6 +138,7 @@ def test_make_report_tells_the_last_state_without_a_run(built: tuple[Home, Outco
     before = home.warehouse.read_bytes()
     done = home.command(tmp_path, "report")
     assert done.returncode == 0, done.stderr
+    assert "SAMPLE DATA: All" in done.stdout
     assert "checks hold." in done.stdout
     assert f"report/{PAGE}" in done.stdout
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:

@@ -76,7 +76,8 @@ FOLLOWS = {
     "session_of_a_day": {"A18": 1},
 }
 FIGURES = {"stale", "volume_drop", "volume_spike", "heavy_user", "figures_jump"}
-TEXT = {"unreadable_row", "short_row", "long_row"}
+TEXT = {"unreadable_row", "short_row", "long_row", "decimal_comma"}
+LOSSES = {"header_only", "rows_lost"}
 SESSION_SHARES = "select session_id, user_id from events group by all"
 
 
@@ -102,7 +103,7 @@ def plant(sample: duckdb.DuckDBPyConnection, name: str, count: int | None = None
 
 
 def test_every_defect_is_tested() -> None:
-    assert set(CATALOGUE) == set(FOLLOWS) | FIGURES | TEXT | {"extra_column"}
+    assert set(CATALOGUE) == set(FOLLOWS) | FIGURES | TEXT | LOSSES | {"extra_column"}
     assert all(any(rule.startswith(CATALOGUE[name].assumption) for rule in rules) for name, rules in FOLLOWS.items())
 
 
@@ -240,6 +241,28 @@ def test_broken_lines_are_page_views_with_the_fault_asked_for(tmp_path: Path, ev
     unreadable = [faulty.split(",") for _, faulty in changed if faulty.count(",") == 7]
     assert [fields[4] for fields in unreadable] == ["not-a-time"] * 2
     assert all(sound.startswith(faulty) for sound, faulty in changed if faulty.count(",") == 5)
+
+
+@pytest.mark.parametrize("file_format", Format)
+def test_decimal_commas_are_text_in_every_format(tmp_path: Path, file_format: Format) -> None:
+    # Whatever is planted after it still finds numbers.
+    spec = SampleSpec(until=UNTIL, format=file_format, defects=("decimal_comma", "non_positive_quantity:2"))
+    generate(spec, tmp_path / "out")
+
+    file = tmp_path / "out" / f"order_items.{file_format}"
+    with duckdb.connect() as connection:
+        written = connection.execute(f"select cast(quantity as varchar) from '{file}'").fetchall()
+    assert [quantity for (quantity,) in written].count("0,0") == 2
+    assert all(quantity.endswith(",0") for (quantity,) in written)
+
+
+def test_header_only_and_rows_lost_take_what_they_say(sample: duckdb.DuckDBPyConnection) -> None:
+    before = scalar(sample, "select count(*) from order_items")
+    plant(sample, "rows_lost", 60)
+    assert scalar(sample, "select count(*) from order_items") == before + (-before * 6 // 10)
+    assert all(scalar(sample, f"select count(*) from {t}") for t in KEYS if t != "order_items")
+    plant(sample, "header_only")
+    assert not any(scalar(sample, f"select count(*) from {table}") for table in KEYS)
 
 
 @pytest.mark.parametrize("file_format", Format)

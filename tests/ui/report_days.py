@@ -65,7 +65,8 @@ DAYS: dict[str, Callable[[Path, Path, Home, Home], None]] = {
 
 def _run(folder: Path, source: Path) -> None:
     home = Home.new(folder)
-    if not run_daily_job(home, source).success:
+    # A table without rows is taken only from somebody who says that it is meant.
+    if not run_daily_job(home, source, accept_row_loss=True).success:
         # What stopped the run stopped the page too.
         assert home.command(source, "report").returncode == 0
 

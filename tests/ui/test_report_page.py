@@ -83,13 +83,13 @@ def test_every_chart_is_drawn_and_fits_whatever_the_day_was(
 
 NOT_THERE = r"core, marketing and product figures are not there yet\."
 VERDICTS = {
-    "sample": r"All \d+ checks hold\.",
-    "stopped": r"1 of \d+ checks fails and \d+ were not evaluated; core, marketing and product figures are from "
-    r"today \d\d:\d\d\.",
+    "sample": r"SAMPLE DATA: All \d+ checks hold\.",
+    "stopped": r"SAMPLE DATA: 1 of \d+ checks fails and \d+ were not evaluated; core, marketing and product "
+    r"figures are from today \d\d:\d\d\.",
     "before_any_run": rf"\d+ of \d+ checks were not evaluated; {NOT_THERE}",
-    "without_events": rf"\d+ of \d+ checks fail and \d+ were not evaluated; {NOT_THERE}",
-    "without_rows": r"\d+ of \d+ checks fail\.",
-    "hostile": r"All \d+ checks hold\.",
+    "without_events": rf"SAMPLE DATA: \d+ of \d+ checks fail and \d+ were not evaluated; {NOT_THERE}",
+    "without_rows": r"SAMPLE DATA: \d+ of \d+ checks fail\.",
+    "hostile": r"SAMPLE DATA: All \d+ checks hold\.",
 }
 
 

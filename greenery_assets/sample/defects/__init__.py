@@ -6,7 +6,7 @@ no other assumption than its own and those that must follow from it.
 
 from greenery_assets.sample.defects import events, files, keys, orders, volume
 from greenery_assets.sample.defects.base import UNBOUNDED, Defect, apply_defect
-from greenery_assets.sample.defects.files import break_lines
+from greenery_assets.sample.defects.files import break_lines, spoil_columns
 
 CATALOGUE: dict[str, Defect] = {
     defect.name: defect
@@ -14,4 +14,4 @@ CATALOGUE: dict[str, Defect] = {
     for defect in sorted(module.DEFECTS, key=lambda defect: defect.assumption)
 }
 
-__all__ = ["CATALOGUE", "UNBOUNDED", "Defect", "apply_defect", "break_lines"]
+__all__ = ["CATALOGUE", "UNBOUNDED", "Defect", "apply_defect", "break_lines", "spoil_columns"]

@@ -1,7 +1,8 @@
-"""Defects of the files: lines that cannot be read, columns beyond the contract (A19).
+"""Defects of the files: lines that cannot be read, columns beyond the contract (A19), rows missing (A24, A25).
 
 Broken lines exist only as text: they are noted in table `line_faults` of the sample's database, and
-`break_lines` plants them once the files are written.
+`break_lines` plants them once the files are written. Columns to be written in another way are noted in
+`spoilt_columns`, so that other defects still find numbers in them; `spoil_columns` turns them into text at the end.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from greenery_assets.sample.database import contract_columns
 from greenery_assets.sample.defects.base import Apply, Connection, Defect, rows
 
+CREATE_SPOILT_COLUMNS = "create table if not exists spoilt_columns (table_name text, column_name text, written text)"
 CREATE_LINE_FAULTS = "create table if not exists line_faults (event_id uuid, fault text)"
 PAGE_VIEWS = """
     select event_id from events
@@ -38,6 +41,13 @@ FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
     "short_row": _short,
     "long_row": _long,
 }
+
+
+def spoil_columns(connection: Connection) -> None:
+    """Turn the columns that the defects of this module have chosen into text, as they are to be written."""
+    connection.execute(CREATE_SPOILT_COLUMNS)
+    for table, column, written in connection.execute("select distinct * from spoilt_columns").fetchall():
+        connection.execute(f"alter table {table} alter {column} type varchar using {written}")
 
 
 def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
@@ -76,6 +86,24 @@ def _add_column(connection: Connection, _count: int, _rng: np.random.Generator) 
     connection.execute("alter table events add column if not exists campaign text default 'newsletter'")
 
 
+def _keep_headers_only(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+    for table in contract_columns():
+        connection.execute(f"delete from {table}")
+
+
+def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) -> None:
+    connection.execute(
+        f"""delete from order_items where rowid in (
+            select rowid from order_items order by order_id desc, product_id desc
+            limit (select ceil(count(*) * {percent} / 100)::bigint from order_items))"""
+    )
+
+
+def _write_decimal_commas(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+    connection.execute(CREATE_SPOILT_COLUMNS)
+    connection.execute("insert into spoilt_columns values ('order_items', 'quantity', ?)", ["quantity || ',0'"])
+
+
 DEFECTS = [
     *(
         Defect(name, "A19", f"Page views {fault}.", _line_fault(name), csv_only=True)
@@ -86,4 +114,21 @@ DEFECTS = [
         }.items()
     ),
     Defect("extra_column", "A19", "Events have a column that nobody asked for.", _add_column, counted=None),
+    Defect("header_only", "A24", "All tables have lost their rows.", _keep_headers_only, counted=None),
+    Defect(
+        "rows_lost",
+        "A24",
+        "The last order items are missing.",
+        _cut_off,
+        counted="percent of order items",
+        default_count=60,
+        most=100,
+    ),
+    Defect(
+        "decimal_comma",
+        "A25",
+        "All quantities of order items are written with a decimal comma.",
+        _write_decimal_commas,
+        counted=None,
+    ),
 ]
