@@ -46,11 +46,15 @@ class Column:
 
 @dataclass(frozen=True)
 class TableContract:
-    """One source table: its name, its description and its columns in the order they land."""
+    """One source table: its name, its description and its columns in the order they land.
+
+    `last_line_may_be_open`: its CSV is whole although no line break ends the last line.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
+    last_line_may_be_open: bool = False
 
 
 def read_contract(path: Path) -> Mapping[str, TableContract]:
@@ -90,7 +94,13 @@ def _table(table: Mapping[str, Any], path: Path) -> TableContract:
         raise ContractError(
             f"Table {name} in the contract {path} has {len(columns)} columns; landing takes 1 to {_MOST_COLUMNS}."
         )
-    return TableContract(name, str(table.get("description", "")), tuple(columns))
+    meta = (table.get("config") or {}).get("meta") or {}
+    may_be_open = meta.get("last_line_may_be_open", False)
+    if not isinstance(may_be_open, bool):
+        raise ContractError(
+            f"The contract {path} sets last_line_may_be_open of {name} to {may_be_open!r}; it must be true or false."
+        )
+    return TableContract(name, str(table.get("description", "")), tuple(columns), may_be_open)
 
 
 def _refuse_repeats(names: list[str], where: str, what: str) -> None:

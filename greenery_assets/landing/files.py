@@ -1,17 +1,77 @@
-"""Which files of a source folder make up which table.
+"""Which files of a source folder make up which table, and whether one has changed.
 
-Here: names and the layout of folders. Not here: what is inside a file (shapes.py, load.py).
+Here: names, the layout of folders, the identity of a file. Not here: what its content means (shapes.py, load.py).
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from greenery_assets.landing.errors import SourceError
 
 SUFFIXES = (".csv", ".parquet")
 
+# Hashing it costs a millisecond or two. Larger files are known by size, times and inode alone.
+_SMALL = 1_000_000
+
 _SETTING = "Set GREENERY_SOURCE_DIR to the folder that holds the source tables"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells one state of a file from another: size in bytes, times in ns since 1970, inode, hash of a small one.
+
+    `cp -p`, `rsync -t` and `tar` set size and time of change back, but never `changed_ns` or the inode. Mounts of
+    object stores may make both up, and two writes can fall into one tick of the clock: hence `digest`, which is None
+    for a large file. None of the others is what was noted before there were these.
+    """
+
+    bytes: int
+    modified_ns: int
+    changed_ns: int | None
+    inode: int | None
+    digest: str | None
+
+
+def identity(path: Path) -> Identity:
+    """The state a file is in. Raises SourceError when it cannot be read or is no plain file."""
+    with reading(path):
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for its other end
+            raise SourceError(f"{named(path)} is not a plain file; put the file itself there.")
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            digest = hashlib.file_digest(file, "blake2b").hexdigest()[:32] if found.st_size <= _SMALL else None
+    return Identity(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, digest)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals of a file into SourceError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"{named(path)} went away while it was read; put it back and run again.") from error
+    except PermissionError as error:
+        raise SourceError(f"{named(path)} cannot be read ({error.strerror}); grant access to it.") from error
+    except OSError as error:
+        raise SourceError(
+            f"{named(path)} cannot be read ({error.strerror}); look whether its disk or share is well, and run again."
+        ) from error
+
+
+def named(path: Path | str) -> str:
+    """A path for people: on one line, and in characters that every terminal and database takes."""
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
+
+
+def _escaped(letter: str) -> str:
+    is_lone_byte = "\udc80" <= letter <= "\udcff"  # of a name that is not UTF-8
+    return f"\\x{os.fsencode(letter).hex()}" if is_lone_byte else letter.encode("unicode_escape").decode()
 
 
 def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Path, ...]]:
@@ -19,8 +79,9 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
 
     Suffixes ignore case; names beginning with `.` or `_` are skipped. Raises SourceError when the
     folder is missing, unreadable or empty, when tables are missing (all of them are named), when a
-    table is there in two forms, or when a table's folder is empty or holds anything else.
+    table is there in two forms, when a table's folder is empty or holds anything else, or when a name is not UTF-8.
     """
+    _refuse_other_names([source_dir])
     entries = _entries(source_dir)
     found: dict[str, tuple[Path, ...]] = {}
     missing = []
@@ -29,7 +90,7 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
         if len(forms) > 1:
             names = " and ".join(_shown(form) for form in forms)
             raise SourceError(
-                f"{source_dir} holds the table {table} more than once, as {names}, and landing cannot tell "
+                f"{named(source_dir)} holds the table {table} more than once, as {names}, and landing cannot tell "
                 "which is meant; keep one and move the other away."
             )
         if not forms:
@@ -38,7 +99,7 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
             found[table] = _files_in(forms[0], table)
         elif forms[0].is_dir():
             raise SourceError(
-                f"{forms[0]} is a folder with the name of a file; name the folder {table} if it holds the "
+                f"{named(forms[0])} is a folder with the name of a file; name the folder {table} if it holds the "
                 f"files of the table {table}."
             )
         else:
@@ -52,15 +113,17 @@ def _entries(source_dir: Path) -> list[Path]:
     try:
         entries = _visible(source_dir)
     except FileNotFoundError as error:
-        raise SourceError(f"The source folder {source_dir} does not exist. {_SETTING}.") from error
+        raise SourceError(f"The source folder {named(source_dir)} does not exist. {_SETTING}.") from error
     except NotADirectoryError as error:
-        raise SourceError(f"The source folder {source_dir} is a file. {_SETTING}, not to one of them.") from error
+        raise SourceError(
+            f"The source folder {named(source_dir)} is a file. {_SETTING}, not to one of them."
+        ) from error
     except OSError as error:
         raise SourceError(
-            f"The source folder {source_dir} cannot be read ({error.strerror}); grant access to it."
+            f"The source folder {named(source_dir)} cannot be read ({error.strerror}); grant access to it."
         ) from error
     if not entries:
-        raise SourceError(f"The source folder {source_dir} is empty. {_SETTING}, or put them there.")
+        raise SourceError(f"The source folder {named(source_dir)} is empty. {_SETTING}, or put them there.")
     return entries
 
 
@@ -78,20 +141,33 @@ def _files_in(folder: Path, table: str) -> tuple[Path, ...]:
     try:
         entries = _visible(folder)
     except OSError as error:
-        raise SourceError(f"The folder {folder} cannot be read ({error.strerror}); grant access to it.") from error
+        raise SourceError(
+            f"The folder {named(folder)} cannot be read ({error.strerror}); grant access to it."
+        ) from error
     for entry in entries:
         if entry.suffix.lower() not in SUFFIXES or entry.is_dir():
             raise SourceError(
-                f"{entry} is neither a CSV nor a Parquet file, and the folder of the table {table} may hold "
+                f"{named(entry)} is neither a CSV nor a Parquet file, and the folder of the table {table} may hold "
                 "nothing else, so that no data is passed over in silence; move it away, or begin its name "
                 "with _ to have it skipped."
             )
+    _refuse_other_names(entries)
     if not entries:
         raise SourceError(
-            f"The folder {folder} of the table {table} holds no CSV or Parquet file; put the files there "
+            f"The folder {named(folder)} of the table {table} holds no CSV or Parquet file; put the files there "
             "(one with a header alone will do for a table without rows)."
         )
     return tuple(entries)
+
+
+def _refuse_other_names(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise SourceError(
+                f"The name of {named(path)} is not UTF-8, so the warehouse cannot note it; rename it."
+            ) from None
 
 
 def _missing(source_dir: Path, missing: list[str], entries: list[Path]) -> str:
@@ -103,11 +179,11 @@ def _missing(source_dir: Path, missing: list[str], entries: list[Path]) -> str:
             hints.append(f"{_shown(by_start[close])} is there; is it {table}?")
     what = "table" if len(missing) == 1 else "tables"
     text = (
-        f"The source folder {source_dir} lacks the {what} {', '.join(missing)}: each is wanted as "
+        f"The source folder {named(source_dir)} lacks the {what} {', '.join(missing)}: each is wanted as "
         f"<table>.csv, <table>.parquet or a folder <table> of such files. {_SETTING}."
     )
     return " ".join([text, *hints])
 
 
 def _shown(entry: Path) -> str:
-    return f"{entry.name}/" if entry.is_dir() else entry.name
+    return named(f"{entry.name}/" if entry.is_dir() else entry.name)

@@ -7,18 +7,20 @@ models write there (dbt_project/macros/keeping.sql) are only made and cleared he
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from greenery_assets.landing.contract import TableContract
-from greenery_assets.landing.shapes import Shape
+from greenery_assets.landing.files import Identity
+from greenery_assets.landing.shapes import Shape, is_csv
 
 _TABLES = {
     "files": "source_table varchar, path varchar, load_id bigint, bytes bigint, modified_ns bigint, contract varchar, "
-    "columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean",
+    "columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean, "
+    "changed_ns bigint, inode ubigint, digest varchar",
     "days": "source_table varchar, path varchar, load_id bigint, day date, row_count bigint",
     "source": "kind varchar, folder varchar, load_id bigint",
     "arrivals": "source_table varchar, load_id bigint, rows_before bigint, row_count bigint, rows_read bigint, "
@@ -37,17 +39,20 @@ _TABLES = {
 }
 
 
+# What a file's identity is made of beyond size and time of change; a warehouse of an older version lacks it.
+_IDENTITY = {"changed_ns": "bigint", "inode": "ubigint", "digest": "varchar"}
+
+
 @dataclass(frozen=True)
 class LoadedFile:
     """The version of a source file that is in the warehouse.
 
-    `path` is absolute, `bytes` and `modified_ns` tell whether the file changed, `contract` is the one it was read
-    against, `newest` the latest created_at (naive UTC), `in_place` tells Parquet that is read where it lies.
+    `path` is absolute, `identity` tells whether the file changed, `contract` is the one it was read against, `newest`
+    the latest created_at (naive UTC), `in_place` tells Parquet that is read where it lies.
     """
 
     path: Path
-    bytes: int
-    modified_ns: int
+    identity: Identity
     contract: str
     columns: tuple[tuple[str, str], ...]
     in_place: bool
@@ -58,7 +63,7 @@ class LoadedFile:
     @property
     def shape(self) -> Shape:
         """The file as it was when it was read."""
-        return Shape(self.path, self.path.suffix.lower() == ".csv", self.bytes, self.columns)
+        return Shape(self.path, is_csv(self.path), self.identity, self.columns)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,9 @@ class Ledger:
             connection.execute(f"create schema if not exists {schema}")
         for name in sorted(missing):
             connection.execute(f"create table {schema}.{name} ({_TABLES[name]})")
+        if "files" not in missing:
+            for column, data_type in _IDENTITY.items():
+                connection.execute(f"alter table {schema}.files add column if not exists {column} {data_type}")
 
     def next_load(self) -> int:
         """The number of the load that is under way: no load before had it, and no model has seen it."""
@@ -113,15 +121,15 @@ class Ledger:
     def files(self, table: str) -> list[LoadedFile]:
         """The files of a table that are in the warehouse, in the order of their paths."""
         rows = self.connection.execute(
-            "select path, bytes, modified_ns, contract, columns, in_place, row_count, rejected, newest "
+            "select path, bytes, modified_ns, changed_ns, inode, digest, contract, columns, in_place, row_count, "
+            "rejected, newest "
             f"from {_latest(self.schema)} where source_table = ? and not is_removed order by path",
             [table],
         ).fetchall()
         return [
             LoadedFile(
                 path=Path(path),
-                bytes=size,
-                modified_ns=modified_ns,
+                identity=Identity(*state),
                 contract=contract,
                 columns=tuple((name, data_type) for name, data_type in json.loads(columns)),
                 in_place=in_place,
@@ -129,7 +137,7 @@ class Ledger:
                 rejected=rejected,
                 newest=newest,
             )
-            for path, size, modified_ns, contract, columns, in_place, count, rejected, newest in rows
+            for path, *state, contract, columns, in_place, count, rejected, newest in rows
         ]
 
     def record(
@@ -139,13 +147,14 @@ class Ledger:
         for file in files:
             columns = json.dumps(file.columns)
             self.connection.execute(
-                f"insert into {self.schema}.files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
+                f"insert into {self.schema}.files (source_table, path, load_id, bytes, modified_ns, changed_ns, inode, "
+                "digest, contract, columns, in_place, row_count, rejected, newest, is_removed) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
                 [
                     table,
                     str(file.path),
                     load_id,
-                    file.bytes,
-                    file.modified_ns,
+                    *astuple(file.identity),
                     file.contract,
                     columns,
                     file.in_place,
@@ -195,7 +204,8 @@ class Ledger:
     def record_removed(self, table: str, load_id: int, files: Sequence[LoadedFile]) -> None:
         """Notes that files are not there any more."""
         self.connection.execute(
-            f"insert into {self.schema}.files "
+            f"insert into {self.schema}.files (source_table, path, load_id, bytes, modified_ns, contract, columns, "
+            "in_place, row_count, rejected, newest, is_removed) "
             "select ?, unnest(?::varchar[]), ?, 0, 0, '', '[]', false, 0, 0, null, true",
             [table, [str(file.path) for file in files], load_id],
         )

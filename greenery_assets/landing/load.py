@@ -11,18 +11,19 @@ from itertools import groupby
 from pathlib import Path
 
 from greenery_assets.landing.contract import TableContract
-from greenery_assets.landing.errors import LoadRefusedError, WarehouseError
-from greenery_assets.landing.files import find_files
+from greenery_assets.landing.errors import LoadRefusedError, SourceError, WarehouseError
+from greenery_assets.landing.files import find_files, identity
 from greenery_assets.landing.ledger import Arrival, LoadedFile, contract_text
-from greenery_assets.landing.parquet import can_stay_in_place, in_place_query, literal, out_of_years, quoted
+from greenery_assets.landing.parquet import can_stay_in_place, in_place_query, literal, quoted
 from greenery_assets.landing.rejects import Reject
-from greenery_assets.landing.shapes import Shape, read_shapes, reading
+from greenery_assets.landing.shapes import Shape, read_shapes
 from greenery_assets.landing.source import Source, unfinished
 from greenery_assets.landing.typed import FILE, blaming, fill
 from greenery_assets.landing.warehouse import Warehouse, transaction
 
 # The name of the column with a row's file, in the views of schema landing.
 _FILE = "landing_file"
+_STRAY = "landing_stray"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def load(
 ) -> dict[str, LoadedTable]:
     """Brings raw.<table> and its rows of the two quality tables up to date, for every given contract.
 
-    Each file is read once: one that is as it was (path, size, time of change, contract) is left alone, a changed
+    Each file is read once: one that is as it was (path, identity, contract) is left alone, a changed
     one replaces its own rows, the rows of one that is gone go too. All tables are brought up to date or, on any
     error, none. The columns of raw.<table> have the contract's names, order and types (timestamps naive UTC; an
     empty field is null, quoted or not). quality.rejected_rows has one row for each source row set aside:
@@ -191,7 +192,7 @@ def _land(
         files=tuple(_name(file.path, source_dir) for file in files),
         read_files=tuple(_name(file.path, source_dir) for file in read),
         removed_files=tuple(str(file.path) for file in removed),
-        bytes=sum(file.bytes for file in files),
+        bytes=sum(file.identity.bytes for file in files),
         newest=max((file.newest for file in files if file.newest), default=None),
         extra_columns=tuple(sorted({name for file in files for name, _ in file.columns} - columns)),
         read_in_place=all(file.in_place for file in files),
@@ -207,9 +208,7 @@ def _land(
 
 
 def _is_as_it_was(file: LoadedFile) -> bool:
-    with reading(file.path):
-        now = file.path.stat()
-    return (now.st_size, now.st_mtime_ns) == (file.bytes, file.modified_ns)
+    return identity(file.path) == file.identity
 
 
 def _name(path: Path, source_dir: Path) -> str:
@@ -231,28 +230,27 @@ def _read(
     replaced: Sequence[LoadedFile],
 ) -> tuple[list[LoadedFile], Mapping[str, "_Figures"]]:
     """Reads new and changed files, and puts their rows in place of those of the files that are replaced."""
-    modified = {}
-    for shape in shapes:
-        with reading(shape.path):
-            modified[shape.path] = shape.path.stat().st_mtime_ns
-    candidates = [shape for shape in shapes if can_stay_in_place(contract, [shape])]
+    candidates = [shape for shape in shapes if can_stay_in_place(contract, shape)]
     figures: dict[str, _Figures] = {}
     if candidates:
         with blaming(candidates):
-            figures = _figures(warehouse, contract, f"({in_place_query(contract, candidates, _FILE)})", _FILE)
+            query = in_place_query(contract, candidates, _FILE, _STRAY)
+            figures = _figures(warehouse, contract, f"({query})", _FILE, _STRAY)
     in_place = {shape.path for shape in candidates if not _of(figures, shape).strays}
     others = [shape for shape in shapes if shape.path not in in_place]
     rejected = _fill(warehouse, contract, others, replaced)
     if others:
-        figures |= _figures(warehouse, contract, warehouse.landed(contract.name), FILE, others)
+        figures |= _figures(warehouse, contract, warehouse.landed(contract.name), FILE, "false", others)
     rejects = [(_name(shape.path, source_dir), reject) for shape, reject in rejected]
-    names = [_name(path, source_dir) for path in [*(file.path for file in replaced), *modified]]
+    names = [_name(each.path, source_dir) for each in [*replaced, *shapes]]
     warehouse.replace_rejects(contract.name, names, rejects)
+    for shape in shapes:
+        if identity(shape.path) != shape.identity:
+            raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
     read = [
         LoadedFile(
             path=shape.path,
-            bytes=shape.bytes,
-            modified_ns=modified[shape.path],
+            identity=shape.identity,
             contract=contract_text(contract),
             columns=shape.columns,
             in_place=shape.path in in_place,
@@ -294,14 +292,14 @@ def _figures(
     contract: TableContract,
     relation: str,
     file: str,
+    stray: str,
     shapes: Sequence[Shape] = (),
 ) -> dict[str, _Figures]:
-    """The rows of each file by day of created_at, the newest of them, and how many lie out of the years 1 to 9999."""
+    """The rows of each file by day of created_at, the newest of them, and how many are strays (an SQL condition)."""
     has_created_at = any(
         (column.name, column.duckdb_type) == ("created_at", "TIMESTAMP") for column in contract.columns
     )
     moment = "created_at" if has_created_at else "cast(null as timestamp)"
-    stray = f"coalesce({out_of_years(contract)}, false)"
     # An infinite or far timestamp does not fit Python's.
     safe = f"case when not {stray} then {moment} end"
     found: dict[str, _Figures] = {}

@@ -6,8 +6,10 @@ Here: building statements, with every name and path quoted. Not here: running th
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+
 from greenery_assets.landing.contract import TableContract
-from greenery_assets.landing.conversions import IN_YEARS, conversion
+from greenery_assets.landing.conversions import conversion
 from greenery_assets.landing.shapes import Shape, glob_escape
 
 
@@ -34,38 +36,54 @@ def parquet_column(name: str, found: str) -> str:
     return f"nullif({quoted(name)}, '')" if found == "VARCHAR" else quoted(name)
 
 
-def can_stay_in_place(contract: TableContract, shapes: Sequence[Shape]) -> bool:
-    """Whether all files are Parquet whose types convert on the fly, whatever the values."""
-    return all(
-        not shape.is_csv and (way := conversion(found, column.duckdb_type)) and way.unchecked
-        for shape in shapes
-        for types in [dict(shape.columns)]
+def can_stay_in_place(contract: TableContract, shape: Shape) -> bool:
+    """Whether a file is Parquet whose types convert on the fly, if no value of it is a stray (see `in_place_query`)."""
+    types = dict(shape.columns)
+    return not shape.is_csv and all(
+        (way := conversion(types[column.name], column.duckdb_type)) is not None and way.unchecked
         for column in contract.columns
-        for found in [types[column.name]]
     )
 
 
-def in_place_query(contract: TableContract, shapes: Sequence[Shape], file_column: str | None = None) -> str:
+def in_place_query(
+    contract: TableContract,
+    shapes: Sequence[Shape],
+    file_column: str | None = None,
+    stray_column: str | None = None,
+) -> str:
     """SQL of a view over the files: the contract's columns, names and types, in its order, and each row's path.
 
-    Files of unlike columns or types are read apart: to unify a naive timestamp with one that has a time
-    zone, DuckDB would bring in the time zone of the session.
+    `stray_column` is true where a value does not convert: a NUL in a text, a year 10000. Files of unlike columns or
+    types are read apart: to unify a naive timestamp with one that has a time zone, DuckDB would bring in the time
+    zone of the session.
     """
     parts = []
     for columns, group in groupby(shapes, key=lambda shape: shape.columns):
         types = dict(columns)
-        values = []
+        values, strays = [], []
         for column in contract.columns:
             way = conversion(types[column.name], column.duckdb_type)
             assert way is not None, "read_shapes refuses such a column"
-            value = way.trust(parquet_column(column.name, types[column.name]))
-            values.append(f"{value} as {quoted(column.name)}")
+            source = parquet_column(column.name, types[column.name])
+            values.append(f"{way.trust(source)} as {quoted(column.name)}")
+            if way.check(source) != way.trust(source):
+                strays.append(f"({source} is not null and ({way.check(source)}) is null)")
         values += [file_column] if file_column else []
+        values += [f"{' or '.join(strays) or 'false'} as {stray_column}"] if stray_column else []
         parts.append(f"select {', '.join(values)} from {parquet_source(list(group), file_column)}")
     return " union all ".join(parts)
 
 
-def out_of_years(contract: TableContract) -> str:
-    """SQL that is true where a timestamp lies beyond the years 1 to 9999, or is infinite."""
-    names = [quoted(column.name) for column in contract.columns if column.duckdb_type == "TIMESTAMP"]
-    return " or ".join(f"not {name} {IN_YEARS}" for name in names) or "false"
+def lost_digits(shape: Shape, column: str, microseconds: Sequence[int | None]) -> list[int]:
+    """The rows (from 0) of a Parquet file whose INT96 timestamp holds more than the microseconds DuckDB read of it.
+
+    Each is given in microseconds since 1970. Years that nanoseconds in 64 bits do not reach wrap around, evenly.
+    """
+    import pyarrow as pa  # noqa: PLC0415  few files need it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    nanoseconds = pq.read_table(shape.path, columns=[column]).column(0).cast(pa.int64())
+    read = pa.array(microseconds, pa.int64())
+    there = np.asarray(read.is_valid())
+    exact, whole = (np.asarray(values.fill_null(0)).astype(np.uint64) for values in (nanoseconds, read))
+    return [int(row) for row in np.flatnonzero((exact != whole * np.uint64(1000)) & there)]

@@ -4,32 +4,36 @@ Here: one pass of DuckDB over each file, which marks the rows that do not fit. N
 such rows (rejects.py), and Parquet that is read in place (load.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import NamedTuple
 
 import duckdb
 
-from greenery_assets.landing.contract import TableContract
-from greenery_assets.landing.conversions import conversion
+from greenery_assets.landing.contract import Column, TableContract
+from greenery_assets.landing.conversions import INT96, conversion
 from greenery_assets.landing.csv_lines import (
+    PlainCount,
     count_plain_lines,
     find_bad_utf8,
     find_mixed_ending,
     find_open_quote,
 )
 from greenery_assets.landing.errors import SourceError
-from greenery_assets.landing.parquet import parquet_column, parquet_source, quoted
+from greenery_assets.landing.files import reading
+from greenery_assets.landing.parquet import lost_digits, parquet_column, parquet_source, quoted
 from greenery_assets.landing.rejects import (
     LONGEST_LINE,
+    SURPLUS,
     Marks,
     Reject,
     csv_rejects,
     open_quote,
     parquet_rejects,
+    read_rows,
 )
-from greenery_assets.landing.shapes import Shape, glob_escape, reading
+from greenery_assets.landing.shapes import Shape, glob_escape
 
 MOST_REJECTS = 100_000
 """A table with more rejected rows is not the table of the contract: SourceError instead of a load."""
@@ -64,11 +68,27 @@ def fill(
     columns = ", ".join(f"{quoted(column.name)} {column.duckdb_type}" for column in contract.columns)
     connection.execute(f"create table {target} ({columns}, {_MARK} bigint, {FILE} varchar)")
     marks = {str(shape.path): Marks() for shape in shapes}
+    plain = {shape.path: _plain_count(shape) for shape in shapes if shape.is_csv}
     for group in _groups(shapes):
         with blaming(group):
-            for path, position, kinds in _insert(connection, target, contract, group):
+            for path, position, kinds in _insert(connection, target, contract, group, plain.get(group[0].path)):
                 marks[path].misshapen[position] = kinds
-    _mark_faulty(connection, target, contract, marks)
+    # Rows of a file are inserted in its order and one after the other.
+    first = {}
+    for path, count, lowest in connection.execute(
+        f"select {FILE}, count(*), min(rowid) from {target} group by all"
+    ).fetchall():
+        marks[path].read, first[path] = count, lowest
+    for shape in shapes:
+        path = str(shape.path)
+        if shape.is_csv:
+            surplus = _surplus(shape, plain[shape.path], marks[path], contract)
+            _mark(connection, target, [first[path] + number for number in surplus], SURPLUS)
+        for bit, column in enumerate(contract.columns):
+            if dict(shape.columns)[column.name] == INT96 and path in first:
+                finer = _lost_digits(connection, target, shape, column)
+                _mark(connection, target, [first[path] + number for number in finer], 1 << bit)
+    _find_faulty(connection, target, contract, marks, first)
     rejected = list(_rejected(connection, contract, shapes, marks))
     connection.execute(f"delete from {target} where {_MARK} <> 0")
     connection.execute(f"alter table {target} drop column {_MARK}")
@@ -93,21 +113,21 @@ def _groups(shapes: Sequence[Shape]) -> Iterator[list[Shape]]:
 
 
 def _insert(
-    connection: duckdb.DuckDBPyConnection, target: str, contract: TableContract, group: list[Shape]
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    contract: TableContract,
+    group: list[Shape],
+    plain: PlainCount | None,
 ) -> list[_Misshapen]:
     first = group[0]
     if not first.is_csv:
         connection.execute(f"{_insertion(target, contract, first)} from {parquet_source(group, FILE)}")
         return []
-    if first.bytes <= _WORTH_SPLITTING:
-        return _insert_csv(connection, target, contract, group, is_split=False)
-    with reading(first.path):
-        lines = count_plain_lines(first.path)
-    if lines is None:
+    if first.bytes <= _WORTH_SPLITTING or plain is None:
         return _insert_csv(connection, target, contract, group, is_split=False)
     misshapen = _insert_csv(connection, target, contract, group, is_split=True)
     rows = _number(connection, f"select count(*) from {target} where {FILE} = ?", str(first.path))
-    if misshapen or rows != lines - 1:
+    if misshapen or rows != plain.lines - 1:
         # Where rows are misshapen DuckDB's threads lose others too; only a single thread is certain.
         connection.execute(f"delete from {target} where {FILE} = ?", [str(first.path)])
         return _insert_csv(connection, target, contract, group, is_split=False)
@@ -166,20 +186,56 @@ def _number(connection: duckdb.DuckDBPyConnection, query: str, *parameters: obje
     return int(row[0]) if row else 0
 
 
-def _mark_faulty(
-    connection: duckdb.DuckDBPyConnection, target: str, contract: TableContract, marks: dict[str, Marks]
+def _plain_count(shape: Shape) -> PlainCount | None:
+    with reading(shape.path):
+        return count_plain_lines(shape.path)
+
+
+def _surplus(shape: Shape, plain: PlainCount | None, marks: Marks, contract: TableContract) -> list[int]:
+    """The rows (from 0, among those read) with more fields than the header, which DuckDB takes if these are empty.
+
+    Raises SourceError where not every row of the file was read or set aside.
+    """
+    wanted = len(shape.columns)
+    if plain and not plain.quotes and not marks.misshapen:
+        # Counted without a look at each line.
+        if (plain.lines - 1, plain.commas) == (marks.read, plain.lines * (wanted - 1)):
+            return []
+    surplus: list[int] = []
+    for number, record, kinds in read_rows(shape, marks):
+        if record.fields > wanted and not kinds:
+            surplus.append(number)
+    if len(surplus) > MOST_REJECTS:
+        raise _too_many(contract)
+    return surplus
+
+
+def _lost_digits(connection: duckdb.DuckDBPyConnection, target: str, shape: Shape, column: Column) -> list[int]:
+    microseconds = connection.execute(
+        f"select epoch_us({quoted(column.name)}) from {target} where {FILE} = ? order by rowid", [str(shape.path)]
+    ).fetchall()
+    return lost_digits(shape, column.name, [found for (found,) in microseconds])
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, target: str, rows: list[int], bit: int) -> None:
+    if rows:
+        connection.execute(
+            f"update {target} set {_MARK} = {_MARK} | {bit} where rowid in (select unnest(?::bigint[]))", [rows]
+        )
+
+
+def _find_faulty(
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    contract: TableContract,
+    marks: dict[str, Marks],
+    first: Mapping[str, int],
 ) -> None:
     faulty = _number(connection, f"select count(*) from {target} where {_MARK} <> 0")
     if faulty + sum(len(mark) for mark in marks.values()) > MOST_REJECTS:
         raise _too_many(contract)
-    if not faulty and not any(marks.values()):
+    if not faulty:
         return
-    # Rows of a file are inserted in its order and one after the other.
-    first = {}
-    for path, count, lowest in connection.execute(
-        f"select {FILE}, count(*), min(rowid) from {target} group by all"
-    ).fetchall():
-        marks[path].read, first[path] = count, lowest
     for path, row, bits in connection.execute(
         f"select {FILE}, rowid, {_MARK} from {target} where {_MARK} <> 0"
     ).fetchall():
@@ -215,15 +271,15 @@ def blaming(shapes: Sequence[Shape]) -> Iterator[None]:
                 pass
             if shape.is_csv and (line := find_mixed_ending(shape.path)):
                 raise SourceError(
-                    f"{shape.path} ends line {line} otherwise than line 1; save it with one kind of line "
+                    f"{shape} ends line {line} otherwise than line 1; save it with one kind of line "
                     "ending throughout, LF or CRLF."
                 ) from None
             if not shape.is_csv and not _is_whole(shape):
                 raise SourceError(
-                    f"{shape.path} cannot be read to its end; write it again or fetch it once more."
+                    f"{shape} cannot be read to its end; write it again or fetch it once more."
                 ) from error
         if isinstance(error, duckdb.InvalidInputException) and shapes[0].is_csv:
-            names = ", ".join(str(shape.path) for shape in shapes)
+            names = ", ".join(str(shape) for shape in shapes)
             raise SourceError(f"This is no CSV that can be read: {names}; write it again.") from None
         raise
 
@@ -241,7 +297,7 @@ def _refuse_other_encodings(group: Iterable[Shape], paths: set[str]) -> None:
         if str(shape.path) in paths:
             with reading(shape.path):
                 line = find_bad_utf8(shape.path)
-            raise SourceError(f"{shape.path} is not UTF-8 (line {line}); save it as CSV with the encoding UTF-8.")
+            raise SourceError(f"{shape} is not UTF-8 (line {line}); save it as CSV with the encoding UTF-8.")
 
 
 def _too_many(contract: TableContract) -> SourceError:

@@ -21,6 +21,8 @@ def _row(column: str, text: str) -> str:
 
 TAKEN: list[tuple[str, str, object]] = [
     ("item_id", ID.upper(), UUID(ID)),
+    ("item_id", ID.replace("-", ""), UUID(ID)),
+    ("item_id", f"{{{ID}}}", UUID(ID)),
     ("item_id", "", None),
     ("name", "", None),
     ("name", '""', None),
@@ -36,7 +38,9 @@ TAKEN: list[tuple[str, str, object]] = [
     ("created_at", "2021-02-09T20:30:05-0330", AT_FIVE),
     ("created_at", "2021-02-10T01:00:05+01", AT_FIVE),
     ("created_at", "2021-02-10T00:00:05.25Z", AT_FIVE.replace(microsecond=250_000)),
-    ("created_at", "2021-02-10T00:00:05.123456789Z", AT_FIVE.replace(microsecond=123_456)),
+    ("created_at", "2021-02-10T00:00:05.123456000Z", AT_FIVE.replace(microsecond=123_456)),
+    ("created_at", "2021-02-10T14:00:05+14:00", AT_FIVE),
+    ("created_at", "2021-02-09T10:00:05-1400", AT_FIVE),
     ("created_at", "2021-02-10", datetime(2021, 2, 10)),
     ("created_at", "9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59)),
     ("price", "551.9", Decimal("551.90")),
@@ -45,6 +49,7 @@ TAKEN: list[tuple[str, str, object]] = [
     ("price", ".5", Decimal("0.50")),
     ("price", "9999999999999999.99", Decimal("9999999999999999.99")),
     ("pieces", "007", 7),
+    ("pieces", "+5", 5),
     ("pieces", "3.0", 3),
     ("pieces", "9223372036854775807", 2**63 - 1),
 ]
@@ -53,6 +58,7 @@ TAKEN: list[tuple[str, str, object]] = [
 MONEY = "not a plain decimal number (such as 1234.50)"
 NO_TIME = "not a timestamp (ISO 8601 UTC, such as 2021-02-10T00:00:05Z)"
 FAR_TIME = "a timestamp outside the years 1 to 9999"
+FINE_TIME = "a timestamp finer than microseconds"
 
 
 REFUSED: list[tuple[str, str, str]] = [
@@ -67,6 +73,14 @@ REFUSED: list[tuple[str, str, str]] = [
     ("created_at", "epoch", NO_TIME),
     ("created_at", "infinity", NO_TIME),
     ("created_at", "2021-02-10T00:00:05 America/New_York", NO_TIME),
+    ("created_at", "2021-02-10T00:00:05+14:01", NO_TIME),
+    ("created_at", "2021-02-10T00:00:05-15", NO_TIME),
+    ("created_at", "2021-02-10T00:00:05+99:99", NO_TIME),
+    ("created_at", "2021-02-10T00:00:05+01:60", NO_TIME),
+    ("created_at", " 021-02-10T00:00:05Z", NO_TIME),
+    ("created_at", "2021-02-10T00:00:5 Z", NO_TIME),
+    ("created_at", "2021-02-10T00:00:05.1234567Z", FINE_TIME),
+    ("created_at", "2021-02-10T00:00:05.000000001+01:00", FINE_TIME),
     ("created_at", "10000-01-01", FAR_TIME),
     ("created_at", "9999-12-31T23:59:59-01:00", FAR_TIME),
     ("created_at", "0000-01-01", FAR_TIME),
@@ -79,10 +93,15 @@ REFUSED: list[tuple[str, str, str]] = [
     ("price", "NaN", MONEY),
     ("price", "1_000", MONEY),
     ("price", " 3", MONEY),
+    ("price", '"1,5"', MONEY),
+    ("price", "１", MONEY),
+    ("price", "true", MONEY),
     ("pieces", "1.5", "not a whole number"),
     ("pieces", "1e3", "not a whole number"),
     ("pieces", "0x10", "not a whole number"),
     ("pieces", "1_000", "not a whole number"),
+    ("pieces", "１", "not a whole number"),
+    ("pieces", "true", "not a whole number"),
     ("pieces", "9223372036854775808", "a whole number of more than 64 bits"),
 ]
 
@@ -92,7 +111,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Landing:
     """All values of TAKEN, then all of REFUSED, as one file: a load costs more than a row."""
     landing = Landing(tmp_path_factory.mktemp("values"))
     rows = [_row(column, text) for column, text, _ in TAKEN + REFUSED]
-    landing.write("items.csv", "\n".join([HEADER, *rows]))
+    landing.write("items.csv", "\n".join([HEADER, *rows, ""]))
     loaded = landing.load("items")["items"]
     assert (loaded.rows, loaded.rejected_rows) == (len(TAKEN), len(REFUSED))
     return landing
@@ -125,6 +144,9 @@ def test_every_faulty_column_of_a_row_is_named(landing_with_item: MakeLanding) -
         ("a,b", "too few fields: 2 of 5"),
         ("  ", "too few fields: 1 of 5"),
         ("a,b,c,d,e,f,g", "too many fields: 7 of 5"),
+        (f"{ID},12 Main St, Apt 4,{TIME},1,", "too many fields: 6 of 5"),
+        (f"{ID},Pothos,{TIME},1,1,", "too many fields: 6 of 5"),
+        (f'{ID},"two, quoted",{TIME},1,1,,""', "too many fields: 7 of 5"),
         (f'{ID},"a" b,{TIME},1,1', "a quotation mark that is not closed, or text after a closed one"),
         (f"{ID},{'x' * 8_000_001},{TIME},1,1", "longer than 8,000,000 bytes"),
     ],
