@@ -157,8 +157,8 @@ class Settings(BaseSettings):
     volume_band: float = Field(default=3, gt=0, le=1000)
     max_session_share: float = Field(default=0.2, gt=0, le=1)
     max_figure_step: float = Field(default=0.05, gt=0, le=1)
-    max_row_loss: float = Field(default=0.5, gt=0, le=1)
-    max_rejected_share: float = Field(default=0.2, gt=0, le=1)
+    max_row_loss: float = Field(default=0.5, ge=0, le=1)
+    max_rejected_share: float = Field(default=0.2, ge=0, le=1)
     report_dir: ProjectPath = Field(default=Path("data/report"), validate_default=True)
     slack_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     slack_channel: Annotated[str, AfterValidator(_channel)] = "#data-alerts"

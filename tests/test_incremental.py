@@ -174,9 +174,19 @@ def test_a_full_refresh_is_asked_for_on_the_command_line(
     done = home.command(sample_dir, "run", "--full-refresh")
     assert "Full refresh: it was asked for." in done.stdout
     assert reason_of_last_run(home) == "it was asked for"
+    assert files_read(home) == 7, "a full refresh reads every file again"
     # Nothing changed since: there is no reason for another.
     assert run_job(home, sample_dir).success
     assert reason_of_last_run(home) is None
+    assert files_read(home) == 0
+
+
+def files_read(home: Home) -> int:
+    """How many files the last load of all tables read."""
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        events = [instance.get_latest_materialization_event(key) for key in instance.get_asset_keys()]
+    loaded = [event.asset_materialization.metadata for event in events if event and event.asset_materialization]
+    return sum(int(str(metadata["files_read"].value)) for metadata in loaded if "files_read" in metadata)
 
 
 def test_a_file_that_goes_is_a_warning_until_the_next_load(run_job: RunJob, tmp_path: Path) -> None:
