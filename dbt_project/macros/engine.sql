@@ -17,6 +17,15 @@
     ({{ microseconds_between(start, stop) }} / 1000000.0)
 {%- endmacro %}
 
+{# How often one whole number, both at least zero, goes into another, as a whole number: `/` gives a double. #}
+{% macro whole_quotient(dividend, divisor) -%}
+    {{ return(adapter.dispatch('whole_quotient', 'greenery')(dividend, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_quotient(dividend, divisor) -%}
+    (cast({{ dividend }} as hugeint) // {{ divisor }})
+{%- endmacro %}
+
 {# A timestamp a number of whole days later. #}
 {% macro days_after(moment, days) -%}
     {{ return(adapter.dispatch('days_after', 'greenery')(moment, days)) }}
