@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_dbt import DbtCliInvocation
 from duckdb import CatalogException, DuckDBPyConnection
 
+from greenery_assets.assets.dbt_failures import killed, killed_by, left_out, surroundings
 from greenery_assets.assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
 from greenery_assets.quality import SHAREABLE_REASON, Table, count, finding, read_warehouse, sample
@@ -24,6 +25,9 @@ BuildEvent = (
 # dbt's own bookkeeping, of no use to whoever reads a check.
 BOOKKEEPING = {"invocation_id", "unique_id", "dagster_dbt/failed_row_count"}
 BUILT_PREFIX = "greenery_built="
+# A dbt that was killed is tried again so often, so many seconds later.
+MOST_RETRIES = 2
+SECONDS_TO_RETRY = 3
 
 
 def asset_events(
@@ -31,13 +35,16 @@ def asset_events(
 ) -> Iterator[BuildEvent]:
     """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
 
-    Raises dagster.Failure with dbt's own words when dbt failed for another reason than a failed check.
+    Raises dagster.Failure when dbt failed for another reason than a failed check, or left out what was planned without
+    an error; dagster.RetryRequested when it was killed, up to twice.
     """
     manifest: Mapping[str, Any] | None = None
     built: dict[str, dict[str, Any]] = {}
     errors: list[str] = []
     broken: list[str] = []
     failed: list[dg.AssetCheckResult] = []
+    tables, checks = set(context.selected_asset_keys), set(context.selected_asset_check_keys)
+    planned = len(tables)
     for message in invocation.stream_raw_events():
         info, data = message.raw_event["info"], message.raw_event["data"]
         unique_id = data.get("node_info", {}).get("unique_id", "")
@@ -59,19 +66,38 @@ def asset_events(
             project=invocation.project,
         ):
             if isinstance(event, dg.AssetCheckResult):
+                checks.discard(_key(event))
                 if event.passed:
                     yield _explained(event, context, {})
                 else:
                     failed.append(event)
             else:
+                if isinstance(event, dg.Output):
+                    tables.discard(context.asset_key_for_output(event.output_name))
                 yield _with_metadata(event, built.get(unique_id, {}))
 
+    code = invocation.process.returncode
+    number = killed_by(code)
+    death = _failure(killed(number, planned - len(tables), planned)) if number else None
+    if death and context.retry_number < MOST_RETRIES:
+        raise dg.RetryRequested(MOST_RETRIES, SECONDS_TO_RETRY) from death
     if failed:
         yield from _with_rows(failed, context, manifest or {}, warehouse)
+    if death:
+        raise death
     blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in failed)
-    if broken or (invocation.process.returncode != 0 and not blocking):
-        said = "\n".join(errors) or f"dbt exited with {invocation.process.returncode}."
-        raise dg.Failure(said, metadata=_shareable(broken))
+    if broken or (code != 0 and not blocking):
+        cause = surroundings(errors, warehouse, invocation.target_path)
+        said = [*([cause] if cause else []), *errors] or [f"dbt exited with {code}."]
+        raise dg.Failure("\n".join(said), metadata={SHAREABLE_REASON: cause} if cause else _shareable(broken))
+    missing = left_out({key.to_user_string() for key in tables}, {key.name for key in checks})
+    # An ERROR explains what lies downstream of it, and fails the run anyway.
+    if missing and not blocking:
+        raise _failure(missing)
+
+
+def _failure(said: str) -> dg.Failure:
+    return dg.Failure(said, metadata={SHAREABLE_REASON: said})
 
 
 def _rows_in_short(logged: str) -> dict[str, Any]:
@@ -124,8 +150,7 @@ def _explained(
     metadata: Mapping[str, Any],
     description: str | None = None,
 ) -> dg.AssetCheckResult:
-    key = dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
-    spec = context.assets_def.get_spec_for_check_key(key)
+    spec = context.assets_def.get_spec_for_check_key(_key(result))
     return dg.AssetCheckResult(
         passed=result.passed,
         asset_key=result.asset_key,
@@ -139,6 +164,10 @@ def _explained(
             **metadata,
         },
     )
+
+
+def _key(result: dg.AssetCheckResult) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
 
 
 def _failing_rows(result: dg.AssetCheckResult) -> int:
