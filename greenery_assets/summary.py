@@ -20,6 +20,7 @@ from greenery_assets.groups import GROUPS
 LINES_OF_A_PROBLEM = 4
 LENGTH_OF_A_PROBLEM = 400
 LONGEST_LIST = 3
+REPORTING = "reporting"
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,8 @@ class RunFacts:
 
     def is_complete(self, group: str) -> bool:
         """Whether all assets of the group are built and all its checks evaluated."""
-        return (
-            len(self.rows[group]) == len(self.planned_assets[group])
-            and len(self.outcomes(group)) == len(self.planned_checks[group])
+        return len(self.rows[group]) == len(self.planned_assets[group]) and len(self.outcomes(group)) == len(
+            self.planned_checks[group]
         )
 
     @property
@@ -78,7 +78,9 @@ class RunFacts:
     def not_evaluated(self) -> list[str]:
         """The names of planned checks that were not evaluated."""
         evaluated = {(check.asset, check.name) for check in self.checks}
-        return [name for group in GROUPS for asset, name in self.planned_checks[group] if (asset, name) not in evaluated]
+        return [
+            name for group in GROUPS for asset, name in self.planned_checks[group] if (asset, name) not in evaluated
+        ]
 
     @property
     def failing(self) -> list[CheckOutcome]:
@@ -118,14 +120,17 @@ def render_end(facts: RunFacts, run_url: str) -> RenderableType:
     errors = [check for check in facts.failing if check.is_error]
     # An error of many is read above; what a person does first is what the first one asks for.
     parts += [
-        Text(_in_short(f"{check.assumption} {check.asset}: {check.statement} {check.finding} {check.remedy}"), style="red")
+        Text(
+            _in_short(f"{check.assumption} {check.asset}: {check.statement} {check.finding} {check.remedy}"),
+            style="red",
+        )
         for check in errors[:1]
     ]
     if errors[1:]:
         parts.append(Text(f"Also failing, see above: {_listed([check.name for check in errors[1:]])}.", style="red"))
     if facts.exit_code:
-        # What stopped a run explains what lies downstream of it.
-        if facts.not_evaluated and not errors:
+        # What stopped a run explains what was not evaluated after it.
+        if facts.not_evaluated and not errors and not facts.problems:
             parts.append(Text(f"Not evaluated: {_listed(facts.not_evaluated)}."))
         parts.append(Text(_usable(facts)))
         if not facts.problems and not errors:
@@ -162,13 +167,14 @@ def _verdict(facts: RunFacts) -> Text:
 def _usable(facts: RunFacts) -> str:
     if not facts.not_refreshed:
         return "All tables were built in this run. Do not rely on what the checks above are about."
-    planned = sum(map(len, facts.planned_assets.values()))
-    if len(facts.not_refreshed) == planned:
+    # The page is built also where nothing else was.
+    tables = {name for group, names in facts.planned_assets.items() if group != REPORTING for name in names}
+    missing = [name for name in facts.not_refreshed if name in tables]
+    if not missing:
+        return "All tables were built in this run; the page of the state of the data was not."
+    if len(missing) == len(tables):
         return "No table was built: all are as they were before this run."
-    return (
-        f"{len(facts.not_refreshed)} of {planned} tables were not built and are as they were before this run: "
-        f"{_listed(facts.not_refreshed)}."
-    )
+    return f"{len(missing)} of {len(tables)} tables were not built and are as they were before this run: {_listed(missing)}."
 
 
 def _in_short(text: str) -> str:

@@ -32,7 +32,10 @@ def run_at(home: Home, source: Path, clock: str, zone: str) -> None:
     """`make run` under a clock that is off by so much ("+3h"), in a time zone; every check that ERRORs must hold."""
     # A fake time of files would make each run find all of them changed.
     faked = {"LD_PRELOAD": libfaketime(), "FAKETIME": clock, "NO_FAKE_STAT": "1"}
-    done = home.command(source, "run", TZ=zone, **(faked if clock else {}))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"TZ": zone, **(faked if clock else {})}.items():
+            patch.setenv(name, value)
+        done = home.command(source, "run")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -220,4 +220,4 @@ def test_money_and_orders_are_the_same_by_order_and_by_user(
 def mean_spent(user: UUID | None, placed: list[tuple[UUID | None, int, int | None, bool]]) -> Decimal | None:
     """The mean of a user's known order totals in whole cents, half a cent rounded away from zero."""
     cents = [Decimal(cents) for owner, _, cents, _ in placed if owner == user and cents is not None]
-    return (sum(cents) / len(cents)).quantize(Decimal(1), ROUND_HALF_UP) / 100 if cents else None
+    return (sum(cents, Decimal(0)) / len(cents)).quantize(Decimal(1), ROUND_HALF_UP) / 100 if cents else None

@@ -111,7 +111,9 @@ def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outc
     assert len(means) == 124
     for total, orders, mean in means:
         assert mean == (total / orders).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    assert Decimal("286.22") in {mean for *_, mean in means}, "it lies half a cent above 286.21, which a double does not"
+    assert Decimal("286.22") in {mean for *_, mean in means}, (
+        "it lies half a cent above 286.21, which a double does not"
+    )
     assert outcome.failing == {
         "events_are_fresh": 1,
         "orders_are_fresh": 1,

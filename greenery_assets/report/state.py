@@ -45,7 +45,7 @@ def read_facts(
     latest = instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=RECENT_DAILY_RUNS)
     daily = next((run for run in latest if run.end_time or run.dagster_run.run_id == within_run), None)
     observed = _not_remembered(instance, catalogue, remembered, daily, now)
-    numbers = _numbers(instance, {run.run_id for run in [*remembered.seen, *observed]})
+    numbers = _numbers(instance, {each.run_id for each in remembered.seen} | {run.run_id for run in observed})
     past, findings = _by_subject(remembered.seen, observed, numbers)
     built_at = _built_at(instance, catalogue)
     not_refreshed = _not_refreshed(instance, catalogue, daily) if daily else set()

@@ -1,7 +1,7 @@
 """The page and the picture as files: after every daily run, on its own, and never at the cost of the last good one."""
 
 import struct
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
