@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from greenery_assets.dbt_child import end_with_reader
+
 
 class DbtProcesses:
     """The dbt that waits to be told what to run, at most one, of this process."""
@@ -92,6 +94,7 @@ def prepare_for(request: Mapping[str, Any]) -> None:
 
 
 def _main() -> None:
+    end_with_reader()
     from dbt.cli.main import cli  # noqa: PLC0415  what is waited for
 
     said = sys.stdin.buffer.read()

@@ -18,6 +18,8 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
 # Every op that opens the warehouse file is in this pool of one (dagster.yaml): DuckDB has one writer.
 WAREHOUSE_POOL = "warehouse"
+# Beside the Python that runs this, as dbt itself (dbt_child.py).
+DBT_EXECUTABLE = str(Path(sys.executable).with_name("greenery-dbt"))
 
 
 class DbtError(Exception):

@@ -235,8 +235,11 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequen
 
 
 def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse for reading only. Use as a context manager: while it is open nobody can write."""
-    return duckdb.connect(str(path), read_only=True)
+    """Open the warehouse for reading only, in UTC. Use as a context manager: while it is open nobody can write."""
+    connection = duckdb.connect(str(path), read_only=True)
+    # Otherwise times have the zone of the machine, or of TZ.
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
 
 
 def _shareable_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:

@@ -6,8 +6,6 @@ Starting, following and ending a run belong here; how a run is summed up is summ
 import contextlib
 import os
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +26,7 @@ from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
 from greenery_assets.storage import databases_kept_open
-from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_next_steps
+from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,14 @@ class Catalogue:
                 group: [key.to_user_string() for key, its in self.groups.items() if its == group and key in self.built]
                 for group in GROUPS
             },
-            planned_checks=Counter(self.groups[key.asset_key] for key in self.checks),
+            planned_checks={
+                group: [
+                    (key.asset_key.to_user_string(), key.name)
+                    for key in self.checks
+                    if self.groups[key.asset_key] == group
+                ]
+                for group in GROUPS
+            },
         )
 
 
@@ -66,10 +71,10 @@ def run_daily_job(
     """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
 
     `new_source` and `accept_row_loss` say that a change of the source, or of its rows, is meant (assets/raw.py).
-    Returns the exit code: 0 when the job ran, no ERROR check failed and alerts could be made of it, else 1.
+    Returns the exit code: 0 when the job ran, all that was planned was built and evaluated, no ERROR check failed and
+    alerts could be made of it, else 1. What failed is printed last.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
-    began_at = time.time()
     source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"
     if settings.source_dir and Source.at(settings.source_dir).is_sample:
         source += " (sample data)"
@@ -109,7 +114,7 @@ def run_daily_job(
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
         ("This run there", settings.ui_link(f"runs/{run_id}")),
-        ("The state of the data", _report(settings, began_at)),
+        ("The state of the data", _report(settings, REPORT.to_user_string() in facts.rows[REPORT.path[0]])),
         ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
         *([] if alerts.problem else [("Alerts", told)]),
     ]
@@ -117,6 +122,7 @@ def run_daily_job(
     console.print(render(facts, _repeat_rate(settings, facts)))
     # An address broken over two lines cannot be clicked.
     console.print(render_next_steps(steps), soft_wrap=True)
+    console.print(render_end(facts, settings.ui_link(f"runs/{run_id}")))
     if alerts.problem:
         console.print(f"\nAlerts: {told}", style="bold red", soft_wrap=True, markup=False)
     # A run that nobody can be notified of is not well.
@@ -137,10 +143,8 @@ def _execute(
         ).success
 
 
-def _report(settings: Settings, began_at: float) -> str:
-    page = settings.report_page
-    is_new = page.exists() and page.stat().st_mtime >= began_at
-    return f"{shown(page)}, in any browser" if is_new else "not written; make report says why"
+def _report(settings: Settings, is_new: bool) -> str:
+    return f"{shown(settings.report_page)}, in any browser" if is_new else "not written; make report says why"
 
 
 @contextlib.contextmanager
@@ -230,13 +234,15 @@ def _followed(
         disable=not console.is_terminal,
     )
     announced: set[str] = set()
-    steps = sum(map(len, facts.planned_assets.values())) + sum(facts.planned_checks.values())
+    steps = sum(map(len, facts.planned_assets.values())) + sum(map(len, facts.planned_checks.values()))
     task = progress.add_task("Starting", total=steps)
 
     def follow(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is None:
             return
+        if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+            progress.console.print(f"{event.step_key} was killed; it is started again.")
         group = _collect(event, catalogue, facts)
         if group is None:
             return
@@ -263,7 +269,7 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
         evaluation = event.asset_check_evaluation_data
         spec = catalogue.checks[evaluation.asset_check_key]
         group = catalogue.groups[evaluation.asset_key]
-        facts.checks.append(
+        facts.add(
             CheckOutcome(
                 group=group,
                 asset=evaluation.asset_key.to_user_string(),

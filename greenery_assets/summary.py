@@ -1,10 +1,12 @@
-"""A run of the daily job in a few lines for the terminal: what was built, what holds, what to open next.
+"""A run of the daily job in a few lines for the terminal: what was built, what holds, what to open next, and last
+of all whether it went well, what failed and what to do.
 
 Pure: collects plain facts about a run and renders them with rich. Where the facts come from is runner's
 business.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
@@ -13,6 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from greenery_assets.groups import GROUPS
+
+# What ends the output fits a terminal of 80 by 24 with room for the command that was typed.
+LINES_OF_A_PROBLEM = 4
+LENGTH_OF_A_PROBLEM = 400
+LONGEST_LIST = 3
+REPORTING = "reporting"
 
 
 @dataclass(frozen=True)
@@ -35,17 +43,23 @@ class CheckOutcome:
 class RunFacts:
     """What is known of a run so far, collected while it goes on.
 
-    `planned_assets` names and `planned_checks` counts by group; `rows` holds the rows of each asset built; `is_sample`
-    tells that the tables hold sample data.
+    `planned_assets` and `planned_checks` are the names by group, those of checks as asset and check; `rows` holds the
+    rows of each asset built. `problems` are whatever else went wrong, each a text with its remedy. `is_sample` tells
+    that the tables hold sample data.
     """
 
     planned_assets: dict[str, list[str]]
-    planned_checks: dict[str, int]
+    planned_checks: dict[str, list[tuple[str, str]]]
     rows: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
     checks: list[CheckOutcome] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     succeeded: bool = False
     is_sample: bool = False
+
+    def add(self, found: CheckOutcome) -> None:
+        """Take in how a check was evaluated, in place of an earlier attempt in the same run."""
+        self.checks = [check for check in self.checks if (check.asset, check.name) != (found.asset, found.name)]
+        self.checks.append(found)
 
     def outcomes(self, group: str) -> list[CheckOutcome]:
         """The evaluated checks of a group."""
@@ -53,15 +67,22 @@ class RunFacts:
 
     def is_complete(self, group: str) -> bool:
         """Whether all assets of the group are built and all its checks evaluated."""
-        return (
-            len(self.rows[group]) == len(self.planned_assets[group])
-            and len(self.outcomes(group)) == self.planned_checks[group]
+        return len(self.rows[group]) == len(self.planned_assets[group]) and len(self.outcomes(group)) == len(
+            self.planned_checks[group]
         )
 
     @property
     def not_refreshed(self) -> list[str]:
         """Planned assets that were not built: what they held before, they still hold."""
         return [name for group in GROUPS for name in self.planned_assets[group] if name not in self.rows[group]]
+
+    @property
+    def not_evaluated(self) -> list[str]:
+        """The names of planned checks that were not evaluated."""
+        evaluated = {(check.asset, check.name) for check in self.checks}
+        return [
+            name for group in GROUPS for asset, name in self.planned_checks[group] if (asset, name) not in evaluated
+        ]
 
     @property
     def failing(self) -> list[CheckOutcome]:
@@ -71,29 +92,53 @@ class RunFacts:
 
     @property
     def exit_code(self) -> int:
-        """0 when the job ran and no ERROR check failed, else 1."""
-        return 0 if self.succeeded and not any(check.is_error for check in self.failing) else 1
+        """0 when the job ran, all that was planned was built and evaluated and no ERROR check failed, else 1."""
+        is_whole = not self.not_refreshed and not self.not_evaluated
+        is_sound = not self.problems and not any(check.is_error for check in self.failing)
+        return 0 if self.succeeded and is_whole and is_sound else 1
 
 
 def group_line(facts: RunFacts, group: str) -> str:
     """What to say when a group is complete."""
     failing = [check for check in facts.outcomes(group) if not check.passed]
-    verdict = f"{len(failing)} of {facts.planned_checks[group]} checks fail" if failing else "all checks hold"
+    verdict = f"{len(failing)} of {len(facts.planned_checks[group])} checks fail" if failing else "all checks hold"
     return f"{group:<10} {len(facts.planned_assets[group]):>2} assets built, {verdict}"
 
 
 def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
-    """The whole verdict: one sentence, a row a group, each failing check, the repeat rate."""
+    """What the run did: a row a group, each failing check, what it left as it was, the repeat rate."""
     parts: list[RenderableType] = [Text()]
-    parts += [Text(f"{problem}\n", style="red") for problem in facts.problems]
-    mark = ("SAMPLE DATA: " if facts.is_sample else "", "bold magenta")
-    parts += [Text.assemble(mark, _verdict(facts)), Text()]
     if any(facts.rows.values()):
         parts += [_by_group(facts), Text()]
     parts += [_failing_check(check) for check in facts.failing]
-    if any(facts.rows.values()) and facts.not_refreshed:
-        parts.append(Text(f"Not refreshed, as they were before: {', '.join(facts.not_refreshed)}\n"))
     parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold"), "\n"))
+    return Group(*parts)
+
+
+def render_end(facts: RunFacts, run_url: str) -> RenderableType:
+    """The last lines: how the run ended, what failed, whether the tables can be used, and what to do."""
+    mark = ("SAMPLE DATA: " if facts.is_sample else "", "bold magenta")
+    parts: list[RenderableType] = [Text(), Text.assemble(mark, _verdict(facts))]
+    parts += [Text(_in_short(problem), style="red") for problem in facts.problems]
+    errors = [check for check in facts.failing if check.is_error]
+    # An error of many is read above; what a person does first is what the first one asks for.
+    parts += [
+        Text(
+            _in_short(f"{check.assumption} {check.asset}: {check.statement} {check.finding} {check.remedy}"),
+            style="red",
+        )
+        for check in errors[:1]
+    ]
+    if errors[1:]:
+        parts.append(Text(f"Also failing, see above: {_listed([check.name for check in errors[1:]])}.", style="red"))
+    if facts.exit_code:
+        # What stopped a run explains what was not evaluated after it.
+        if facts.not_evaluated and not errors and not facts.problems:
+            parts.append(Text(f"Not evaluated: {_listed(facts.not_evaluated)}."))
+        parts.append(Text(_usable(facts)))
+        if not facts.problems and not errors:
+            parts.append(Text("Look at the log of the run for what left them out, and run again:"))
+            parts.append(Text(run_url, style="cyan"))
     return Group(*parts)
 
 
@@ -104,20 +149,49 @@ def render_next_steps(next_steps: list[tuple[str, str]]) -> Text:
 
 
 def _verdict(facts: RunFacts) -> Text:
-    planned, evaluated = sum(facts.planned_checks.values()), len(facts.checks)
-    if facts.exit_code == 0 and not facts.failing and evaluated == planned:
+    planned, unevaluated = sum(map(len, facts.planned_checks.values())), len(facts.not_evaluated)
+    if facts.exit_code == 0 and not facts.failing:
         return Text(f"All {planned} checks hold.", style="bold green")
     errors = sum(check.is_error for check in facts.failing)
     warnings = len(facts.failing) - errors
     counted = [
         f"{errors} fail and stopped what lies downstream" if errors else "",
         f"{warnings} warn" if warnings else "",
-        f"{planned - evaluated} were not evaluated" if planned > evaluated else "",
+        f"{unevaluated} were not evaluated" if unevaluated else "",
     ]
-    text = f"Of {planned} checks " + ", ".join(filter(None, counted)) + "."
-    if not facts.succeeded and not errors:
-        text = "The run failed. " + text
+    said = ", ".join(filter(None, counted))
+    text = f"Of {planned} checks {said}." if said else f"All {planned} checks hold."
+    if facts.exit_code and not errors:
+        # The job may have ended well and yet have left something out.
+        text = f"The run {'is not complete' if facts.succeeded else 'failed'}. {text if said else ''}".rstrip()
     return Text(text, style="bold yellow" if facts.exit_code == 0 else "bold red")
+
+
+def _usable(facts: RunFacts) -> str:
+    if not facts.not_refreshed:
+        return "All tables were built in this run. Do not rely on what the checks above are about."
+    # The page is built also where nothing else was.
+    tables = {name for group, names in facts.planned_assets.items() if group != REPORTING for name in names}
+    missing = [name for name in facts.not_refreshed if name in tables]
+    if not missing:
+        return "All tables were built in this run; the page of the state of the data was not."
+    if len(missing) == len(tables):
+        return "No table was built: all are as they were before this run."
+    return f"{len(missing)} of {len(tables)} tables were not built and are as they were before this run: {_listed(missing)}."
+
+
+def _in_short(text: str) -> str:
+    """The first lines of a text, and that there are more."""
+    lines = text.strip().splitlines()
+    short = "\n".join(lines[:LINES_OF_A_PROBLEM])
+    is_cut = len(lines) > LINES_OF_A_PROBLEM or len(short) > LENGTH_OF_A_PROBLEM
+    return f"{short[:LENGTH_OF_A_PROBLEM]} ... (the run's log has the rest)" if is_cut else short
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, those beyond a few counted: "a, b, c and 9 more"."""
+    more = len(names) - LONGEST_LIST
+    return ", ".join(names[:LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
 
 def _by_group(facts: RunFacts) -> Table:
@@ -136,7 +210,7 @@ def _by_group(facts: RunFacts) -> Table:
             str(passed),
             str(len(outcomes) - passed - failed),
             str(failed),
-            str(facts.planned_checks[group] - len(outcomes)),
+            str(len(facts.planned_checks[group]) - len(outcomes)),
         )
     return table
 

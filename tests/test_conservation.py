@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -75,7 +75,7 @@ def events(draw: st.DrawFn) -> list[Event]:
 
 
 orders = st.lists(
-    st.tuples(ids(2, 2), st.integers(0, 6), st.integers(0, 10_000), st.booleans()),
+    st.tuples(ids(2, 2), st.integers(0, 6), st.none() | st.integers(-10_000, 10_000), st.booleans()),
     max_size=12,
 )
 
@@ -173,7 +173,7 @@ def test_page_views_are_the_events_with_their_order_and_stop_time(
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(placed=orders, rows=events())
 def test_money_and_orders_are_the_same_by_order_and_by_user(
-    warehouse: duckdb.DuckDBPyConnection, placed: list[tuple[UUID | None, int, int, bool]], rows: list[Event]
+    warehouse: duckdb.DuckDBPyConnection, placed: list[tuple[UUID | None, int, int | None, bool]], rows: list[Event]
 ) -> None:
     load(
         warehouse,
@@ -183,7 +183,7 @@ def test_money_and_orders_are_the_same_by_order_and_by_user(
     table: list[tuple[object, ...]] = []
     for number, (user, hours, cents, delivered) in enumerate(placed):
         ordered_at = START + timedelta(hours=hours)
-        total = Decimal(cents) / 100
+        total = None if cents is None else Decimal(cents) / 100
         arrived = ordered_at + timedelta(days=2) if delivered else None
         table.append(
             (
@@ -208,8 +208,16 @@ def test_money_and_orders_are_the_same_by_order_and_by_user(
         "coalesce(sum(number_of_orders_delivered), 0), count(*) from marketing.fact_user_orders"
     ).fetchone()
     assert found == (
-        sum((Decimal(cents) / 100 for _, _, cents, _ in placed), Decimal(0)),
+        sum((Decimal(cents) / 100 for _, _, cents, _ in placed if cents is not None), Decimal(0)),
         len(placed),
         sum(delivered for *_, delivered in placed),
         len({user for user, *_ in placed}),
     )
+    means = warehouse.execute("select user_id, avg_spent_per_order from marketing.fact_user_orders").fetchall()
+    assert dict(means) == {user: mean_spent(user, placed) for user, *_ in placed}
+
+
+def mean_spent(user: UUID | None, placed: list[tuple[UUID | None, int, int | None, bool]]) -> Decimal | None:
+    """The mean of a user's known order totals in whole cents, half a cent rounded away from zero."""
+    cents = [Decimal(cents) for owner, _, cents, _ in placed if owner == user and cents is not None]
+    return (sum(cents, Decimal(0)) / len(cents)).quantize(Decimal(1), ROUND_HALF_UP) / 100 if cents else None

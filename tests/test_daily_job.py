@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import dagster as dg
@@ -106,6 +107,13 @@ def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outc
     ) == [(361, 124, 124)]
     assert home.query("select count(*), count(order_id) from product.int_page_views") == [(3553, 3003)]
     assert home.query("select count(*) from product.fact_page_views") == [(1057,)]
+    means = home.query("select total_spent, number_of_orders, avg_spent_per_order from marketing.fact_user_orders")
+    assert len(means) == 124
+    for total, orders, mean in means:
+        assert mean == (total / orders).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    assert Decimal("286.22") in {mean for *_, mean in means}, (
+        "it lies half a cent above 286.21, which a double does not"
+    )
     assert outcome.failing == {
         "events_are_fresh": 1,
         "orders_are_fresh": 1,

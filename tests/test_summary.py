@@ -1,23 +1,30 @@
 """The verdict of a run, worded: what each kind of outcome says and which exit code it gives."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
-from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_next_steps
+from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
+
+RUN_URL = "http://localhost:3000/runs/x"
 
 
-def outcome(passed: bool, is_error: bool = True, group: str = "staging", finding: str = "3 of 9 rows.") -> CheckOutcome:
-    return CheckOutcome(
-        group, f"{group}/stg_events", "a_check", passed, is_error, "A03", "It holds.", finding, "Mend it."
-    )
+def outcome(
+    passed: bool, is_error: bool = True, group: str = "staging", finding: str = "3 of 9 rows.", name: str = "a_check"
+) -> CheckOutcome:
+    return CheckOutcome(group, f"{group}/stg_events", name, passed, is_error, "A03", "It holds.", finding, "Fix it.")
 
 
-def facts(*checks: CheckOutcome, planned: int | None = None, succeeded: bool = True) -> RunFacts:
+def facts(*outcomes: CheckOutcome, planned: int = 0, succeeded: bool = True) -> RunFacts:
+    """Facts of these checks, each with a name of its own, and of as many that were planned in all."""
+    checks = [replace(check, name=f"check_{n}") for n, check in enumerate(outcomes)]
+    names = [(check.asset, check.name) for check in checks]
+    names += [("staging/stg_events", f"check_{n}") for n in range(len(checks), planned)]
     groups = ("raw", "staging", "core", "marketing", "product", "reporting")
-    found = RunFacts(
-        {group: [f"{group}/x"] for group in groups}, dict.fromkeys(groups, 0) | {"staging": planned or len(checks)}
-    )
-    found.checks.extend(checks)
+    found = RunFacts({group: [f"{group}/x"] for group in groups}, {group: [] for group in groups} | {"staging": names})
+    for check in checks:
+        found.add(check)
     found.succeeded = succeeded
     for group in groups:
         found.rows[group][f"{group}/x"] = 1000
@@ -28,7 +35,16 @@ def shown(of: RunFacts) -> str:
     console = Console(width=100)
     with console.capture() as capture:
         console.print(render(of, "0.798 (99 of 124 buyers)"))
+        console.print(render_end(of, RUN_URL))
     return capture.get()
+
+
+def end_of(of: RunFacts) -> list[str]:
+    """The last lines on a terminal of 80 columns."""
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(render_end(of, RUN_URL))
+    return capture.get().rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +62,9 @@ def shown(of: RunFacts) -> str:
             "The run failed. Of 4 checks 3 were not evaluated.",
             1,
         ),
+        # Absence is not success, also where Dagster says that the run ended well.
+        (facts(outcome(True), planned=2), "The run is not complete. Of 2 checks 1 were not evaluated.", 1),
+        (facts(outcome(True), succeeded=False), "The run failed.", 1),
     ],
 )
 def test_the_verdict_is_one_sentence(found: RunFacts, says: str, exit_code: int) -> None:
@@ -63,7 +82,7 @@ def test_the_verdict_says_that_it_is_of_sample_data() -> None:
 def test_a_failing_check_is_explained_and_errors_come_first() -> None:
     text = shown(facts(outcome(False, is_error=False), outcome(False)))
     assert text.index("FAILED A03") < text.index("WARNED A03")
-    for part in ("staging/stg_events: It holds.", "3 of 9 rows.", "Mend it.", "check a_check"):
+    for part in ("staging/stg_events: It holds.", "3 of 9 rows.", "Fix it.", "check check_0"):
         assert part in text
 
 
@@ -75,6 +94,13 @@ def test_problems_of_the_run_are_shown() -> None:
     found = facts(outcome(True), succeeded=False)
     found.problems.append("The folder is empty.")
     assert "The folder is empty." in shown(found)
+
+
+def test_a_problem_beside_the_run_is_shown_and_makes_the_exit_code() -> None:
+    found = facts(outcome(True))
+    found.problems.append("Nobody was notified: the ledger cannot be opened.")
+    assert found.exit_code == 1
+    assert "Nobody was notified" in shown(found)
 
 
 def test_a_group_is_announced_when_it_is_complete() -> None:
@@ -103,4 +129,61 @@ def test_next_steps_are_aligned_and_whole() -> None:
 def test_what_was_not_refreshed_is_named() -> None:
     found = facts(outcome(False), succeeded=False)
     del found.rows["product"]["product/x"]
-    assert "Not refreshed, as they were before: product/x" in shown(found)
+    assert "1 of 5 tables were not built and are as they were before this run: product/x." in shown(found)
+
+
+def test_a_table_that_was_left_out_is_no_success() -> None:
+    found = facts(outcome(True))
+    del found.rows["product"]["product/x"]
+    assert found.exit_code == 1
+    lines = end_of(found)
+    assert lines[1] == "The run is not complete."
+    assert "product/x" in " ".join(lines)
+    assert lines[-1] == RUN_URL
+
+
+def test_a_check_that_a_second_attempt_evaluated_again_counts_once() -> None:
+    found = facts(outcome(True), outcome(False, is_error=False))
+    found.add(replace(found.checks[0]))
+    assert len(found.checks) == 2
+    assert found.not_evaluated == []
+
+
+@pytest.mark.parametrize(
+    ("found", "problem", "says"),
+    [
+        (
+            facts(planned=120, succeeded=False),
+            "The source folder /srv/export does not exist; name it in GREENERY_SOURCE_DIR.",
+            ["The run failed.", "120 were not evaluated", "/srv/export", "GREENERY_SOURCE_DIR"],
+        ),
+        (
+            facts(*[outcome(False, finding="3 of 9 rows. " * 50) for _ in range(40)], planned=120, succeeded=False),
+            "",
+            [
+                "40 fail",
+                "A03 staging/stg_events: It holds.",
+                "the run's log has the rest",
+                "check_1, check_10, check_11 and 36 more",
+            ],
+        ),
+        (
+            facts(planned=120, succeeded=False),
+            "\n".join(f"Database Error in model number_{n}" for n in range(60)),
+            ["Database Error in model number_0", "the run's log has the rest"],
+        ),
+        (facts(outcome(True), planned=120), "", ["119 were not evaluated", "check_1, check_2, check_3", RUN_URL]),
+    ],
+    ids=["source", "checks", "dbt", "unevaluated"],
+)
+def test_what_failed_and_what_to_do_are_the_last_lines_and_fit_a_terminal(
+    found: RunFacts, problem: str, says: list[str]
+) -> None:
+    found.problems.extend(filter(None, [problem]))
+    for group in ("core", "marketing", "product"):
+        found.rows[group].clear()
+    lines = end_of(found)
+    assert len(lines) <= 16, "a terminal has 24 lines, and what was typed must not hide it"
+    text = " ".join(" ".join(lines).split())
+    for part in [*says, "3 of 5 tables were not built"]:
+        assert part in text

@@ -3,6 +3,20 @@
     cast({{ part }} as double precision) / nullif({{ whole }}, 0)
 {%- endmacro %}
 
+{#
+    The mean of amounts with two decimals, exact, half a cent rounded away from zero; null over no amounts. On DuckDB
+    a decimal divided by a number is a double, in which 286.215 is a little less and becomes 286.21.
+#}
+{% macro mean_of_money(amount) -%}
+    {#- Half rounded up is (2 * sum + count) / (2 * count), whole cents by whole cents. -#}
+    {%- set cents, count = 'sum(' ~ amount ~ ') * 100', 'count(' ~ amount ~ ')' -%}
+    cast(
+        sign(sum({{ amount }})) * cast(
+            {{ whole_quotient('abs(' ~ cents ~ ') * 2 + ' ~ count, 'nullif(2 * ' ~ count ~ ', 0)') }} as decimal(18, 0)
+        ) * 0.01 as decimal(18, 2)
+    )
+{%- endmacro %}
+
 {# The mean of integer microseconds in seconds; null over no rows. avg(interval) drifts on DuckDB. #}
 {% macro mean_seconds(microseconds) -%}
     cast(sum({{ microseconds }}) as double precision) / nullif(count({{ microseconds }}), 0) / 1000000

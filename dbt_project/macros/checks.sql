@@ -40,11 +40,13 @@
     {%- endset -%}
     {%- if execute and flags.WHICH in ('build', 'test') and row_of(tables)[0] | int > 0 -%}
         {%- set rows, names = [], [] -%}
+        {#- What this run noted of models is not later than that; what the next one notes is. -#}
+        {%- set noted_last = row_of('select cast(coalesce(max(run_at), ' ~ start_of_run() ~ ') as ' ~ dbt.type_string() ~ ') from ' ~ landing('processed'))[0] -%}
         {%- for result in results if result.node.resource_type == 'test' and result.status in ('pass', 'warn', 'fail') -%}
             {%- do names.append("'" ~ result.node.name ~ "'") -%}
             {%- do rows.append(
                 "('" ~ result.node.name ~ "', " ~ loads_reached(graph.nodes[result.node.unique_id]) ~ ", cast('"
-                ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp))"
+                ~ noted_last ~ "' as timestamp))"
             ) -%}
         {%- endfor -%}
         {%- set there = [] -%}

@@ -17,6 +17,24 @@
     ({{ microseconds_between(start, stop) }} / 1000000.0)
 {%- endmacro %}
 
+{# A moment, or the next microsecond after another one where that is not before it; the other may be null. #}
+{% macro not_before_last(moment, last) -%}
+    {{ return(adapter.dispatch('not_before_last', 'greenery')(moment, last)) }}
+{%- endmacro %}
+
+{% macro duckdb__not_before_last(moment, last) -%}
+    greatest({{ moment }}, {{ last }} + to_microseconds(1))
+{%- endmacro %}
+
+{# How often one whole number, both at least zero, goes into another, as a whole number: `/` gives a double. #}
+{% macro whole_quotient(dividend, divisor) -%}
+    {{ return(adapter.dispatch('whole_quotient', 'greenery')(dividend, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_quotient(dividend, divisor) -%}
+    (cast({{ dividend }} as hugeint) // {{ divisor }})
+{%- endmacro %}
+
 {# A timestamp a number of whole days later. #}
 {% macro days_after(moment, days) -%}
     {{ return(adapter.dispatch('days_after', 'greenery')(moment, days)) }}

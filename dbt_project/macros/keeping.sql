@@ -125,12 +125,37 @@
     select {{ columns | join(', ') }}, 1 as sign from {{ came }} where {{ coming }}
 {%- endmacro %}
 
+{#
+    The moment that a model is noted with: now, or just after the last one that was noted where the clock was set back
+    since. Notes are ordered by it. It is the same whenever one model asks.
+#}
+{% macro later_than_all_noted() -%}
+    {%- set query = 'select cast(' ~ not_before_last(start_of_run(), 'max(run_at)') ~ ' as ' ~ dbt.type_string() ~ ') from ' ~ landing('processed') -%}
+    {{ return("cast('" ~ row_of(query)[0] ~ "' as timestamp)") }}
+{%- endmacro %}
+
+{# When this dbt was started (UTC). #}
+{% macro start_of_run() -%}
+    {{ return("cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)") }}
+{%- endmacro %}
+
+{#
+    When a snapshot saw a state: a state may neither end before it began nor begin twice, wherever the clock stands.
+    dbt's own is the clock of the session.
+#}
+{% macro duckdb__snapshot_get_time() -%}
+    {%- if execute and load_cached_relation(this) -%}
+        (select {{ not_before_last(start_of_run(), 'max(dbt_valid_from)') }} from {{ this }})
+    {%- else -%}
+        {{ start_of_run() }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# When it was built anew, and of what, is that of the last time where it was only brought up to date. #}
 {% macro processed_row(loads) -%}
-    {%- set run_at = run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') -%}
     insert into {{ landing('processed') }} values (
-        '{{ model.name }}', {{ loads_reached() if loads.all else loads.upto }}, cast('{{ run_at }}' as timestamp),
-        cast('{{ run_at if loads.all else loads.full_at }}' as timestamp),
+        '{{ model.name }}', {{ loads_reached() if loads.all else loads.upto }}, {{ later_than_all_noted() }},
+        {{ later_than_all_noted() if loads.all else "cast('" ~ loads.full_at ~ "' as timestamp)" }},
         '{{ definition_of_model() if loads.all else loads.definition }}'
     );
 {%- endmacro %}
@@ -140,7 +165,7 @@
     {%- if execute and model.config.materialized in ('incremental', 'snapshot') -%}
         {%- set noted = row_of(
             'select count(*) from ' ~ landing('processed') ~ " where model = '" ~ model.name
-            ~ "' and run_at = cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)"
+            ~ "' and run_at = " ~ later_than_all_noted()
         )[0] -%}
         {%- if noted | int == 0 -%}
             {{ processed_row(loads_to_see() if model.config.materialized == 'snapshot' else {'all': true}) }}

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_dbt import DbtCliInvocation
 from duckdb import CatalogException, DuckDBPyConnection
 
+from greenery_assets.assets.dbt_failures import killed, killed_by, left_out, surroundings
 from greenery_assets.assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.assets.translator import test_meta
 from greenery_assets.quality import SHAREABLE_REASON, Table, count, finding, known_texts, read_warehouse, sample
@@ -24,6 +25,9 @@ BuildEvent = (
 # dbt's own bookkeeping, of no use to whoever reads a check.
 BOOKKEEPING = {"invocation_id", "unique_id", "dagster_dbt/failed_row_count"}
 BUILT_PREFIX = "greenery_built="
+# A dbt that was killed is tried again so often, so many seconds later.
+MOST_RETRIES = 2
+SECONDS_TO_RETRY = 3
 
 
 def asset_events(
@@ -31,17 +35,23 @@ def asset_events(
 ) -> Iterator[BuildEvent]:
     """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
 
-    Raises dagster.Failure when dbt failed for another reason than a failed check.
+    Raises dagster.Failure when dbt failed for another reason than a failed check, or left out what was planned without
+    an error; dagster.RetryRequested when it was killed, up to twice.
     """
     manifest: Mapping[str, Any] | None = None
     built: dict[str, dict[str, Any]] = {}
+    errors: list[str] = []
     broken: list[str] = []
     failed: list[dg.AssetCheckResult] = []
+    tables, checks = set(context.selected_asset_keys), set(context.selected_asset_check_keys)
+    planned = len(tables)
     for message in invocation.stream_raw_events():
         info, data = message.raw_event["info"], message.raw_event["data"]
         unique_id = data.get("node_info", {}).get("unique_id", "")
         if info["msg"].startswith(BUILT_PREFIX):
             built[unique_id] = _rows_in_short(info["msg"].removeprefix(BUILT_PREFIX))
+        if info["level"] == "error":
+            errors.append(info["msg"].strip())
         if not message.is_result_event:
             continue
         if data["status"] == "error":
@@ -56,21 +66,42 @@ def asset_events(
             project=invocation.project,
         ):
             if isinstance(event, dg.AssetCheckResult):
+                checks.discard(_key(event))
                 if event.passed:
                     yield _explained(event, context, {})
                 else:
                     failed.append(event)
             else:
+                if isinstance(event, dg.Output):
+                    tables.discard(context.asset_key_for_output(event.output_name))
                 yield _with_metadata(event, built.get(unique_id, {}))
 
+    code = invocation.process.returncode
+    number = killed_by(code)
+    death = _failure(killed(number, planned - len(tables), planned)) if number else None
+    if death and context.retry_number < MOST_RETRIES:
+        raise dg.RetryRequested(MOST_RETRIES, SECONDS_TO_RETRY) from death
     if failed:
         yield from _with_rows(failed, context, manifest or {}, warehouse)
+    if death:
+        raise death
     blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in failed)
-    if broken or (invocation.process.returncode != 0 and not blocking):
+    if broken or (code != 0 and not blocking):
+        cause = surroundings(errors, warehouse, invocation.target_path) or _reason(broken)
         # What dbt quotes of the database's errors may be of a row, and all who open Dagster's pages see this.
-        said = _shareable(broken).get(SHAREABLE_REASON, "A check could not be evaluated.")
         log = invocation.target_path / "dbt.log"
-        raise dg.Failure(f"{said} Why is in dbt's own log, {log}.", metadata=_shareable(broken))
+        raise dg.Failure(
+            f"{cause or 'A check could not be evaluated.'} Why is in dbt's own log, {log}.",
+            metadata={SHAREABLE_REASON: cause} if cause else {},
+        )
+    missing = left_out({key.to_user_string() for key in tables}, {key.name for key in checks})
+    # An ERROR explains what lies downstream of it, and fails the run anyway.
+    if missing and not blocking:
+        raise _failure(missing)
+
+
+def _failure(said: str) -> dg.Failure:
+    return dg.Failure(said, metadata={SHAREABLE_REASON: said})
 
 
 def _rows_in_short(logged: str) -> dict[str, Any]:
@@ -82,12 +113,12 @@ def _with_metadata(event: BuildEvent, metadata: Mapping[str, Any]) -> BuildEvent
     return event.with_metadata({**event.metadata, **metadata}) if isinstance(event, dg.Output) else event
 
 
-def _shareable(broken: list[str]) -> dict[str, str]:
-    """Why dbt failed without what it quotes from the tables; nothing where its checks say it themselves."""
+def _reason(broken: list[str]) -> str:
+    """Why dbt failed without what it quotes from the tables; empty where its checks say it themselves."""
     models = sorted(unique_id.split(".")[-1] for unique_id in broken if not unique_id.startswith("test."))
     if models:
-        return {SHAREABLE_REASON: f"dbt could not build {', '.join(models)}."}
-    return {} if broken else {SHAREABLE_REASON: "dbt failed before it built anything."}
+        return f"dbt could not build {', '.join(models)}."
+    return "" if broken else "dbt failed before it built anything."
 
 
 def _with_rows(
@@ -126,8 +157,7 @@ def _explained(
     metadata: Mapping[str, Any],
     description: str | None = None,
 ) -> dg.AssetCheckResult:
-    key = dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
-    spec = context.assets_def.get_spec_for_check_key(key)
+    spec = context.assets_def.get_spec_for_check_key(_key(result))
     return dg.AssetCheckResult(
         passed=result.passed,
         asset_key=result.asset_key,
@@ -141,6 +171,10 @@ def _explained(
             **metadata,
         },
     )
+
+
+def _key(result: dg.AssetCheckResult) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(dg.AssetKey.from_coercible(result.asset_key or ()), str(result.check_name))
 
 
 def _failing_rows(result: dg.AssetCheckResult) -> int:

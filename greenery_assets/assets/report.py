@@ -4,11 +4,11 @@ Thin glue: what the page says and looks like is the report package's business.
 """
 
 import base64
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
-from greenery_assets.alerts.history import Catalogue, is_ours
+from greenery_assets.alerts.history import RUN_ENDS, Catalogue, is_ours, newest_run_end
 from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.presentation import group_metadata
 from greenery_assets.assets.raw import OWNER
@@ -18,7 +18,8 @@ from greenery_assets.settings import load_settings
 
 REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
-AS_OF = "as_of"
+# The place in Dagster's log of the last run's end that the page tells of. No time: clocks are set back.
+AS_OF = "as_of_event"
 TOLD = [
     "raw/events",
     "raw/orders",
@@ -32,7 +33,6 @@ TOLD = [
     "product/fact_funnel_by_product",
     "product/fact_page_views",
 ]
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 # Among the last so many runs there is one that did more than to build the page.
 RECENT_RUNS = 20
 
@@ -71,6 +71,7 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
     from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
 
     settings = load_settings()
+    ended = newest_run_end(context.instance)
     try:
         with explained(settings.warehouse_path):
             catalogue = Catalogue.of(defs.get_repository_def())
@@ -84,7 +85,7 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
             "verdict": report.verdict,
             "picture": dg.MetadataValue.md(f"![{report.verdict}](data:image/png;base64,{picture})"),
             "page": dg.MetadataValue.path(str(report.page)),
-            AS_OF: dg.MetadataValue.timestamp(facts.made_at),
+            AS_OF: ended.storage_id if ended else 0,
             # Dagster draws numbers over time: how many checks stand how, and the failing rows of each group.
             **{f"checks_{standing.value}": facts.count(standing) for standing in Standing},
             **{f"failing_rows_{group}": rows for group, rows in facts.failing_rows.items()},
@@ -121,15 +122,23 @@ def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue | None
 
     catalogue = catalogue or Catalogue.of(defs.get_repository_def())
     event = instance.get_latest_materialization_event(REPORT)
-    # Not the time of the event: what ended while the page was being written is not in it.
+    # Not the place of the page's own event: what ended while the page was being written is not in it.
     said = event.asset_materialization.metadata.get(AS_OF) if event and event.asset_materialization else None
-    as_of = float(str(said.value)) if said else 0
-    for record in instance.get_run_records(
-        dg.RunsFilter(statuses=ENDED), limit=RECENT_RUNS, order_by="update_timestamp"
-    ):
-        run = record.dagster_run
-        if run.job_name == REPORT_JOB or not is_ours(instance, run, catalogue):
+    as_of = int(str(said.value)) if said else 0
+    for record in _last_ends(instance):
+        run = instance.get_run_by_id(record.run_id)
+        if run is None or run.job_name == REPORT_JOB or not is_ours(instance, run, catalogue):
             continue
-        is_told = event and (event.run_id == run.run_id or (record.end_time or 0) <= as_of)
+        is_told = event and (event.run_id == run.run_id or record.storage_id <= as_of)
         return None if is_told else run.run_id
     return None
+
+
+def _last_ends(instance: dg.DagsterInstance) -> list[dg.EventLogRecord]:
+    """The events of the last runs' ends, the newest first."""
+    ends = [
+        record
+        for kind in RUN_ENDS
+        for record in instance.fetch_run_status_changes(cast("Any", kind), limit=RECENT_RUNS).records
+    ]
+    return sorted(ends, key=lambda record: record.storage_id, reverse=True)

@@ -138,6 +138,8 @@ def transaction(path: Path) -> Iterator[Warehouse]:
     Raises WarehouseBusyError when another program has it open, WarehouseError when it cannot be opened.
     """
     with _open(path) as connection:
+        # Otherwise times have the zone of the machine, or of TZ.
+        connection.execute("set TimeZone = 'UTC'")
         connection.begin()
         try:
             yield Warehouse(connection)

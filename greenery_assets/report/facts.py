@@ -3,7 +3,7 @@
 Times are aware; the page shows them in the reader's time zone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -105,7 +105,9 @@ class ReportFacts:
     """Everything the page says but the figures.
 
     `built_at` is when each table of a mart was built last, None if it never was; `groups` names the mart of each.
-    `is_sample` tells that all this is about sample data.
+    `is_sample` tells that all this is about sample data. `refreshed` are those that the daily run built, or a run
+    since; `not_built` names what it planned, in any group, that was not. Which run came first is told by the numbers
+    of runs, not by their times: clocks are set back.
     """
 
     made_at: datetime
@@ -114,17 +116,18 @@ class ReportFacts:
     sources: Sequence[SourceFacts]
     built_at: Mapping[str, datetime | None] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    refreshed: Collection[str] = frozenset()
+    not_built: Collection[str] = ()
     notice: str = ""
     is_sample: bool = False
 
     @property
     def stale(self) -> dict[str, datetime | None]:
         """The tables of marts that the daily run did not refresh, with the time their content is from."""
-        begun = self.run.started_at if self.run else None
         return {
             mart: built_at
             for mart, built_at in sorted(self.built_at.items())
-            if built_at is None or (begun is not None and built_at < begun)
+            if built_at is None or (self.run is not None and mart not in self.refreshed)
         }
 
     @property

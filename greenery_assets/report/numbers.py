@@ -1,9 +1,10 @@
 """How the page writes numbers, shares, money and durations. Pure."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 NONE = "none"
+CENT = Decimal("0.01")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
@@ -18,8 +19,9 @@ def points(value: float | None) -> str:
 
 
 def dollars(value: Decimal) -> str:
-    """ "$1,234.50"."""
-    return f"${value:,.2f}"
+    """ "$1,234.50"; half a cent is rounded up, as in the tables."""
+    # Python's own formatting rounds half to even.
+    return f"${value.quantize(CENT, ROUND_HALF_UP):,}"
 
 
 def counted(number: int, word: str) -> str:

@@ -7,7 +7,7 @@ from Dagster.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from greenery_assets.landing import SAMPLE_DATA
 from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
 
 DAILY_JOB = "daily_job"
+REPORTING = "reporting"
 RUNS_SHOWN = 30
 # Among so many there is one of ours that is not queued or going on.
 RECENT_DAILY_RUNS = 30
@@ -46,14 +47,19 @@ def read_facts(
     ours = (run for run in latest if is_ours(instance, run.dagster_run, catalogue))
     daily = next((run for run in ours if run.end_time or run.dagster_run.run_id == within_run), None)
     observed = _not_remembered(instance, catalogue, remembered, daily, now)
-    past, findings = _by_subject(remembered.seen, observed)
+    numbers = _numbers(instance, {each.run_id for each in remembered.seen} | {run.run_id for run in observed})
+    past, findings = _by_subject(remembered.seen, observed, numbers)
+    built_at = _built_at(instance, catalogue)
+    not_refreshed = _not_refreshed(instance, catalogue, daily) if daily else set()
     return ReportFacts(
         made_at=now,
         run=_daily_run(instance, catalogue, daily, observed) if daily else None,
         checks=_checks(instance, catalogue, past, findings, remembered.since),
         sources=_sources(instance, catalogue),
-        built_at=_built_at(instance, catalogue),
+        built_at=built_at,
         groups=catalogue.lineage.groups,
+        refreshed=built_at.keys() - not_refreshed,
+        not_built=not_refreshed,
         notice=notice,
         is_sample=_is_sample(instance, catalogue),
     )
@@ -113,21 +119,43 @@ def _not_remembered(
     return runs
 
 
+def _numbers(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, int]:
+    """The place of each run among all there were. Times are of no use for that: clocks are set back."""
+    if not run_ids:
+        return {}
+    records = instance.get_run_records(dg.RunsFilter(run_ids=sorted(run_ids)))
+    return {record.dagster_run.run_id: record.storage_id for record in records}
+
+
 def _by_subject(
-    seen: Iterable[Seen], observed: Iterable[RunObservation]
+    seen: Iterable[Seen], observed: Iterable[RunObservation], numbers: Mapping[str, int]
 ) -> tuple[dict[Subject, list[PastRun]], dict[Subject, Finding]]:
-    """The past of each check, oldest first, and its newest finding where that is of an observed run."""
-    told: list[tuple[Subject, PastRun, Finding | None]] = [
-        (each.subject, PastRun(Standing.of(each.outcome, each.severity), each.ended_at), None) for each in seen
+    """The past of each check, oldest first, and its newest finding where that is of an observed run.
+
+    A run that has no number was deleted from Dagster, as old ones are.
+    """
+    told: list[tuple[int, Subject, PastRun, Finding | None]] = [
+        (
+            numbers.get(each.run_id, 0),
+            each.subject,
+            PastRun(Standing.of(each.outcome, each.severity), each.ended_at),
+            None,
+        )
+        for each in seen
     ]
     told += [
-        (found.subject, PastRun(Standing.of(found.outcome, found.severity), run.ended_at), found)
+        (
+            numbers.get(run.run_id, 0),
+            found.subject,
+            PastRun(Standing.of(found.outcome, found.severity), run.ended_at),
+            found,
+        )
         for run in observed
         for found in run.findings
     ]
     past: dict[Subject, list[PastRun]] = defaultdict(list)
     findings: dict[Subject, Finding | None] = {}
-    for subject, run, finding in sorted(told, key=lambda each: each[1].ended_at):
+    for _, subject, run, finding in sorted(told, key=lambda each: each[0]):
         past[subject].append(run)
         findings[subject] = finding
     return past, {subject: finding for subject, finding in findings.items() if finding}
@@ -220,6 +248,23 @@ def _daily_run(
         problem = found.problem if found else ""
     started_at = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
     return DailyRunFacts(run_id, started_at, ended_at, has_failed, problem, is_canceled)
+
+
+def _not_refreshed(instance: dg.DagsterInstance, catalogue: Catalogue, daily: dg.RunRecord) -> set[str]:
+    """What neither the daily run built nor a run that was started after it, but for the page, which is built now."""
+    names = [
+        name
+        for name, group in catalogue.lineage.groups.items()
+        if group != REPORTING and dg.AssetKey.from_user_string(name) in catalogue.built
+    ]
+    records = instance.get_asset_records([dg.AssetKey.from_user_string(name) for name in names])
+    built_by = {
+        record.asset_entry.asset_key.to_user_string(): last.run_id
+        for record in records
+        if (last := record.asset_entry.last_materialization_record)
+    }
+    numbers = _numbers(instance, set(built_by.values()))
+    return {name for name in names if numbers.get(built_by.get(name, ""), 0) < daily.storage_id}
 
 
 def _built_at(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, datetime | None]:

@@ -29,6 +29,9 @@ def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
     if unknown:
         verb = "was" if unknown == 1 else "were"
         parts.append(f"{unknown:,}{'' if failing else of_all} {verb} not evaluated")
+    left_out = len(set(facts.not_built) | facts.stale.keys())
+    if not parts and left_out:
+        parts = [f"{left_out:,} {'table was' if left_out == 1 else 'tables were'} not built"]
     if not parts:
         parts = [f"All {total:,} checks hold" if total > 1 else "The check holds" if total else "There is no check"]
     said = " and ".join(parts)
@@ -40,7 +43,7 @@ def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
 
 def tone(facts: ReportFacts) -> Tone:
     """How bad it is: something stopped or unknown figures, something to look at, or nothing."""
-    if facts.count(Standing.FAILED) or facts.stale:
+    if facts.count(Standing.FAILED) or facts.stale or facts.not_built:
         return "bad"
     return "warn" if facts.count(Standing.WARNED, Standing.UNKNOWN) else "good"
 

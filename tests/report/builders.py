@@ -54,6 +54,9 @@ def facts(*checks: CheckFacts, **changed: Any) -> ReportFacts:
         "built_at": {"core/dim_orders": NOW, "marketing/fact_repeat_rate": NOW},
     }
     known |= changed
+    begun = known["run"].started_at if known["run"] else NOW
+    # Clocks are right here: what was built since the run began was built by it, or by a run since.
+    known.setdefault("refreshed", {table for table, at in known["built_at"].items() if at and at >= begun})
     return ReportFacts(**known, groups={table: table.split("/")[0] for table in known["built_at"]})
 
 

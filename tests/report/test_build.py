@@ -1,14 +1,16 @@
 """The page and the picture as files: after every daily run, on its own, and never at the cost of the last good one."""
 
 import struct
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
 
+from greenery_assets.alerts.history import newest_run_end
 from greenery_assets.report.build import ReportError, write_report
+from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
 from tests.job import Home, Outcome
 from tests.report.builders import EMPTY, READER, check, facts, figures
@@ -98,15 +100,29 @@ def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_on
 def test_a_run_that_ended_while_the_page_was_written_is_asked_for(shop: Shop) -> None:
     from greenery_assets.assets.report import AS_OF, REPORT, run_without_report  # noqa: PLC0415  reads the settings
 
-    def write_page(as_of: datetime) -> None:
-        metadata = {AS_OF: dg.MetadataValue.timestamp(as_of)}
-        shop.instance.report_runless_asset_event(dg.AssetMaterialization(REPORT, metadata=metadata))
+    def write_page(as_of: int) -> None:
+        shop.instance.report_runless_asset_event(dg.AssetMaterialization(REPORT, metadata={AS_OF: as_of}))
 
+    shop.run()
+    before = newest_run_end(shop.instance)
+    assert before
     run_id = shop.run()
-    write_page(shop.ended_at - timedelta(seconds=1))
+    write_page(before.storage_id)
     assert run_without_report(shop.instance, shop.catalogue) == run_id
-    write_page(shop.ended_at + timedelta(seconds=1))
+    write_page(before.storage_id + 10**6)
     assert run_without_report(shop.instance, shop.catalogue) is None
+
+
+def test_a_run_under_a_clock_that_was_set_back_is_asked_for(shop: Shop) -> None:
+    from greenery_assets.assets.report import AS_OF, REPORT, run_without_report  # noqa: PLC0415  reads the settings
+
+    record_run(shop)
+    end = newest_run_end(shop.instance)
+    assert end
+    shop.instance.report_runless_asset_event(dg.AssetMaterialization(REPORT, metadata={AS_OF: end.storage_id}))
+    assert run_without_report(shop.instance, shop.catalogue) is None
+    newer = record_run(shop, ended_at=end.at - timedelta(days=1_000))
+    assert run_without_report(shop.instance, shop.catalogue) == newer
 
 
 @pytest.mark.slow

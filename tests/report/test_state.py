@@ -1,7 +1,7 @@
 """How checks, marts and runs stand, read from real Dagster storage and a real ledger, whoever has read what already."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -105,6 +105,17 @@ def test_a_run_of_a_part_changes_only_what_it_was_about(shop: Shop, read: Read) 
     facts = read()
     assert named(facts, "orders").standing == Standing.PASSED
     assert named(facts, "events").standing == Standing.WARNED
+
+
+def test_a_run_under_a_clock_that_was_set_back_is_the_newest(shop: Shop, read: Read) -> None:
+    shop.run()
+    record_run(shop, "orders=f3 staged=?", ended_at=datetime.now(UTC) - timedelta(days=1_000))
+    facts = read()
+    assert strips(facts) == {"orders": "w", "events": "p", "staged": "pu", "daily": "p", "users": "p"}
+    assert named(facts, "orders").failing_rows == 3
+    # That run planned nothing, and built nothing: what is there is from the run before.
+    assert set(facts.stale) == {"marketing/users", "product/daily"}
+    assert set(facts.not_built) > {"marketing/users", "product/daily"}
 
 
 def test_a_run_that_goes_on_makes_nothing_old_unless_the_page_is_its_last_step(shop: Shop) -> None:

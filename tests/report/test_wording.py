@@ -34,20 +34,23 @@ FAILED_RUN = replace(RUN, ended_at=NOW, has_failed=True, problem="The source fol
         (facts(check("a"), run=None, built_at={}), "The check holds.", "good"),
         (
             facts(check("a"), built_at={"core/dim_orders": None, "product/fact_daily": None}),
-            "The check holds; core and product figures are not there yet.",
+            "2 tables were not built; core and product figures are not there yet.",
             "bad",
         ),
         (
             facts(check("a"), built_at={f"{mart}/x": None for mart in ("core", "marketing", "product")}),
-            "The check holds; core, marketing and product figures are not there yet.",
+            "3 tables were not built; core, marketing and product figures are not there yet.",
             "bad",
         ),
         (
             facts(check("a"), run=FAILED_RUN, built_at=STALE),
-            "The daily run failed: the check holds; marketing figures are from yesterday 06:04.",
+            "The daily run failed: 2 tables were not built; marketing figures are from yesterday 06:04.",
             "bad",
         ),
         (facts(FAILED, run=FAILED_RUN), "1 of 1 check fails.", "bad"),
+        # Also where no figure of a mart is old, what was left out is not passed over.
+        (facts(check("a"), not_built=["staging/stg_events"]), "1 table was not built.", "bad"),
+        (facts(WARNED, not_built=["staging/stg_events"]), "1 of 1 check fails.", "bad"),
         # Mended since, by runs of parts: how the daily one ended matters to nobody.
         (facts(check("a"), run=FAILED_RUN, built_at={"core/dim_orders": NOW}), "The check holds.", "good"),
         (

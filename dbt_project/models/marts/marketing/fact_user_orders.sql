@@ -19,7 +19,7 @@ select
     cast(count(*) as integer) as number_of_orders,
     cast(count(order_delivered_date) as integer) as number_of_orders_delivered,
     cast(sum(order_total) as decimal(18, 2)) as total_spent,
-    cast(sum(order_total) / count(*) as decimal(18, 2)) as avg_spent_per_order,
+    {{ mean_of_money('order_total') }} as avg_spent_per_order,
     {{ mean_seconds('prep_microseconds') }} as avg_prep_seconds,
     {{ mean_seconds('ship_microseconds') }} as avg_ship_seconds
 from orders

@@ -1,0 +1,44 @@
+"""The command `greenery-dbt`: dbt that ends with the process that reads what it writes, however that one ends.
+
+A dbt whose parent was killed would go on for seconds, and nobody else could open the warehouse meanwhile. What dbt runs
+and how its output is read belong elsewhere. Imports neither Dagster nor dbt until it has to.
+"""
+
+import os
+import select
+import signal
+import stat
+import sys
+import threading
+
+
+def end_with_reader() -> None:
+    """Kill this process as soon as nobody reads its stdout any more; does nothing where stdout is no pipe.
+
+    The system closes the pipe of a reader that ends in whatever way. Unlike a signal on the parent's death that is so on
+    all of POSIX, also if the reader ended before this was called, and does not depend on the thread that started dbt.
+    """
+    descriptor = sys.stdout.fileno()
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return
+
+    def wait_and_end() -> None:
+        poll = select.poll()
+        # An error on the pipe is always reported, and nothing else is waited for.
+        poll.register(descriptor, 0)
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait_and_end, name="end_with_reader", daemon=True).start()
+
+
+def main() -> None:
+    """Run dbt's own command line."""
+    end_with_reader()
+    from dbt.cli.main import cli  # noqa: PLC0415  seconds in which the reader may end
+
+    cli(prog_name="dbt")
+
+
+if __name__ == "__main__":
+    main()
