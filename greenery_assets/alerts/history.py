@@ -44,6 +44,7 @@ WILL_RETRY_TAG = "dagster/will_retry"
 UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
 RECENT_EXECUTIONS = 20
 LONGEST_PROBLEM = 600
+QUERY_INTERRUPTED = "RuntimeError: Query interrupted"
 # The group of the source tables, what their loads say they were loaded from, and what they say of sample data.
 RAW, SOURCE, SAMPLE_DATA = "raw", "source", "sample data"
 
@@ -259,7 +260,8 @@ def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
 def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
     """Whether the source tables were last loaded from sample data, as the load says of them itself."""
     raw = [dg.AssetKey.from_user_string(name) for name, group in catalogue.lineage.groups.items() if group == RAW]
-    last = [record.asset_entry.last_materialization_record for record in instance.get_asset_records(raw)]
+    records = instance.get_asset_records(raw) if raw else []
+    last = [record.asset_entry.last_materialization_record for record in records]
     loaded = max((each for each in last if each and each.asset_materialization), key=_moment, default=None)
     source = loaded.asset_materialization.metadata.get(SOURCE) if loaded and loaded.asset_materialization else None
     return source is not None and source.value == SAMPLE_DATA
@@ -315,10 +317,15 @@ def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[dg.Dags
 
 
 def was_stopped(event: dg.DagsterEvent) -> bool:
-    """Whether a step failed because somebody interrupted it; DuckDB says so in its own way."""
+    """Whether a step failed because somebody interrupted it."""
     error = event.step_failure_data.error
-    said = error.to_string() if error else ""
-    return "DagsterExecutionInterruptedError" in said or "RuntimeError: Query interrupted" in said
+    while error:
+        # DuckDB has no type of its own for a signal that came while it was at work.
+        said = error.cls_name, error.message.strip()
+        if error.cls_name == "DagsterExecutionInterruptedError" or said == ("RuntimeError", QUERY_INTERRUPTED):
+            return True
+        error = error.cause or error.context
+    return False
 
 
 def _problem(event: dg.DagsterEvent, is_known: bool) -> list[str]:

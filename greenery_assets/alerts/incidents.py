@@ -157,7 +157,7 @@ class Memory(dict[Subject, Track]):
 
     def __init__(self, loaded: State, recall: Callable[[Subject], Track] = _nothing) -> None:
         super().__init__(loaded)
-        self._recall = loaded._recall if isinstance(loaded, Memory) else recall
+        self._recall: Callable[[Subject], Track] = loaded._recall if isinstance(loaded, Memory) else recall
 
     def __missing__(self, subject: Subject) -> Track:
         """Recall a subject that was not loaded; of one that nobody has seen yet nothing is remembered."""
@@ -166,7 +166,7 @@ class Memory(dict[Subject, Track]):
             self[subject] = track
         return track
 
-    def get(self, subject: Subject, default: object = None) -> Track:  # type: ignore[override]  # noqa: ARG002
+    def get(self, subject: Subject, default: object = None) -> Track:  # noqa: ARG002
         """The same: a default would take the place of what is remembered."""
         return self[subject]
 

@@ -53,7 +53,7 @@ class Once:
             return f"not sent yet. {error} It sends them, or the next run does."
         except LedgerError as error:
             report, self.problem = None, str(error)
-        if report is None:
+        if report is None or self.alerts is None:
             return f"NOBODY WAS NOTIFIED. {self.problem}"
         if self.settings.slack_token is None:
             files = [self.settings.preview_path, *([self.log] if self.log else [])]

@@ -275,11 +275,9 @@ def _make_schema(connection: Connection) -> None:
     do("set local search_path to default")
     names = ["alembic_version", *(table.name for table in metadata.sorted_tables)]
     if all(do(f"select to_regclass('{name}')").scalar() for name in names):
-        known = [
-            number for number in do("select version_num from alembic_version").scalars() if number in WITHOUT_SCHEMA
-        ]
-        if known:
-            _move(connection, names[1:], known)
+        versions: Sequence[str] = do("select version_num from alembic_version").scalars().all()
+        if ours := [version for version in versions if version in WITHOUT_SCHEMA]:
+            _move(connection, names[1:], ours)
     _begin_postgres(connection)
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -73,7 +74,7 @@ def test_several_processes_may_be_the_first_to_open_a_ledger_in_postgres(postgre
     open_at_once([new_database(postgres_url, f"new_{number}") for number in range(3)])
 
 
-def dagster_in(url: str) -> dict[str, object]:
+def dagster_in(url: str) -> dict[str, Any]:
     """The storage of a dagster.yaml, as the deployment guide has it."""
     address = make_url(url)
     database = {
@@ -228,9 +229,9 @@ def test_what_keeps_a_ledger_in_postgres_from_being_opened_is_said_with_the_reme
         (address.set(username="nobody"), "the server refuses the login. Correct user, password and database in"),
         (address.set(port=1), "no server answers there (Connection refused). Start the server, or correct host and"),
     ]
-    for url, says in absent:
+    for wrong, says in absent:
         with pytest.raises(LedgerError) as error:
-            Ledger.open(url.render_as_string())
+            Ledger.open(wrong.render_as_string())
         assert says in str(error.value)
     url = new_database(postgres_url, "standby")
     ledger = Ledger.open(url)

@@ -7,7 +7,8 @@ import pytest
 
 from greenery_assets.alerts.replay import replayed
 from tests.alerts.real import alerts_here
-from tests.job import Home
+from tests.conftest import RunJob
+from tests.job import Home, Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -21,3 +22,22 @@ def test_every_check_that_the_run_did_not_come_to_is_counted(stopped: Home, samp
     with alerts_here(home, sample_dir) as alerts:
         told = [out.message.text for _, out in replayed(alerts, datetime.now(UTC) - timedelta(days=1))]
     assert any(f"*Not evaluated because of this:* {len(left)} checks" in text for text in told)
+
+
+def test_a_source_that_is_missing_a_second_time_is_notified_again_and_each_time_with_the_cause(
+    built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path)
+    missing = tmp_path / "missing"
+    with alerts_here(home, sample_dir) as alerts:
+        alerts.begin()
+        for source in (missing, sample_dir, missing):
+            run_job(home, source)
+            alerts.run_pass()
+        with alerts.ledger.transaction() as book:
+            first = [row.text for row in book.sent(99) if row.root is None and "daily_job failed" in row.text]
+    assert len(first) == 2
+    for text in first:
+        assert f"{missing}" in text
+        assert "checks not evaluated" in text
+    assert "*Again,* for the 2nd time" in first[1]
