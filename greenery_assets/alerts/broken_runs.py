@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from greenery_assets.alerts.failed_runs import failed_run
-from greenery_assets.alerts.history import RECENT_EXECUTIONS, Catalogue, RunEnd, is_ours, job_of, read_run
+from greenery_assets.alerts.history import Catalogue, RunEnd, is_ours, job_of, read_run
 from greenery_assets.alerts.observations import Outcome, RunObservation, Subject
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+RECENT_RUNS = 100
 
 
 def broken_runs(
@@ -29,8 +31,8 @@ def broken_runs(
 def _last_ends(instance: dg.DagsterInstance, catalogue: Catalogue) -> Iterable[RunEnd]:
     newest: dict[str, RunEnd] = {}
     for job in catalogue.jobs:
-        # Some of a job's runs may be of chosen assets only.
-        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_EXECUTIONS):
+        # Some of a job's runs may be of chosen assets only, or of another project.
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_RUNS):
             run, at = record.dagster_run, datetime.fromtimestamp(record.end_time or 0, UTC)
             if not is_ours(instance, run, catalogue):
                 continue
