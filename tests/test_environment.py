@@ -141,6 +141,7 @@ def test_with_every_variable_set_at_once_the_daily_job_does_what_it_always_does(
     home, undisturbed = Home.new(tmp_path / "home"), built[1]
     # As Jenkins calls the folder of a branch; only Dagster's home must be elsewhere.
     project = copy_of_project(tmp_path / "main%2Fdaily")
+    (project / "data").mkdir()
     # What a user of dbt has lying about is not ours either.
     user = tmp_path / "user"
     (user / ".dbt").mkdir(parents=True)
