@@ -3,16 +3,20 @@
 What a command does belongs to the command. An error that nobody foresaw keeps its traceback, which is for us.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+import duckdb
 import typer
 from rich.console import Console
 from rich.text import Text
+from sqlalchemy.exc import DBAPIError
 
 from greenery_assets.dagster_home import DagsterHomeError, check_home, history_error
 from greenery_assets.settings import Settings, SettingsError, load_settings, prepare
+from greenery_assets.troubles import explain
 
 
 @contextmanager
@@ -61,8 +65,11 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
             f"{settings.dagster_home / 'dagster.yaml'}: {found.rstrip('.')}. Correct it, or move it away to have the "
             "project's own again."
         )
-    broken = history_error(error, settings.dagster_home)
-    return str(broken) if broken else None
+    if broken := history_error(error, settings.dagster_home):
+        return str(broken)
+    # Of another error one of these may be only what happened before it, and its own traceback is needed.
+    is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, duckdb.Error))
+    return explain(error, settings.warehouse_path) if is_ours else None
 
 
 def _write(words: str, style: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
+import yaml
 from dotenv.parser import parse_stream
 
 PREFIX = "GREENERY_"
@@ -48,14 +49,36 @@ class Assignment:
     line: int
 
 
-def foreign_names(environment: Iterable[str]) -> list[str]:
-    """The variables that must not reach dbt or Dagster, sorted."""
+def foreign_names(environment: Iterable[str], asked_for: Collection[str] = ()) -> list[str]:
+    """The variables that must not reach dbt or Dagster, sorted; those that Dagster's home asked for may."""
     return sorted(
         name
         for name in environment
         if name not in KEPT
+        and not (name in asked_for and not name.upper().startswith("DBT_"))
         and (name.upper().startswith(FOREIGN_PREFIXES) or name in FOREIGN_NAMES or name in HANDED_TO_DBT)
     )
+
+
+def asked_for_by(dagster_yaml: Path) -> set[str]:
+    """The variables that a dagster.yaml takes values from (`env: NAME`), such as the password of a database.
+
+    None where it cannot be read: that is reported where Dagster's home is checked.
+    """
+    try:
+        waiting = [yaml.safe_load(dagster_yaml.read_text(encoding="utf-8"))]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return set()
+    names = set()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("env"), str):
+                names.add(part["env"])
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return names
 
 
 def check_names(environment: Mapping[str, str], env_file: Path | None, known: Collection[str]) -> None:

@@ -20,7 +20,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from greenery_assets.environment import EnvironmentNamesError, check_names, empty_names, foreign_names
+from greenery_assets.environment import (
+    EnvironmentNamesError,
+    asked_for_by,
+    check_names,
+    empty_names,
+    foreign_names,
+)
 
 DAGSTER_PORT = 3000
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -253,7 +259,7 @@ def prepare(settings: Settings) -> list[str]:
     their names. Raises SettingsError where a folder or file of the settings cannot be used.
     """
     _prepare_folders(settings)
-    foreign = foreign_names(os.environ)
+    foreign = foreign_names(os.environ, asked_for_by(settings.dagster_home / "dagster.yaml"))
     for name in foreign:
         del os.environ[name]
     exported = {

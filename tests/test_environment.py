@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from greenery_assets.environment import FOREIGN_NAMES, KEPT, foreign_names
+from greenery_assets.environment import FOREIGN_NAMES, KEPT, asked_for_by, foreign_names
 from tests.job import MARTS, Home, Outcome, copy_of_project
 
 # All that Dagster's packages read from the environment by a name that is not Dagster's own. None changes what is built
@@ -112,6 +112,23 @@ def test_of_dagsters_variables_only_those_pass_that_it_sets_itself() -> None:
     # One that is new in another release of Dagster must be looked at.
     assert others == WITHOUT_EFFECT | FOREIGN_NAMES
     assert foreign_names(WITHOUT_EFFECT) == []
+
+
+def test_what_dagsters_home_asks_for_passes(tmp_path: Path) -> None:
+    home = tmp_path / "dagster.yaml"
+    home.write_text(
+        "storage: {postgres: {postgres_db: {password: {env: DAGSTER_PG_PASSWORD}, params: [{env: DBT_EMPTY}]}}}\n"
+    )
+    asked_for = asked_for_by(home)
+    assert asked_for == {"DAGSTER_PG_PASSWORD", "DBT_EMPTY"}
+    assert foreign_names(["DAGSTER_PG_PASSWORD", "DAGSTER_PG_USER", "DBT_EMPTY"], asked_for) == [
+        "DAGSTER_PG_USER",
+        "DBT_EMPTY",
+    ]
+    for broken in (b"\xff", b"a: [", b"- 1"):
+        home.write_bytes(broken)
+        assert asked_for_by(home) == set()
+    assert asked_for_by(tmp_path / "nothing") == set()
 
 
 @pytest.fixture

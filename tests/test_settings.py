@@ -84,6 +84,8 @@ def test_what_has_no_safe_default_is_all_that_says_where_data_lies_and_who_hears
         "volume_band",
         "max_session_share",
         "max_figure_step",
+        "max_row_loss",
+        "max_rejected_share",
     }
 
 
