@@ -177,7 +177,8 @@ def _usable(facts: RunFacts) -> str:
         return "All tables were built in this run; the page of the state of the data was not."
     if len(missing) == len(tables):
         return "No table was built: all are as they were before this run."
-    return f"{len(missing)} of {len(tables)} tables were not built and are as they were before this run: {_listed(missing)}."
+    count = f"{len(missing)} of {len(tables)}"
+    return f"{count} tables were not built and are as they were before this run: {_listed(missing)}."
 
 
 def _in_short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What was planned and is not there is no success: dbt that leaves out a table or a check without a word fails the run."""
+"""What was planned and is not there is no success: dbt that leaves out a table or a check fails the run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

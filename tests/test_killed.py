@@ -31,7 +31,7 @@ def children_of(pid: int) -> Iterator[int]:
 def has_open(pid: int, file: Path) -> bool:
     """Whether a process has a file open."""
     try:
-        return any(os.readlink(link) == str(file) for link in Path(f"/proc/{pid}/fd").iterdir())
+        return any(link.readlink() == file for link in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         # It is gone, or one of its files is closed by now.
         return False

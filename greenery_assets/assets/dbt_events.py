@@ -5,7 +5,8 @@ file, which keeps every event back to the end; here dbt itself reports all (macr
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,26 +77,51 @@ def asset_events(
                     tables.discard(context.asset_key_for_output(event.output_name))
                 yield _with_metadata(event, built.get(unique_id, {}))
 
-    code = invocation.process.returncode
-    number = killed_by(code)
-    death = _failure(killed(number, planned - len(tables), planned)) if number else None
-    if death and context.retry_number < MOST_RETRIES:
-        raise dg.RetryRequested(MOST_RETRIES, SECONDS_TO_RETRY) from death
-    if failed:
+    if failed and not _is_tried_again(invocation, context):
         yield from _with_rows(failed, context, manifest or {}, warehouse)
-    if death:
+    _raise_where_it_failed(invocation, context, warehouse, Seen(planned, tables, checks, errors, broken, failed))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a dbt that has ended built and said.
+
+    Of `planned` tables `tables` were not built, and `checks` not evaluated; `errors` are dbt's own words, `broken` the
+    nodes that they are about, `failed` the checks that do not hold.
+    """
+
+    planned: int
+    tables: Set[dg.AssetKey]
+    checks: Set[dg.AssetCheckKey]
+    errors: Sequence[str]
+    broken: Sequence[str]
+    failed: Sequence[dg.AssetCheckResult]
+
+
+def _is_tried_again(invocation: DbtCliInvocation, context: dg.AssetExecutionContext) -> bool:
+    return killed_by(invocation.process.returncode) is not None and context.retry_number < MOST_RETRIES
+
+
+def _raise_where_it_failed(
+    invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Path, seen: Seen
+) -> None:
+    code = invocation.process.returncode
+    if number := killed_by(code):
+        death = _failure(killed(number, seen.planned - len(seen.tables), seen.planned))
+        if _is_tried_again(invocation, context):
+            raise dg.RetryRequested(MOST_RETRIES, SECONDS_TO_RETRY) from death
         raise death
-    blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in failed)
-    if broken or (code != 0 and not blocking):
-        cause = surroundings(errors, warehouse, invocation.target_path) or _reason(broken)
+    # An ERROR explains dbt's exit code and what was left out downstream of it, and fails the run anyway.
+    blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in seen.failed)
+    if seen.broken or (code != 0 and not blocking):
+        cause = surroundings(seen.errors, warehouse, invocation.target_path) or _reason(seen)
         # What dbt quotes of the database's errors may be of a row, and all who open Dagster's pages see this.
         log = invocation.target_path / "dbt.log"
         raise dg.Failure(
             f"{cause or 'A check could not be evaluated.'} Why is in dbt's own log, {log}.",
             metadata={SHAREABLE_REASON: cause} if cause else {},
         )
-    missing = left_out({key.to_user_string() for key in tables}, {key.name for key in checks})
-    # An ERROR explains what lies downstream of it, and fails the run anyway.
+    missing = left_out({key.to_user_string() for key in seen.tables}, {key.name for key in seen.checks})
     if missing and not blocking:
         raise _failure(missing)
 
@@ -113,12 +139,16 @@ def _with_metadata(event: BuildEvent, metadata: Mapping[str, Any]) -> BuildEvent
     return event.with_metadata({**event.metadata, **metadata}) if isinstance(event, dg.Output) else event
 
 
-def _reason(broken: list[str]) -> str:
+def _reason(seen: Seen) -> str:
     """Why dbt failed without what it quotes from the tables; empty where its checks say it themselves."""
-    models = sorted(unique_id.split(".")[-1] for unique_id in broken if not unique_id.startswith("test."))
+    models = sorted(unique_id.split(".")[-1] for unique_id in seen.broken if not unique_id.startswith("test."))
     if models:
         return f"dbt could not build {', '.join(models)}."
-    return "" if broken else "dbt failed before it built anything."
+    if seen.broken:
+        return ""
+    built = seen.planned - len(seen.tables)
+    when = f"after it had built {built} of {seen.planned} tables" if built else "before it built anything"
+    return f"dbt failed {when}."
 
 
 def _with_rows(

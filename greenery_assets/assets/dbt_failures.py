@@ -68,8 +68,8 @@ def left_out(tables: Collection[str], checks: Collection[str]) -> str | None:
     if not parts:
         return None
     return (
-        f"dbt reported success but did not {' and did not '.join(parts)}. Something in dbt_project changed after it was "
-        "loaded, or is disabled: look there, restart make ui if it runs, and run again."
+        f"dbt reported success but did not {' and did not '.join(parts)}. Something in dbt_project changed after it "
+        "was loaded, or is disabled: look there, restart make ui if it runs, and run again."
     )
 
 
