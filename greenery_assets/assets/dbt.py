@@ -8,15 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 from packaging.version import Version
 
+from greenery_assets import landing
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.translator import GreeneryTranslator
 from greenery_assets.dbt_process import DbtProcesses, dbt_processes
 from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
-from greenery_assets.quality import PREVIEW_ROWS, PREVIEW_VALUE, SHAREABLE_COLUMNS, read_warehouse
+from greenery_assets.quality import PREVIEW_ROWS, PREVIEW_VALUE, SHAREABLE_COLUMNS, SHAREABLE_REASON, read_warehouse
 from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
 from greenery_assets.settings import load_settings
 
@@ -70,6 +70,7 @@ def dbt_models(
     (macros/checks.sql), unless all is asked for or built anew.
     """
     warehouse = load_settings().warehouse_path
+    _refuse_changed_files(warehouse)
     # Unit tests try the SQL, not the data: they are part of `make test`.
     # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
     build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
@@ -89,6 +90,7 @@ def dbt_models(
         invocation = _run_on_all(dbt_process, build, context)
     parsed_at = dbt_project.manifest_path.stat().st_mtime_ns
     yield from asset_events(invocation, context, warehouse)
+    _refuse_changed_files(warehouse)
     # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
     if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
         _keep_parsed(invocation.target_path)
@@ -151,6 +153,24 @@ def _reason_to_refresh(warehouse: Path) -> str | None:
     try:
         with read_warehouse(warehouse) as connection:
             return full_refresh_reason(connection, MANIFEST)
-    except duckdb.IOException:
-        # There is none yet, or it is open elsewhere, which dbt says better.
+    except landing.WarehouseMissingError:
         return None
+    except landing.LandingError as error:
+        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}) from None
+
+
+def _refuse_changed_files(warehouse: Path) -> None:
+    """Stop where a source file that models read in place is not the one that was loaded and checked."""
+    try:
+        with read_warehouse(warehouse) as connection:
+            changed = landing.changed_in_place(connection)
+    except landing.WarehouseMissingError:
+        return
+    except landing.LandingError as error:
+        raise dg.Failure(str(error), metadata={SHAREABLE_REASON: str(error)}) from None
+    if changed:
+        reason = (
+            f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)} changed after loading, so the models may "
+            "have read what was not checked. Run again when the export is complete: the files are loaded once more."
+        )
+        raise dg.Failure(reason, metadata={SHAREABLE_REASON: reason}, allow_retries=False)

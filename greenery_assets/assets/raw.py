@@ -122,26 +122,26 @@ def raw_tables(
     """
     settings = load_settings()
     selected = {name for name, spec in RAW_SPECS.items() if spec.key in context.selected_asset_keys}
-    if selected:
-        yield from _load(settings, selected)
     checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
-    if checks:
-        with read_warehouse(settings.warehouse_path) as connection:
-            for spec in checks:
-                yield _evaluate(spec, connection, settings)
+    try:
+        if selected:
+            yield from _load(settings, selected)
+        if checks:
+            with read_warehouse(settings.warehouse_path) as connection:
+                for spec in checks:
+                    yield _evaluate(spec, connection, settings)
+    except landing.LandingError as error:
+        raise _not_retried(error) from None
 
 
 def _load(settings: Settings, tables: set[str]) -> Iterator[dg.MaterializeResult[Any]]:
     contracts = landing.read_contract(SOURCES_YAML)
     source_dir = settings.source_dir or _sample(settings.sample_dir)
-    try:
-        loaded = landing.load(
-            settings.warehouse_path,
-            source_dir,
-            {name: contracts[name] for name in contracts if name in tables},
-        )
-    except landing.LandingError as error:
-        raise _not_retried(error) from None
+    loaded = landing.load(
+        settings.warehouse_path,
+        source_dir,
+        {name: contracts[name] for name in contracts if name in tables},
+    )
     with read_warehouse(settings.warehouse_path) as connection:
         previews = {name: preview(connection, f"raw.{name}") for name in loaded}
     now = datetime.now(UTC)

@@ -10,10 +10,13 @@ from greenery_assets.landing.errors import (
     LandingError,
     SourceError,
     WarehouseBusyError,
+    WarehouseCorruptError,
     WarehouseError,
+    WarehouseMissingError,
 )
 from greenery_assets.landing.ledger import files_in_and_gone, newest_moment, rows_by_day
-from greenery_assets.landing.load import LoadedTable, load
+from greenery_assets.landing.load import LoadedTable, changed_in_place, load
+from greenery_assets.landing.opening import open_for_reading
 from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
 __all__ = [
@@ -27,10 +30,14 @@ __all__ = [
     "SourceError",
     "TableContract",
     "WarehouseBusyError",
+    "WarehouseCorruptError",
     "WarehouseError",
+    "WarehouseMissingError",
+    "changed_in_place",
     "files_in_and_gone",
     "load",
     "newest_moment",
+    "open_for_reading",
     "read_contract",
     "rows_by_day",
 ]

@@ -115,7 +115,9 @@ def _entries(source_dir: Path) -> list[Path]:
     except FileNotFoundError as error:
         raise SourceError(f"The source folder {named(source_dir)} does not exist. {_SETTING}.") from error
     except NotADirectoryError as error:
-        raise SourceError(f"The source folder {named(source_dir)} is a file. {_SETTING}, not to one of them.") from error
+        raise SourceError(
+            f"The source folder {named(source_dir)} is a file. {_SETTING}, not to one of them."
+        ) from error
     except OSError as error:
         raise SourceError(
             f"The source folder {named(source_dir)} cannot be read ({error.strerror}); grant access to it."
@@ -139,7 +141,9 @@ def _files_in(folder: Path, table: str) -> tuple[Path, ...]:
     try:
         entries = _visible(folder)
     except OSError as error:
-        raise SourceError(f"The folder {named(folder)} cannot be read ({error.strerror}); grant access to it.") from error
+        raise SourceError(
+            f"The folder {named(folder)} cannot be read ({error.strerror}); grant access to it."
+        ) from error
     for entry in entries:
         if entry.suffix.lower() not in SUFFIXES or entry.is_dir():
             raise SourceError(

@@ -121,7 +121,7 @@ def parquet_rejects(
         row = dict(zip(names, values, strict=True))
         texts = {name: str(value) for name, value in row.items()}
         raw = json.dumps(row, default=str, ensure_ascii=False)
-        yield _refused(shape, contract, texts, marks.faulty[number], number + 1, raw)
+        yield _refused(shape, contract, texts, marks.faulty[number], line=number + 1, raw=raw)
 
 
 def open_quote(shape: Shape, line: int) -> SourceError:
@@ -154,7 +154,7 @@ def _faulty(shape: Shape, contract: TableContract, record: Record, bits: int) ->
     if bits & SURPLUS:
         return Reject(record.line, None, _too_many_fields(shape, record), raw[:LONGEST_RAW_TEXT])
     texts = dict(zip((name for name, _ in shape.columns), _fields(raw), strict=False))
-    return _refused(shape, contract, texts, bits, record.line, raw)
+    return _refused(shape, contract, texts, bits, line=record.line, raw=raw)
 
 
 def _too_many_fields(shape: Shape, record: Record) -> str:
@@ -162,7 +162,7 @@ def _too_many_fields(shape: Shape, record: Record) -> str:
 
 
 def _refused(
-    shape: Shape, contract: TableContract, texts: Mapping[str, str], bits: int, line: int, raw: str
+    shape: Shape, contract: TableContract, texts: Mapping[str, str], bits: int, *, line: int, raw: str
 ) -> Reject:
     types = dict(shape.columns)
     columns = [column for place, column in enumerate(contract.columns) if bits >> place & 1]

@@ -103,7 +103,7 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
         raise SourceError(f"{named(path)} {what}; its first line must be a header that names the columns.")
     if "\0" in header:
         raise SourceError(f"{named(path)} has a NUL character in its header (line 1); write it again.")
-    if "\r" in header.rstrip("\r\n") and '"' not in header:
+    if "\r" in re.sub('"[^"]*"', "", header).rstrip("\r\n"):
         raise SourceError(
             f"{named(path)} ends its lines with a carriage return alone; save it with the line ending LF or CRLF."
         )

@@ -197,10 +197,9 @@ def _surplus(shape: Shape, plain: PlainCount | None, marks: Marks, contract: Tab
     Raises SourceError where not every row of the file was read or set aside.
     """
     wanted = len(shape.columns)
-    if plain and not plain.quotes and not marks.misshapen:
-        # Counted without a look at each line.
-        if (plain.lines - 1, plain.commas) == (marks.read, plain.lines * (wanted - 1)):
-            return []
+    is_plain = plain and not plain.quotes and not marks.misshapen
+    if is_plain and (plain.lines - 1, plain.commas) == (marks.read, plain.lines * (wanted - 1)):
+        return []  # counted without a look at each line
     surplus: list[int] = []
     for number, record, kinds in read_rows(shape, marks):
         if record.fields > wanted and not kinds:
@@ -210,9 +209,7 @@ def _surplus(shape: Shape, plain: PlainCount | None, marks: Marks, contract: Tab
     return surplus
 
 
-def _lost_digits(
-    connection: duckdb.DuckDBPyConnection, target: str, shape: Shape, column: Column
-) -> list[int]:
+def _lost_digits(connection: duckdb.DuckDBPyConnection, target: str, shape: Shape, column: Column) -> list[int]:
     microseconds = connection.execute(
         f"select epoch_us({quoted(column.name)}) from {target} where {FILE} = ? order by rowid", [str(shape.path)]
     ).fetchall()
@@ -280,7 +277,7 @@ def blaming(shapes: Sequence[Shape]) -> Iterator[None]:
                 raise SourceError(
                     f"{shape} cannot be read to its end; write it again or fetch it once more."
                 ) from error
-        if isinstance(error, duckdb.InvalidInputException) and shapes[0].is_csv:
+        if isinstance(error, duckdb.InvalidInputException) and shapes and shapes[0].is_csv:
             names = ", ".join(str(shape) for shape in shapes)
             raise SourceError(f"This is no CSV that can be read: {names}; write it again.") from None
         raise
