@@ -81,7 +81,8 @@ def read_rows(shape: Shape, marks: Marks) -> Iterator[tuple[int, Record, frozens
     none: frozenset[str] = frozenset()
     with reading(shape.path):
         for record in records(shape.path, with_empty=len(shape.columns) == 1):
-            if next_misshapen < len(positions) and positions[next_misshapen] <= record.start:
+            # A position may be that of empty lines before the row; an empty line is never misshapen itself.
+            if record.raw and next_misshapen < len(positions) and positions[next_misshapen] <= record.start:
                 yield read, record, marks.misshapen[positions[next_misshapen]]
                 next_misshapen += 1
             else:

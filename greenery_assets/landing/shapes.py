@@ -85,6 +85,9 @@ def is_csv(path: Path) -> bool:
 
 def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], ...]:
     with path.open("rb") as file:
+        if mistaken := mistaken_for_csv(file.read(200)):
+            raise SourceError(f"{named(path)} {mistaken}.")
+        file.seek(0)
         pieces = [file.readline(_LONGEST_HEADER)]
         quotes, size = pieces[0].count(b'"'), len(pieces[0])
         # A quoted name may hold line breaks.
@@ -92,8 +95,6 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
             pieces.append(more)
             quotes, size = quotes + more.count(b'"'), size + len(more)
     first = b"".join(pieces)
-    if mistaken := mistaken_for_csv(first):
-        raise SourceError(f"{named(path)} {mistaken}.")
     try:
         header = first.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -197,9 +197,10 @@ def _surplus(shape: Shape, plain: PlainCount | None, marks: Marks, contract: Tab
     Raises SourceError where not every row of the file was read or set aside.
     """
     wanted = len(shape.columns)
-    is_plain = plain and not plain.quotes and not marks.misshapen
-    if is_plain and (plain.lines - 1, plain.commas) == (marks.read, plain.lines * (wanted - 1)):
-        return []  # counted without a look at each line
+    if plain and not plain.quotes and not marks.misshapen:
+        is_even = plain.commas == plain.lines * (wanted - 1)
+        if is_even and plain.lines - 1 == marks.read:
+            return []  # counted without a look at each line
     surplus: list[int] = []
     for number, record, kinds in read_rows(shape, marks):
         if record.fields > wanted and not kinds:

@@ -220,7 +220,7 @@ def test_an_open_last_line_is_taken_where_the_contract_says_so_and_the_file_rest
     if is_taken:
         assert landing.load("notes")["notes"].rows == 1
     else:
-        with pytest.raises(SourceError, match="still being written.*has not changed for 60 seconds"):
+        with pytest.raises(SourceError, match=r"still being written.*has not changed for 60 seconds"):
             landing.load("notes")
 
 

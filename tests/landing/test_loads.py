@@ -1,6 +1,7 @@
 """Loading again: each file once, a changed file instead of its own rows, a file that went away reported."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(landing: Landing, monke
         path.write_text(f"{HEADER}\n{row('b')}")
         return fill(*arguments)
 
-    monkeypatch.setattr("greenery_assets.landing.load.fill", fill_late)
+    monkeypatch.setattr(sys.modules["greenery_assets.landing.load"], "fill", fill_late)
     with pytest.raises(SourceError, match="changed while it was read"):
         landing.load("items")

@@ -32,7 +32,7 @@ def _moment(text: str) -> st.SearchStrategy[str]:
     )
 
 
-def _float(value: float) -> str:
+def _float(value: Any) -> str:
     return np.format_float_positional(value, trim="0") if np.isfinite(value) else str(value)
 
 
