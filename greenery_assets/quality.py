@@ -17,6 +17,8 @@ from uuid import UUID
 
 import duckdb
 
+from greenery_assets.landing import open_for_reading
+
 SAMPLE_ROWS = 5
 PREVIEW_ROWS = 5
 # The metadata of a dg.Failure with its reason in words that quote no row.
@@ -235,11 +237,8 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequen
 
 
 def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse for reading only, in UTC. Use as a context manager: while it is open nobody can write."""
-    connection = duckdb.connect(str(path), read_only=True)
-    # Otherwise times have the zone of the machine, or of TZ.
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
+    """Open the warehouse for reading only, as `landing.open_for_reading` does."""
+    return open_for_reading(path)
 
 
 def _shareable_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
 from greenery_assets.dbt_process import dbt_processes
-from greenery_assets.landing import Source, recorded_source
+from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
@@ -301,7 +301,7 @@ def _is_sample(settings: Settings) -> bool:
     try:
         with read_warehouse(settings.warehouse_path) as connection:
             source = recorded_source(connection)
-    except duckdb.Error:
+    except (WarehouseError, duckdb.Error):
         return False
     return source is not None and source.is_sample
 
@@ -312,7 +312,11 @@ def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
             row = connection.execute(
                 "select users_repeat, users_purchased, repeat_rate from marketing.fact_repeat_rate"
             ).fetchone()
-    except duckdb.Error:
+    except WarehouseMissingError:
+        row = None
+    except WarehouseError as error:
+        return str(error)
+    except duckdb.CatalogException:  # no run has built it yet
         row = None
     if row is None or row[2] is None:
         return "not known yet"

@@ -8,16 +8,24 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 from packaging.version import Version
 
+from greenery_assets import landing
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
-from greenery_assets.assets.failures import explained
+from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.translator import GreeneryTranslator
 from greenery_assets.dbt_process import DbtProcesses, dbt_processes
 from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
-from greenery_assets.quality import PREVIEW_ROWS, SHAREABLE_COLUMNS, SHOWN_DATA_TYPES, known_texts, read_warehouse
+from greenery_assets.quality import (
+    PREVIEW_ROWS,
+    SHAREABLE_COLUMNS,
+    SHOWN_DATA_TYPES,
+    files_below,
+    known_texts,
+    read_warehouse,
+    without_file_names,
+)
 from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
 from greenery_assets.settings import load_settings
 
@@ -78,6 +86,7 @@ def dbt_models(
     (macros/checks.sql), unless all is asked for or built anew.
     """
     warehouse = load_settings().warehouse_path
+    _refuse_changed_files(warehouse)
     # Unit tests try the SQL, not the data: they are part of `make test`.
     # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
     build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
@@ -98,6 +107,7 @@ def dbt_models(
     parsed_at = dbt_project.manifest_path.stat().st_mtime_ns
     with explained(warehouse):
         yield from asset_events(invocation, context, warehouse)
+        _refuse_changed_files(warehouse)
     # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
     if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
         _keep_parsed(invocation.target_path)
@@ -160,6 +170,27 @@ def _reason_to_refresh(warehouse: Path) -> str | None:
     try:
         with read_warehouse(warehouse) as connection:
             return full_refresh_reason(connection, MANIFEST)
-    except duckdb.IOException:
-        # There is none yet, or it is open elsewhere, which dbt says better.
+    except landing.WarehouseMissingError:
         return None
+    except landing.LandingError as error:
+        raise failure(str(error)) from None
+
+
+def _refuse_changed_files(warehouse: Path) -> None:
+    """Stop where a source file that models read in place is not the one that was loaded and checked."""
+    try:
+        with read_warehouse(warehouse) as connection:
+            changed, source = landing.changed_in_place(connection), landing.recorded_source(connection)
+    except landing.WarehouseMissingError:
+        return
+    except landing.LandingError as error:
+        raise failure(str(error)) from None
+    if changed:
+        files = f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)}"
+        tables = [table["name"] for table in MANIFEST["sources"].values()]
+        raise failure(
+            f"{without_file_names(files, files_below(source.folder) if source else (), tables)} changed after loading, "
+            "so the models may have read what was not checked. Run again when the export is complete: the files are "
+            "loaded once more.",
+            allow_retries=False,
+        )

@@ -173,19 +173,22 @@ def raw_tables(
     checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
     refused = None
     with explained(settings.warehouse_path):
-        if selected:
-            try:
-                yield from _load(settings, selected, config, reread=_is_full_refresh(context))
-            except landing.LoadRefusedError as error:
-                refused = error
-        if refused:
-            # The others would judge the load before.
-            checks = [spec for spec in checks if spec.metadata["assumption"] in OF_THE_LOAD]
-        results = []
-        if checks:
-            with read_warehouse(settings.warehouse_path) as connection:
-                results = [_evaluate(spec, connection, settings) for spec in checks]
-        yield from results
+        try:
+            if selected:
+                try:
+                    yield from _load(settings, selected, config, reread=_is_full_refresh(context))
+                except landing.LoadRefusedError as error:
+                    refused = error
+            if refused:
+                # The others would judge the load before.
+                checks = [spec for spec in checks if spec.metadata["assumption"] in OF_THE_LOAD]
+            results = []
+            if checks:
+                with read_warehouse(settings.warehouse_path) as connection:
+                    results = [_evaluate(spec, connection, settings) for spec in checks]
+            yield from results
+        except landing.LandingError as error:
+            raise failure(str(error), allow_retries=False) from None
     # Where a check that is an ERROR fails Dagster ends the step itself.
     if refused and all(result.passed for result in results):
         raise failure(str(refused), allow_retries=False)

@@ -12,7 +12,9 @@ from greenery_assets.landing.errors import (
     SourceChangedError,
     SourceError,
     WarehouseBusyError,
+    WarehouseCorruptError,
     WarehouseError,
+    WarehouseMissingError,
 )
 from greenery_assets.landing.ledger import (
     Arrival,
@@ -22,7 +24,8 @@ from greenery_assets.landing.ledger import (
     newest_moment,
     rows_by_day,
 )
-from greenery_assets.landing.load import LoadedTable, load
+from greenery_assets.landing.load import LoadedTable, changed_in_place, load
+from greenery_assets.landing.opening import open_for_reading
 from greenery_assets.landing.source import SAMPLE_DATA, SAMPLE_FILE, Source, recorded_source, settle_source
 from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
@@ -43,12 +46,16 @@ __all__ = [
     "SourceError",
     "TableContract",
     "WarehouseBusyError",
+    "WarehouseCorruptError",
     "WarehouseError",
+    "WarehouseMissingError",
+    "changed_in_place",
     "extra_columns",
     "files_in_and_gone",
     "last_arrival",
     "load",
     "newest_moment",
+    "open_for_reading",
     "read_contract",
     "recorded_source",
     "rows_by_day",

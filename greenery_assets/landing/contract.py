@@ -69,7 +69,7 @@ def read_contract(path: Path) -> Mapping[str, TableContract]:
         contracts = [_table(table, path) for table in tables]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ContractError(f"The contract {path} cannot be read: {error}.") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ContractError(
             f"The contract {path} is not a dbt sources file: every source needs tables, every table a name "
             f"and columns, every column a name and a data_type ({error!r})."

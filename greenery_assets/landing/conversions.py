@@ -35,8 +35,8 @@ _ONES = {"DOUBLE": 1 << 53, "FLOAT": 1 << 24}
 _WITH_ZONE = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ", "TIMESTAMPTZ_NS"})
 _NAIVE = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE", "INT96"})
 _IN_NANOSECONDS = frozenset({"TIMESTAMP_NS", "TIMESTAMPTZ_NS"})
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-_MOST_DIGITS = 38  # a wider decimal reaches DuckDB's SQL as a rounded double
+# Up to 38 digits: a wider decimal reaches DuckDB's SQL as a rounded double.
+_DECIMAL = re.compile(r"DECIMAL\(([12]?\d|3[0-8]),(\d+)\)")
 
 INT96 = "INT96"
 """The found type of Parquet's old timestamps, whose nanoseconds DuckDB drops: see parquet.py."""
@@ -133,9 +133,7 @@ def _to_integer(found: str) -> Conversion | None:
     if found in _ONES:
         is_held = f"{{x}} = trunc({{x}}) and abs({{x}}) < {_ONES[found]}"
         return Conversion(f"case when {is_held} then try_cast({{x}} as bigint) end")
-    if match := _DECIMAL.fullmatch(found):
-        if int(match[1]) > _MOST_DIGITS:
-            return None
+    if _DECIMAL.fullmatch(found):
         return Conversion("case when {x} = trunc({x}) then try_cast({x} as bigint) end")
     if found == "VARCHAR":
         return Conversion(f"case when regexp_full_match({{x}}, '{_WHOLE}') then try_cast({{x}} as bigint) end")
@@ -146,8 +144,6 @@ def _to_money(found: str) -> Conversion | None:
     value = "try_cast({x} as decimal(18,2))"
     if match := _DECIMAL.fullmatch(found):
         width, scale = int(match[1]), int(match[2])
-        if width > _MOST_DIGITS:
-            return None
         if scale <= 2 and width - scale <= 16:
             return _always("cast({x} as decimal(18,2))")
         return Conversion(f"case when {value} = {{x}} then {value} end")

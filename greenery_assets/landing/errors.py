@@ -25,7 +25,15 @@ class LoadRefusedError(LandingError):
 
 
 class WarehouseError(LandingError):
-    """The warehouse file cannot be opened as a DuckDB database."""
+    """The warehouse file cannot be opened, read or written."""
+
+
+class WarehouseMissingError(WarehouseError):
+    """There is no warehouse file yet."""
+
+
+class WarehouseCorruptError(WarehouseError):
+    """The warehouse file, or what DuckDB wrote beside it, is not whole."""
 
 
 class WarehouseBusyError(WarehouseError):

@@ -120,25 +120,7 @@ class Ledger:
 
     def files(self, table: str) -> list[LoadedFile]:
         """The files of a table that are in the warehouse, in the order of their paths."""
-        rows = self.connection.execute(
-            "select path, bytes, modified_ns, changed_ns, inode, digest, contract, columns, in_place, row_count, "
-            "rejected, newest "
-            f"from {_latest(self.schema)} where source_table = ? and not is_removed order by path",
-            [table],
-        ).fetchall()
-        return [
-            LoadedFile(
-                path=Path(path),
-                identity=Identity(*state),
-                contract=contract,
-                columns=tuple((name, data_type) for name, data_type in json.loads(columns)),
-                in_place=in_place,
-                rows=count,
-                rejected=rejected,
-                newest=newest,
-            )
-            for path, *state, contract, columns, in_place, count, rejected, newest in rows
-        ]
+        return _files(self.connection, self.schema, "source_table = ?", table)
 
     def record(
         self, table: str, load_id: int, files: Iterable[LoadedFile], days: Mapping[str, Mapping[date | None, int]]
@@ -257,6 +239,32 @@ def last_arrival(connection: duckdb.DuckDBPyConnection, table: str) -> Arrival |
         [table],
     ).fetchone()
     return Arrival(*row) if row else None
+
+
+def _files(connection: duckdb.DuckDBPyConnection, schema: str, where: str, *parameters: str) -> list[LoadedFile]:
+    rows = connection.execute(
+        "select path, bytes, modified_ns, changed_ns, inode, digest, contract, columns, in_place, row_count, "
+        f"rejected, newest from {_latest(schema)} where {where} and not is_removed order by path",
+        list(parameters),
+    ).fetchall()
+    return [
+        LoadedFile(
+            path=Path(path),
+            identity=Identity(*state),
+            contract=contract,
+            columns=tuple((name, data_type) for name, data_type in json.loads(columns)),
+            in_place=in_place,
+            rows=count,
+            rejected=rejected,
+            newest=newest,
+        )
+        for path, *state, contract, columns, in_place, count, rejected, newest in rows
+    ]
+
+
+def files_in_place(connection: duckdb.DuckDBPyConnection) -> list[LoadedFile]:
+    """The Parquet files that are read where they lie, of all tables."""
+    return _files(connection, "landing", "in_place")
 
 
 def newest_moment(connection: duckdb.DuckDBPyConnection, table: str) -> datetime | None:

@@ -10,10 +10,12 @@ from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
+import duckdb
+
 from greenery_assets.landing.contract import TableContract
 from greenery_assets.landing.errors import LoadRefusedError, SourceError, WarehouseError
-from greenery_assets.landing.files import find_files, identity
-from greenery_assets.landing.ledger import Arrival, LoadedFile, contract_text
+from greenery_assets.landing.files import find_files, identity, named
+from greenery_assets.landing.ledger import Arrival, LoadedFile, contract_text, files_in_place
 from greenery_assets.landing.parquet import can_stay_in_place, in_place_query, literal, quoted
 from greenery_assets.landing.rejects import Reject
 from greenery_assets.landing.shapes import Shape, read_shapes
@@ -207,6 +209,25 @@ def _land(
     )
 
 
+def changed_in_place(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The Parquet files (absolute paths, fit to be shown) that are read where they lie and are not as they were loaded.
+
+    What models read of them was not held against the contract, or not counted. The next load reads them again.
+    """
+    try:
+        files = files_in_place(connection)
+    except (duckdb.CatalogException, duckdb.BinderException):  # nothing was loaded by this version of the project
+        return []
+    return [named(file.path) for file in files if not _is_there_as_it_was(file)]
+
+
+def _is_there_as_it_was(file: LoadedFile) -> bool:
+    try:
+        return _is_as_it_was(file)
+    except SourceError:
+        return False
+
+
 def _is_as_it_was(file: LoadedFile) -> bool:
     return identity(file.path) == file.identity
 
@@ -235,15 +256,15 @@ def _read(
     if candidates:
         with blaming(candidates):
             query = in_place_query(contract, candidates, _FILE, _STRAY)
-            figures = _figures(warehouse, contract, f"({query})", _FILE, _STRAY)
+            figures = _figures(warehouse, contract, f"({query})", _FILE, stray=_STRAY)
     in_place = {shape.path for shape in candidates if not _of(figures, shape).strays}
     others = [shape for shape in shapes if shape.path not in in_place]
     rejected = _fill(warehouse, contract, others, replaced)
     if others:
-        figures |= _figures(warehouse, contract, warehouse.landed(contract.name), FILE, "false", others)
+        figures |= _figures(warehouse, contract, warehouse.landed(contract.name), FILE, stray="false", shapes=others)
     rejects = [(_name(shape.path, source_dir), reject) for shape, reject in rejected]
-    names = [_name(each.path, source_dir) for each in [*replaced, *shapes]]
-    warehouse.replace_rejects(contract.name, names, rejects)
+    paths = [*(file.path for file in replaced), *(shape.path for shape in shapes)]
+    warehouse.replace_rejects(contract.name, [_name(path, source_dir) for path in paths], rejects)
     for shape in shapes:
         if identity(shape.path) != shape.identity:
             raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
@@ -292,6 +313,7 @@ def _figures(
     contract: TableContract,
     relation: str,
     file: str,
+    *,
     stray: str,
     shapes: Sequence[Shape] = (),
 ) -> dict[str, _Figures]:
@@ -332,5 +354,8 @@ def _show(warehouse: Warehouse, contract: TableContract, files: Sequence[LoadedF
             plain.append(f"select {names} from {landed}{where}")
             with_file.append(f"select {names}, {FILE} as {_FILE} from {landed}{where}")
     connection = warehouse.connection
-    connection.execute(f"create view {warehouse.make_room(contract.name)} as {' union all '.join(plain)}")
-    connection.execute(f"create or replace view {warehouse.by_file(contract.name)} as {' union all '.join(with_file)}")
+    with blaming([file.shape for file in files if file.in_place]):
+        connection.execute(f"create view {warehouse.make_room(contract.name)} as {' union all '.join(plain)}")
+        connection.execute(
+            f"create or replace view {warehouse.by_file(contract.name)} as {' union all '.join(with_file)}"
+        )

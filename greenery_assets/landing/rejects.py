@@ -81,7 +81,8 @@ def read_rows(shape: Shape, marks: Marks) -> Iterator[tuple[int, Record, frozens
     none: frozenset[str] = frozenset()
     with reading(shape.path):
         for record in records(shape.path, with_empty=len(shape.columns) == 1):
-            if next_misshapen < len(positions) and positions[next_misshapen] <= record.start:
+            # A position may be that of empty lines before the row; an empty line is never misshapen itself.
+            if record.raw and next_misshapen < len(positions) and positions[next_misshapen] <= record.start:
                 yield read, record, marks.misshapen[positions[next_misshapen]]
                 next_misshapen += 1
             else:
@@ -121,7 +122,7 @@ def parquet_rejects(
         row = dict(zip(names, values, strict=True))
         texts = {name: str(value) for name, value in row.items()}
         raw = json.dumps(row, default=str, ensure_ascii=False)
-        yield _refused(shape, contract, texts, marks.faulty[number], number + 1, raw)
+        yield _refused(shape, contract, texts, marks.faulty[number], line=number + 1, raw=raw)
 
 
 def open_quote(shape: Shape, line: int) -> SourceError:
@@ -154,14 +155,16 @@ def _faulty(shape: Shape, contract: TableContract, record: Record, bits: int) ->
     if bits & SURPLUS:
         return Reject(record.line, None, _too_many_fields(shape, record), raw[:LONGEST_RAW_TEXT])
     texts = dict(zip((name for name, _ in shape.columns), _fields(raw), strict=False))
-    return _refused(shape, contract, texts, bits, record.line, raw)
+    return _refused(shape, contract, texts, bits, line=record.line, raw=raw)
 
 
 def _too_many_fields(shape: Shape, record: Record) -> str:
     return f"too many fields: {record.fields} of {len(shape.columns)}"
 
 
-def _refused(shape: Shape, contract: TableContract, texts: Mapping[str, str], bits: int, line: int, raw: str) -> Reject:
+def _refused(
+    shape: Shape, contract: TableContract, texts: Mapping[str, str], bits: int, *, line: int, raw: str
+) -> Reject:
     types = dict(shape.columns)
     columns = [column for place, column in enumerate(contract.columns) if bits >> place & 1]
     reasons = [refusal(texts.get(column.name, ""), types[column.name], column.duckdb_type) for column in columns]

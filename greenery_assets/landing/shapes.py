@@ -6,6 +6,7 @@ Not here: values (conversions.py) and rows (load.py).
 
 import csv
 import difflib
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -84,6 +85,9 @@ def is_csv(path: Path) -> bool:
 
 def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], ...]:
     with path.open("rb") as file:
+        if mistaken := mistaken_for_csv(file.read(200)):
+            raise SourceError(f"{named(path)} {mistaken}.")
+        file.seek(0)
         pieces = [file.readline(_LONGEST_HEADER)]
         quotes, size = pieces[0].count(b'"'), len(pieces[0])
         # A quoted name may hold line breaks.
@@ -91,8 +95,6 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
             pieces.append(more)
             quotes, size = quotes + more.count(b'"'), size + len(more)
     first = b"".join(pieces)
-    if mistaken := mistaken_for_csv(first):
-        raise SourceError(f"{named(path)} {mistaken}.")
     try:
         header = first.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -102,7 +104,7 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
         raise SourceError(f"{named(path)} {what}; its first line must be a header that names the columns.")
     if "\0" in header:
         raise SourceError(f"{named(path)} has a NUL character in its header (line 1); write it again.")
-    if "\r" in header.rstrip("\r\n") and '"' not in header:
+    if "\r" in re.sub('"[^"]*"', "", header).rstrip("\r\n"):
         raise SourceError(
             f"{named(path)} ends its lines with a carriage return alone; save it with the line ending LF or CRLF."
         )
@@ -198,8 +200,8 @@ def _refuse_wrong_columns(shape: Shape, contract: TableContract) -> None:
         if conversion(types[column.name], column.duckdb_type) is None:
             raise SourceError(
                 # The names and values within a type are the file's.
-                f"{shape} holds the column {column.name} as {types[column.name].partition('(')[0]}, which cannot become "
-                f"{column.data_type}; write it as {column.duckdb_type} or as text."
+                f"{shape} holds the column {column.name} as {types[column.name].partition('(')[0]}, which cannot "
+                f"become {column.data_type}; write it as {column.duckdb_type} or as text."
             )
 
 

@@ -198,9 +198,9 @@ def _surplus(shape: Shape, plain: PlainCount | None, marks: Marks, contract: Tab
     """
     wanted = len(shape.columns)
     if plain and not plain.quotes and not marks.misshapen:
-        # Counted without a look at each line.
-        if (plain.lines - 1, plain.commas) == (marks.read, plain.lines * (wanted - 1)):
-            return []
+        is_even = plain.commas == plain.lines * (wanted - 1)
+        if is_even and plain.lines - 1 == marks.read:
+            return []  # counted without a look at each line
     surplus: list[int] = []
     for number, record, kinds in read_rows(shape, marks):
         if record.fields > wanted and not kinds:
@@ -278,7 +278,7 @@ def blaming(shapes: Sequence[Shape]) -> Iterator[None]:
                 raise SourceError(
                     f"{shape} cannot be read to its end; write it again or fetch it once more."
                 ) from error
-        if isinstance(error, duckdb.InvalidInputException) and shapes[0].is_csv:
+        if isinstance(error, duckdb.InvalidInputException) and shapes and shapes[0].is_csv:
             names = ", ".join(str(shape) for shape in shapes)
             raise SourceError(f"This is no CSV that can be read: {names}; write it again.") from None
         raise

@@ -1,16 +1,16 @@
-"""The warehouse file: opening it, and what landing keeps in its schemas raw and quality.
+"""What landing keeps in the warehouse's schemas raw and quality.
 
-Here: everything said to the warehouse besides reading source files. Not here: the source files.
+Here: everything said to the warehouse besides reading source files. Not here: the source files, opening the file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
-from greenery_assets.landing.errors import WarehouseBusyError, WarehouseError
 from greenery_assets.landing.ledger import Ledger
+from greenery_assets.landing.opening import explaining, open_for_writing
 from greenery_assets.landing.parquet import quoted
 from greenery_assets.landing.rejects import Reject
 
@@ -135,43 +135,15 @@ class Warehouse:
 def transaction(path: Path) -> Iterator[Warehouse]:
     """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
 
-    Raises WarehouseBusyError when another program has it open, WarehouseError when it cannot be opened.
+    Raises WarehouseBusyError when another program has it open, WarehouseCorruptError when it is not whole, and
+    WarehouseError when it cannot be opened, read or written for another reason.
     """
-    with _open(path) as connection:
-        # Otherwise times have the zone of the machine, or of TZ.
-        connection.execute("set TimeZone = 'UTC'")
+    with open_for_writing(path) as connection, explaining(path):
         connection.begin()
         try:
             yield Warehouse(connection)
         except BaseException:
-            connection.rollback()
+            with suppress(duckdb.Error):  # what broke the transaction may have ended it
+                connection.rollback()
             raise
         connection.commit()
-
-
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if _is_something_else(path):
-            raise WarehouseError(
-                f"The warehouse {path} is not a DuckDB file; name another file, or move this one away to "
-                "have a new one made."
-            )
-        return duckdb.connect(str(path))
-    except (duckdb.Error, OSError) as error:
-        text = str(error)
-        if "lock" in text:
-            raise WarehouseBusyError(
-                f"The warehouse {path} is open in another program; close it there, or wait until it is done, "
-                "and run again."
-            ) from error
-        raise WarehouseError(f"The warehouse {path} cannot be opened: {text.splitlines()[0]}") from error
-
-
-def _is_something_else(path: Path) -> bool:
-    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed.
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        start = file.read(12)
-    return start != b"" and start[8:] != b"DUCK"

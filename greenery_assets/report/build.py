@@ -8,11 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import vl_convert
 
 from greenery_assets.alerts.history import Catalogue
-from greenery_assets.landing import recorded_source
+from greenery_assets.landing import WarehouseError, recorded_source
 from greenery_assets.quality import read_warehouse
 from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
@@ -64,11 +63,8 @@ def build_report(
         elif any(facts.built_at.values()):
             missing = f"The warehouse {warehouse} is not there any more. Run the daily job, or put the file back."
             facts = replace(facts, notice=f"{facts.notice} {missing}".strip(), built_at=dict.fromkeys(facts.built_at))
-    except duckdb.IOException as error:
-        closed = (
-            f"The warehouse {warehouse} cannot be read ({str(error).splitlines()[0]}). Wait for the run, or close the "
-            "program, that has it open, and try again; another file can be named in GREENERY_WAREHOUSE_PATH."
-        )
+    except WarehouseError as error:
+        closed = str(error)
         if within_run is None:
             raise ReportError(closed) from None
         facts = replace(facts, notice=f"{facts.notice} The figures are not shown. {closed}".strip())

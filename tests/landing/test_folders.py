@@ -1,14 +1,16 @@
 """Folders and files: which are taken, and how the wrong ones are refused."""
 
+import gzip
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from greenery_assets.landing import SourceError, load
+from greenery_assets.landing import SourceError, TableContract, load
 
-from .support import CONTRACTS, HEADER, ROW, Landing
+from .support import CONTRACTS, HEADER, NOTES, ROW, Landing
 
 GOOD = f"{HEADER}\n{ROW}\n"
 SETTING = "Set GREENERY_SOURCE_DIR to the folder"
@@ -57,6 +59,39 @@ WRONG = [
         _write(("items.csv", f"{GOOD}{ROW.replace('Pothos', chr(34) + 'Pothos')}\n{ROW}\n")),
         ["opens a quotation mark in the row at line 3"],
         id="open quote",
+    ),
+    *[
+        pytest.param(_write(("items.csv", GOOD.replace(",", mark))), [f"columns with {name}", "with commas"], id=name)
+        for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars"))
+    ],
+    pytest.param(_write(("items.csv", f"sep=,\n{GOOD}")), ["the line 'sep=,'", "remove that line."], id="sep"),
+    pytest.param(
+        _write(("items.csv", f"\ufeffsep=;\r\n{GOOD}")), ["remove that line and save the file with commas"], id="sep;"
+    ),
+    pytest.param(_write(("items.csv", gzip.compress(GOOD.encode()))), ["compressed with gzip", "unpack"], id="gzip"),
+    pytest.param(_write(("items.csv", b"PK\3\4xl")), ["an Excel workbook", "save it as CSV"], id="xlsx"),
+    pytest.param(_write(("items.csv", b"PAR1xx")), ["is Parquet, not CSV"], id="Parquet named CSV"),
+    pytest.param(_write(("items.csv", "\n<!DOCTYPE html><p>403\n")), ["is a web page"], id="web page"),
+    pytest.param(_write(("items.csv", '[{"item_id": 1}]\n')), ["is JSON"], id="JSON"),
+    pytest.param(_write(("items.csv", GOOD.encode("utf-16-le"))), ["but UTF-16", "UTF-8"], id="UTF-16 without BOM"),
+    pytest.param(_write(("items.csv", GOOD.replace("\n", "\r") + "\n")), ["a carriage return alone"], id="CR, then LF"),
+    pytest.param(_write(("items.csv", f"{HEADER}\n{ROW}")), ["The last line", "still being written?"], id="open end"),
+    pytest.param(_write(("items.csv", HEADER[:-3])), ["lacks the column pieces"], id="cut header"),
+    pytest.param(_write(("items.csv", HEADER)), ["still being written?", "end its last line"], id="open header"),
+    pytest.param(
+        _write(("items.parquet", gzip.compress(b""))), ["compressed with gzip, not Parquet"], id="gzipped Parquet"
+    ),
+    pytest.param(_write(("items/a\n\x1bb.csv", "x\n")), ["a\\n\\x1bb.csv does not begin"], id="line break in a name"),
+    pytest.param(
+        _write(("items/a.csv", GOOD), (os.fsdecode(b"items/caf\xe9.csv"), GOOD)),
+        ["The name of", "items/caf\\xe9.csv is not UTF-8", "rename it"],
+        id="Latin-1 name",
+    ),
+    pytest.param(lambda landing: os.mkfifo(landing.sources / "items.csv"), ["not a plain file"], id="pipe"),
+    pytest.param(
+        _write(("items.csv", f"{HEADER}," + ",".join(["x"] * 100_000) + "\n")),
+        ["column x more than", "others"],
+        id="wide",
     ),
     pytest.param(_write(("items.csv", '"item_id"x\n')), ["not CSV (line 1)"], id="broken header"),
     pytest.param(_write(("items.parquet", "no Parquet")), ["not a whole Parquet file"], id="no Parquet"),
@@ -166,3 +201,49 @@ def test_a_missing_header_quotes_nothing_of_the_first_row(landing: Landing) -> N
         landing.load("items")
     assert "does not begin with a header" in str(error.value)
     assert "elody" not in str(error.value)
+
+
+def test_a_header_of_100_000_columns_is_read(landing: Landing) -> None:
+    landing.write("items.csv", f"{HEADER}," + ",".join(f"c{n}" for n in range(100_000)) + f"\n{ROW}{',' * 100_000}\n")
+    loaded = landing.load("items")["items"]
+    assert (loaded.rows, len(loaded.extra_columns)) == (1, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_taken"), [(120, True), (30, False), (-3600, False), (-400 * 86_400, True)], ids=str
+)
+def test_an_open_last_line_is_taken_where_the_contract_says_so_and_the_file_rests(
+    landing: Landing, age: int, is_taken: bool
+) -> None:
+    path = landing.write("notes.csv", "note,n\na,42")
+    os.utime(path, (time.time() - age, time.time() - age))
+    if is_taken:
+        assert landing.load("notes")["notes"].rows == 1
+    else:
+        with pytest.raises(SourceError, match=r"still being written.*has not changed for 60 seconds"):
+            landing.load("notes")
+
+
+def test_a_line_that_duckdb_loses_stops_the_load(landing: Landing) -> None:
+    landing.write("notes.csv", "note,n\na,1\n" + "x" * 33_000_000)
+    with pytest.raises(SourceError, match=r"Line 3 of .*notes\.csv is longer than 8,000,000 bytes"):
+        landing.load("notes")
+
+
+def test_a_column_of_its_own_may_have_empty_lines(landing: Landing) -> None:
+    contracts = {"notes": TableContract("notes", "", NOTES.columns[:1])}
+    landing.write("notes.csv", "note\na\n\nb,c\n\n")
+    loaded = load(landing.warehouse, landing.sources, contracts)["notes"]
+    assert (loaded.rows, loaded.rejected_rows) == (3, 1)
+
+
+def test_a_path_may_hold_a_percent_sign(tmp_path: Path) -> None:
+    landing = Landing(_made(tmp_path / "job%2Fmain"))
+    landing.write("items.csv", GOOD)
+    assert landing.load("items")["items"].rows == 1
+    assert landing.query("select name from raw.items") == [("Pothos",)]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -1,14 +1,17 @@
 """Loading again: each file once, a changed file instead of its own rows, a file that went away reported."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from greenery_assets.landing import SourceError, files_in_and_gone
+from greenery_assets.landing import SourceError, changed_in_place, files_in_and_gone, open_for_reading
+from greenery_assets.landing.typed import fill
 
 from .support import HEADER, ID, Landing
 
@@ -158,3 +161,82 @@ def test_a_load_has_a_number_that_no_model_has_seen(landing: Landing) -> None:
     assert loaded() == 2
     write(landing, "3.csv", row("c"))
     assert loaded() == 3
+
+
+def _times_set_back(path: Path, before: os.stat_result) -> None:
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    now = path.stat()
+    assert (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("how", ["in place", "renamed over"])
+@pytest.mark.parametrize("is_small", [True, False])
+def test_a_change_that_keeps_size_and_time_is_seen(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, how: str, is_small: bool
+) -> None:
+    if not is_small:
+        monkeypatch.setattr("greenery_assets.landing.files._SMALL", 0)
+    path = write(landing, "1.csv", row("a"))
+    landing.load("items")
+    before = path.stat()
+    target = path if how == "in place" else path.with_name("_new")
+    target.write_text(f"{HEADER}\n{row('b')}")
+    target.replace(path)
+    _times_set_back(path, before)
+    assert landing.load("items")["items"].read_files == ("items/1.csv",)
+    assert names(landing) == ["b"]
+    assert landing.load("items")["items"].read_files == ()
+
+
+def test_what_is_small_is_known_by_its_content_where_a_mount_makes_up_the_rest(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fstat
+
+    def made_up(descriptor: int) -> os.stat_result:
+        found = real(descriptor)
+        return os.stat_result([found.st_mode, 1, *found[2:10]], {"st_mtime_ns": 1, "st_ctime_ns": 1, "st_atime_ns": 1})
+
+    monkeypatch.setattr("greenery_assets.landing.files.os.fstat", made_up)
+    write(landing, "1.csv", row("a"))
+    landing.load("items")
+    write(landing, "1.csv", row("b"))
+    assert landing.load("items")["items"].read_files == ("items/1.csv",)
+
+
+def test_a_warehouse_of_an_older_version_reads_its_files_again(landing: Landing) -> None:
+    write(landing, "1.csv", row("a"))
+    landing.load("items")
+    with duckdb.connect(str(landing.warehouse)) as connection:
+        for column in ("changed_ns", "inode", "digest"):
+            connection.execute(f"alter table landing.files drop column {column}")
+        assert changed_in_place(connection) == []
+    assert landing.load("items")["items"].read_files == ("items/1.csv",)
+    assert landing.load("items")["items"].read_files == ()
+
+
+def test_parquet_swapped_after_loading_is_seen(landing: Landing) -> None:
+    table = pa.table({"note": ["a"], "n": [1]})
+    path = landing.write("notes.parquet", "")
+    pq.write_table(table, path)
+    assert landing.load("notes")["notes"].read_in_place
+    before = path.stat()
+    with open_for_reading(landing.warehouse) as connection:
+        assert changed_in_place(connection) == []
+        pq.write_table(pa.table({"note": ["b"], "n": [1]}), path)
+        _times_set_back(path, before)
+        assert changed_in_place(connection) == [str(path)]
+        path.unlink()
+        assert changed_in_place(connection) == [str(path)]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(landing, "1.csv", row("a"))
+
+    def fill_late(*arguments: Any) -> Any:
+        path.write_text(f"{HEADER}\n{row('b')}")
+        return fill(*arguments)
+
+    monkeypatch.setattr(sys.modules["greenery_assets.landing.load"], "fill", fill_late)
+    with pytest.raises(SourceError, match="changed while it was read"):
+        landing.load("items")

@@ -1,0 +1,231 @@
+"""Opening the warehouse file, and why it could not be opened, read or written.
+
+Here: the one way to open it, and the cause of a failure, found in the file, its lock and its disk: never in the text
+of DuckDB's error. Not here: what is in the warehouse (warehouse.py).
+"""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from greenery_assets.landing.errors import (
+    LandingError,
+    WarehouseBusyError,
+    WarehouseCorruptError,
+    WarehouseError,
+    WarehouseMissingError,
+)
+from greenery_assets.landing.files import named
+
+_SCHEMAS = ("raw", "landing", "staging", "core", "marketing", "product", "snapshots", "quality")
+_CATALOGS = ("main", "temp", "system", "memory", "information_schema", "pg_catalog")
+RESERVED = frozenset([*_SCHEMAS, *_CATALOGS])
+"""What the file may not be called: a name such as raw.users would mean two things in raw.duckdb."""
+
+_NEAR_FULL = 16_000_000  # bytes; DuckDB grows a file by a block at a time, and leaves less than one
+
+# A storage version and, from byte 52, the release that wrote the file: https://duckdb.org/docs/internals/storage
+_HEADER = struct.Struct("<8x4sQ32x32s")
+
+# In a process of its own: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
+_PROBE = """
+import fcntl, sys
+with open(sys.argv[1], sys.argv[2]) as file:
+    try:
+        fcntl.lockf(file, (fcntl.LOCK_EX if "+" in sys.argv[2] else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(3)
+"""
+
+
+def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse for reading only. Use as a context manager: while it is open nobody can write.
+
+    Raises WarehouseMissingError where there is none yet, else as `open_for_writing`.
+    """
+    if not path.exists():
+        raise WarehouseMissingError(f"The warehouse {named(path)} is not there; make it with make run.")
+    return _open(path, is_written=False)
+
+
+def open_for_writing(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse, made if it is not there.
+
+    Raises WarehouseBusyError when another program has it open, WarehouseCorruptError when it is not whole, and
+    WarehouseError when it cannot be opened for another reason.
+    """
+    catalog = path.name.lstrip(".").split(".")[0]
+    if catalog.casefold() in RESERVED:
+        raise WarehouseError(
+            f"The warehouse {named(path)} cannot have the name {catalog}, which is also that of a schema in it; name "
+            f"it otherwise in GREENERY_WAREHOUSE_PATH, such as {named(path.with_name('greenery.duckdb'))}."
+        )
+    if odd := next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None):
+        raise WarehouseError(
+            f"The path of the warehouse {named(path)} holds {odd!r}, which dbt does not take; name another path in "
+            "GREENERY_WAREHOUSE_PATH."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(
+            f"The folder {named(path.parent)} of the warehouse cannot be opened ({error.strerror}); grant access to "
+            "it, or name another file in GREENERY_WAREHOUSE_PATH."
+        ) from error
+    return _open(path, is_written=True)
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turns what DuckDB or the system says while an open warehouse is read or written into a WarehouseError."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise WarehouseError(
+            f"DuckDB ran out of memory, or of disk for what did not fit, over the warehouse {named(path)}; give it "
+            "more in GREENERY_MEMORY_LIMIT, or make room on the disk."
+        ) from error
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, duckdb.ProgrammingError | duckdb.DataError):
+            raise  # a fault of our SQL, or of a value
+        # What DuckDB finds broken in the file it raises as no class of its own.
+        fault = _damaged(path) if type(error) is duckdb.Error else _unexpected(path, error)
+        raise (_of_the_disk(path, is_written=True) or fault) from error
+
+
+def _open(path: Path, *, is_written: bool) -> duckdb.DuckDBPyConnection:
+    # Not before each reading: see _PROBE.
+    if is_written and _is_something_else(path):
+        raise _no_warehouse(path)
+    try:
+        connection = duckdb.connect(str(path), read_only=not is_written)
+    except duckdb.ConnectionException as error:  # this process has it open already, in the other way
+        raise _unexpected(path, error) from error
+    except (duckdb.Error, OSError) as error:
+        cause = _of_the_disk(path, is_written=is_written) or _of_a_lock(path, is_written=is_written)
+        raise (cause or _of_the_file(path, error)) from error
+    # Otherwise times have the zone of the machine, or of TZ.
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def _no_warehouse(path: Path) -> LandingError:
+    return WarehouseError(
+        f"The warehouse {named(path)} is not a DuckDB file; name another file, or move this one away to "
+        "have a new one made."
+    )
+
+
+def _is_something_else(path: Path) -> bool:
+    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed.
+    start = _start(path)
+    return start != b"" and start[8:12] != b"DUCK"
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of the file; none where there is none to be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(_HEADER.size)
+    except OSError:
+        return b""
+
+
+def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
+    try:
+        if path.is_dir():
+            return WarehouseError(f"The warehouse {named(path)} is a folder; name a file in GREENERY_WAREHOUSE_PATH.")
+        wanted = os.W_OK if is_written else 0
+        for place, right in ((path, os.R_OK), (path.parent, os.X_OK)):
+            if place.exists() and not os.access(place, right | wanted):
+                return WarehouseError(
+                    f"{named(place)} may not be {'written' if is_written else 'read'}, so the warehouse cannot be "
+                    "opened; grant access to it, or name another file in GREENERY_WAREHOUSE_PATH."
+                )
+        if is_written and shutil.disk_usage(path.parent).free < _NEAR_FULL:
+            return WarehouseError(
+                f"The disk of the warehouse {named(path)} is full; make room. The tables loaded last are as they were."
+            )
+    except OSError as error:
+        return WarehouseError(f"The warehouse {named(path)} cannot be opened: {error.strerror}.")
+    return None
+
+
+def _of_a_lock(path: Path, *, is_written: bool) -> LandingError | None:
+    probe = [sys.executable, "-I", "-S", "-c", _PROBE, str(path), "r+b" if is_written else "rb"]
+    if subprocess.run(probe, check=False, capture_output=True).returncode != 3:
+        return None
+    return WarehouseBusyError(
+        f"The warehouse {named(path)} is open in another program; close it there, or wait until it is done, "
+        f"and run again.{_holder(path)}"
+    )
+
+
+def _holder(path: Path) -> str:
+    """Which program has a lock on the file, as far as this system tells."""
+    try:
+        state = path.stat()
+        file = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
+        for line in Path("/proc/locks").read_text().splitlines():
+            fields = line.split()
+            if file in fields:
+                pid = int(fields[fields.index(file) - 1])
+                program = Path(f"/proc/{pid}/comm").read_text().strip()
+                return f" The program is {program}, PID {pid}."
+    except (OSError, ValueError):  # not Linux, or it has just ended
+        pass
+    return ""
+
+
+def _of_the_file(path: Path, error: Exception) -> LandingError:
+    if _is_something_else(path):
+        return _no_warehouse(path)
+    start = _start(path)
+    if len(start) == _HEADER.size:
+        _, version, release = _HEADER.unpack(start)
+        if version > _newest_version():
+            writer = release.rstrip(bytes(1)).decode("ascii", "replace")
+            return WarehouseError(
+                f"The warehouse {named(path)} was written by a newer DuckDB ({named(writer)}; this is "
+                f"{duckdb.__version__}); install that version, or restore the file from before it."
+            )
+    # Encrypted, for one: not a fault of its bytes.
+    return _unexpected(path, error) if isinstance(error, duckdb.ProgrammingError) else _damaged(path)
+
+
+def _damaged(path: Path) -> LandingError:
+    beside = path.with_name(f"{path.name}.wal")
+    also = f", or {named(beside)}, which belongs to it, is another file's" if beside.exists() else ""
+    return WarehouseCorruptError(
+        f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Restore it from a backup, or move "
+        "it away and run make run ARGS=--full-refresh; that builds all but the history in orders_snapshot, which is in "
+        "this file alone. See docs/runbook.md, The warehouse is damaged."
+    )
+
+
+def _newest_version() -> int:
+    """The storage version of a file that this DuckDB writes by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "new.duckdb")
+        duckdb.connect(str(file)).close()
+        return int(_HEADER.unpack(file.read_bytes()[: _HEADER.size])[1])
+
+
+def _unexpected(path: Path, error: Exception) -> LandingError:
+    # The first line, and only where it can hold no row.
+    has_no_row = isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException | OSError)
+    text = str(error).splitlines()[0] if has_no_row and str(error) else ""
+    return WarehouseError(
+        f"The warehouse {named(path)} cannot be used ({type(error).__name__}{': ' if text else ''}{text}); the tables "
+        "loaded last are as they were."
+    )
