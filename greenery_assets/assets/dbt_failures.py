@@ -3,15 +3,13 @@
 Plain functions; they import neither Dagster nor dbt. Which checks failed and what dbt itself says belong to dbt_events.
 """
 
-import os
 import re
-import shutil
 import signal
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-# Below that DuckDB cannot write a checkpoint, nor dbt its log.
-LEAST_FREE_BYTES = 50 * 1024**2
+from greenery_assets.troubles import fault_of
+
 # dbt hands on only the text of an error of DuckDB, which begins with the name of its type.
 OUT_OF_MEMORY = re.compile(r"^\s*Out of Memory Error:", re.MULTILINE)
 LONGEST_LIST = 3
@@ -38,18 +36,13 @@ def killed(number: int, built: int, planned: int) -> str:
 
 
 def surroundings(errors: Iterable[str], *written_to: Path) -> str | None:
-    """What around dbt explains its errors: memory, or the folders that it writes to; None where nothing does.
+    """What around dbt explains its errors: memory, or the files that it writes; None where nothing does.
 
     What a failed dbt gave back when it ended is not seen any more.
     """
-    for folder in dict.fromkeys(path if path.is_dir() else path.parent for path in written_to):
-        if not folder.is_dir():
-            return f"The folder {folder} is not there any more; make it again and run again."
-        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-            return f"No space is left on the disk of {folder}; make room there and run again."
     for path in written_to:
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            return f"{path} cannot be written to; give this user the right to, and run again."
+        if fault := fault_of(path):
+            return fault
     if any(OUT_OF_MEMORY.search(error) for error in errors):
         return (
             "DuckDB ran out of the memory that GREENERY_MEMORY_LIMIT allows; raise it, or run on a machine with more "
