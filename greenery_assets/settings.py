@@ -21,6 +21,7 @@ from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenery_assets.environment import (
+    HANDED_TO_DBT,
     EnvironmentNamesError,
     asked_for_by,
     check_names,
@@ -274,7 +275,7 @@ def prepare(settings: Settings) -> list[str]:
         # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
         exported["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value()
     os.environ |= exported
-    return [name for name in foreign if name not in exported]
+    return [name for name in foreign if name not in exported and name not in HANDED_TO_DBT]
 
 
 def _prepare_folders(settings: Settings) -> None:

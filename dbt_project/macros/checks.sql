@@ -41,7 +41,7 @@
     {%- if execute and flags.WHICH in ('build', 'test') and row_of(tables)[0] | int > 0 -%}
         {%- set rows, names = [], [] -%}
         {#- What this run noted of models is not later than that; what the next one notes is. -#}
-        {%- set noted_last = row_of('select cast(coalesce(max(run_at), ' ~ start_of_run() ~ ') as ' ~ dbt.type_string() ~ ') from ' ~ landing('processed'))[0] -%}
+        {%- set noted_last = row_of('select cast(max(run_at) as ' ~ dbt.type_string() ~ ') from (select run_at from ' ~ landing('processed') ~ ' union all select ' ~ start_of_run() ~ ')')[0] -%}
         {%- for result in results if result.node.resource_type == 'test' and result.status in ('pass', 'warn', 'fail') -%}
             {%- do names.append("'" ~ result.node.name ~ "'") -%}
             {%- do rows.append(

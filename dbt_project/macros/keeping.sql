@@ -130,7 +130,7 @@
     since. Notes are ordered by it. It is the same whenever one model asks.
 #}
 {% macro later_than_all_noted() -%}
-    {%- set query = 'select cast(' ~ not_before_last(start_of_run(), 'max(run_at)') ~ ' as ' ~ dbt.type_string() ~ ') from ' ~ landing('processed') -%}
+    {%- set query = 'select cast(' ~ not_before_last(start_of_run(), 'max(run_at)') ~ ' as ' ~ dbt.type_string() ~ ') from (select run_at from ' ~ landing('processed') ~ ' union all select run_at from ' ~ landing('checked') ~ ')' -%}
     {{ return("cast('" ~ row_of(query)[0] ~ "' as timestamp)") }}
 {%- endmacro %}
 

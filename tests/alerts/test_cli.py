@@ -344,7 +344,7 @@ def test_a_silence_that_cannot_be_is_refused(
 
 BAD_LEDGERS = [
     ("nonsense", "GREENERY_ALERTS_LEDGER is no database URL"),
-    ("sqlite:////nowhere/alerts.sqlite", "The alert ledger sqlite:////nowhere/alerts.sqlite cannot be opened"),
+    ("sqlite:////nowhere/alerts.sqlite", "The alert ledger /nowhere/alerts.sqlite cannot be opened"),
 ]
 READING = [("status",), ("replay", "--since", TODAY), ("ack", "1", "--by", "Ana")]
 

@@ -43,7 +43,9 @@ CHECKS = [subject for subject in SUBJECTS.values() if not subject.is_job]
 @cache
 def catalogue() -> Catalogue:
     """The shop's, with the check that has partitions."""
-    known = Shop(Path(), cast("Any", None)).catalogue
+    # Dagster looks up where definitions keep a state in the instance that was entered last, which may be gone.
+    with dg.DagsterInstance.ephemeral():
+        known = Shop(Path(), cast("Any", None)).catalogue
     key = dg.AssetCheckKey(dg.AssetKey(["raw", "orders"]), "orders_of_the_day")
     return replace(known, checks={**known.checks, key: dg.AssetCheckSpec(key.name, asset=key.asset_key)})
 

@@ -288,4 +288,4 @@ def test_a_fault_of_the_surroundings_is_told_with_its_cause_and_remedy(
         alerts.run_pass()
         with alerts.ledger.transaction() as book:
             reasons = [incident.finding.reason for incident in book.open_incidents().values()]
-    assert [reason for reason in reasons if f"The disk that holds {home.warehouse} has only 0 MB left" in reason]
+    assert [reason for reason in reasons if f"The disk of the warehouse {home.warehouse} is full; make room" in reason]

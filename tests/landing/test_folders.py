@@ -90,7 +90,7 @@ WRONG = [
     pytest.param(lambda landing: os.mkfifo(landing.sources / "items.csv"), ["not a plain file"], id="pipe"),
     pytest.param(
         _write(("items.csv", f"{HEADER}," + ",".join(["x"] * 100_000) + "\n")),
-        ["column x more than", "others"],
+        ["column (column 6) more than", "others"],
         id="wide",
     ),
     pytest.param(_write(("items.csv", '"item_id"x\n')), ["not CSV (line 1)"], id="broken header"),

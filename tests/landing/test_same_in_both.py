@@ -169,5 +169,5 @@ def test_a_decimal_wider_than_any_of_ours_is_refused_for_its_type(tmp_path: Path
     (tmp_path / "parquet").mkdir()
     table = pa.table({"v": pa.array([Decimal("1.25")], pa.decimal256(50, 40)), "row": [0]})
     pq.write_table(table, tmp_path / "parquet/t.parquet")
-    with pytest.raises(Exception, match=r"as DECIMAL\(50,40\), which cannot become decimal\(18,2\)"):
+    with pytest.raises(Exception, match=r"as DECIMAL, which cannot become decimal\(18,2\)"):
         _landed(tmp_path, "parquet", "decimal(18,2)")

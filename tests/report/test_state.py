@@ -160,6 +160,4 @@ def test_without_its_ledger_the_page_still_knows_the_newest_state_and_says_what_
     shop.run("orders=f3")
     facts = read_facts(shop.instance, shop.catalogue, "sqlite:////nowhere/alerts.sqlite", datetime.now(UTC))
     assert named(facts, "orders").standing == Standing.WARNED
-    assert facts.notice.startswith(
-        "Earlier runs are not shown. The alert ledger sqlite:////nowhere/alerts.sqlite cannot"
-    )
+    assert facts.notice.startswith("Earlier runs are not shown. The alert ledger /nowhere/alerts.sqlite cannot")
