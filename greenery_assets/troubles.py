@@ -22,6 +22,10 @@ LEAST_FREE_BYTES = 100_000_000
 FULL = "The disk that holds {where} is full: make room there, and run again."
 DENIED = "The user that runs this may not read or write {where}: grant access to it, and run again."
 READ_ONLY = "The file system that holds {where} is read-only: have it mounted for writing, or set another place."
+OUT_OF_LIMIT = (
+    "DuckDB ran out of the memory that GREENERY_MEMORY_LIMIT allows, or of disk for what did not fit: raise it, or "
+    "make room on the disk, and run again."
+)
 MEMORY = "Memory ran out: end other programs, or set GREENERY_MEMORY_LIMIT lower, and run again."
 DAMAGED = "{where} is damaged: put the copy of a backup in its place, or move it away to have a new one made."
 LOCKED = "{where} is in use by another program: close it there or wait until it is done, and run again."
@@ -116,7 +120,7 @@ def _explain(error: BaseException, path: Path | None) -> str | None:
     where = _named(error, path)
     match error:
         case MemoryError() | duckdb.OutOfMemoryException():
-            return MEMORY
+            return MEMORY if isinstance(error, MemoryError) else OUT_OF_LIMIT
         case OSError(errno=int(code)):
             # The system's word for a code holds no data.
             other = f"The operating system reports an error on {{where}} ({os.strerror(code)})."

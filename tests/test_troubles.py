@@ -39,6 +39,14 @@ def test_what_the_system_refuses_is_told_by_its_code(code: int, words: str, tmp_
     assert SECRET not in said
 
 
+def test_memory_that_the_limit_refuses_is_to_be_raised_not_lowered() -> None:
+    config: dict[str, str] = {"memory_limit": "2MB", "temp_directory": ""}
+    with duckdb.connect(config=config) as connection, pytest.raises(duckdb.OutOfMemoryException) as caught:
+        connection.execute("create table t as select range as n, repeat('x', 100) as t from range(1000000)")
+    assert "raise it" in str(explain(caught.value))
+    assert "lower" in str(explain(MemoryError()))
+
+
 def test_a_file_of_ours_is_named(tmp_path: Path) -> None:
     error = OSError(errno.ENOSPC, "no", f"{tmp_path}/greenery.duckdb.wal")
     assert explain(error, tmp_path / "greenery.duckdb") == (
@@ -148,7 +156,7 @@ class TestDuckDb:
     def test_memory(self) -> None:
         with duckdb.connect(config={"memory_limit": "2MB"}) as connection, pytest.raises(duckdb.Error) as raised:
             connection.execute("set temp_directory = ''; select list(x) from range(10000000) as t(x)").fetchall()
-        assert "Memory ran out" in str(explain(raised.value))
+        assert "DuckDB ran out of the memory" in str(explain(raised.value))
 
     def test_disk_full(self, small_disk: Path) -> None:
         warehouse = small_disk / "greenery.duckdb"

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from greenery_assets.troubles import fault_of
+from greenery_assets.troubles import OUT_OF_LIMIT, fault_of
 
 # dbt hands on only the text of an error of DuckDB, which begins with the name of its type.
 OUT_OF_MEMORY = re.compile(r"^\s*Out of Memory Error:", re.MULTILINE)
@@ -44,10 +44,7 @@ def surroundings(errors: Iterable[str], *written_to: Path) -> str | None:
         if fault := fault_of(path):
             return fault
     if any(OUT_OF_MEMORY.search(error) for error in errors):
-        return (
-            "DuckDB ran out of the memory that GREENERY_MEMORY_LIMIT allows; raise it, or run on a machine with more "
-            "memory."
-        )
+        return OUT_OF_LIMIT
     return None
 
 

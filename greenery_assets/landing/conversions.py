@@ -146,7 +146,8 @@ def _to_money(found: str) -> Conversion | None:
         width, scale = int(match[1]), int(match[2])
         if scale <= 2 and width - scale <= 16:
             return _always("cast({x} as decimal(18,2))")
-        return Conversion(f"case when {value} = {{x}} then {value} end")
+        # The other way round a wide value would not fit what the two are compared as.
+        return Conversion(f"case when try_cast({value} as {found}) = {{x}} then {value} end")
     if found in _INTEGERS:
         return Conversion(value)
     if found in _CENTS:

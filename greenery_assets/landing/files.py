@@ -37,6 +37,12 @@ class Identity:
     inode: int | None
     digest: str | None
 
+    def is_same(self, other: "Identity") -> bool:
+        """Whether both are one state. A small file that was only touched, linked or copied is as it was."""
+        if self.digest and other.digest:
+            return (self.bytes, self.digest) == (other.bytes, other.digest)
+        return self == other
+
 
 def identity(path: Path) -> Identity:
     """The state a file is in. Raises SourceError when it cannot be read or is no plain file."""

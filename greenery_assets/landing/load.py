@@ -121,8 +121,8 @@ def load(
             )
         names = ", ".join(arrival.table for arrival in refused.arrivals if refuses(arrival))
         raise LoadRefusedError(
-            f"Nothing was loaded from {source}, and the tables are as they were: too many rows are missing from "
-            f"{names}. If that is meant: make run ARGS=--accept-row-loss."
+            f"Nothing was loaded from {source}, and the tables are as they were: too many rows are missing from, "
+            f"or were rejected in, {names}. If that is meant: make run ARGS=--accept-row-loss."
         ) from None
     return loaded
 
@@ -144,15 +144,25 @@ def _in_place_of(warehouse: Path, set_aside: Path | None) -> Iterator[Path]:
 
 
 def _rename(warehouse: Path, set_aside: Path, new: Path) -> None:
+    # What DuckDB has not written into a file yet lies beside it, under the file's name.
+    moves = [
+        (path, target)
+        for one, other in ((warehouse, set_aside), (new, warehouse))
+        for path, target in ((_wal(one), _wal(other)), (one, other))
+    ]
+    done: list[tuple[Path, Path]] = []
     try:
-        # What DuckDB has not written into the file yet lies beside it, under the file's name.
-        for path, target in ((warehouse, set_aside), (_wal(warehouse), _wal(set_aside)), (new, warehouse)):
+        for path, target in moves:
             if path.exists():
                 path.rename(target)
+                done.append((path, target))
     except OSError as error:
+        # Without a file of its name the next run would begin a warehouse from any source.
+        for moved, to in reversed(done):
+            to.rename(moved)
         raise WarehouseError(
-            f"The warehouse {warehouse} cannot be renamed to {set_aside} ({error.strerror}); allow that, or name "
-            "another file in GREENERY_WAREHOUSE_PATH."
+            f"{path} cannot be renamed to {target} ({error.strerror}), so the warehouse {warehouse} is as it was; "
+            "allow that, or name another file in GREENERY_WAREHOUSE_PATH."
         ) from error
 
 
@@ -229,7 +239,7 @@ def _is_there_as_it_was(file: LoadedFile) -> bool:
 
 
 def _is_as_it_was(file: LoadedFile) -> bool:
-    return identity(file.path) == file.identity
+    return identity(file.path).is_same(file.identity)
 
 
 def _name(path: Path, source_dir: Path) -> str:
@@ -266,7 +276,7 @@ def _read(
     paths = [*(file.path for file in replaced), *(shape.path for shape in shapes)]
     warehouse.replace_rejects(contract.name, [_name(path, source_dir) for path in paths], rejects)
     for shape in shapes:
-        if identity(shape.path) != shape.identity:
+        if not identity(shape.path).is_same(shape.identity):
             raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
     read = [
         LoadedFile(

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,9 @@ _CATALOGS = ("main", "temp", "system", "memory", "information_schema", "pg_catal
 RESERVED = frozenset([*_SCHEMAS, *_CATALOGS])
 """What the file may not be called: a name such as raw.users would mean two things in raw.duckdb."""
 
+# Between the tries to open a file that nobody has locked.
+_PAUSES_S = (0.1, 0.4)
+
 _NEAR_FULL = 16_000_000  # bytes; DuckDB grows a file by a block at a time, and leaves less than one
 
 # A storage version and, from byte 52, the release that wrote the file: https://duckdb.org/docs/internals/storage
@@ -37,12 +41,12 @@ _HEADER = struct.Struct("<8x4sQ32x32s")
 
 # In a process of its own: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
 _PROBE = """
-import fcntl, sys
+import errno, fcntl, sys
 with open(sys.argv[1], sys.argv[2]) as file:
     try:
         fcntl.lockf(file, (fcntl.LOCK_EX if "+" in sys.argv[2] else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError:
-        sys.exit(3)
+    except OSError as error:
+        sys.exit(3 if error.errno in (errno.EAGAIN, errno.EACCES) else 0)
 """
 
 
@@ -105,13 +109,19 @@ def _open(path: Path, *, is_written: bool) -> duckdb.DuckDBPyConnection:
     # Not before each reading: see _PROBE.
     if is_written and _is_something_else(path):
         raise _no_warehouse(path)
-    try:
-        connection = duckdb.connect(str(path), read_only=not is_written)
-    except duckdb.ConnectionException as error:  # this process has it open already, in the other way
-        raise _unexpected(path, error) from error
-    except (duckdb.Error, OSError) as error:
-        cause = _of_the_disk(path, is_written=is_written) or _of_a_lock(path, is_written=is_written)
-        raise (cause or _of_the_file(path, error)) from error
+    for pause in (*_PAUSES_S, None):
+        try:
+            connection = duckdb.connect(str(path), read_only=not is_written)
+            break
+        except duckdb.ConnectionException as error:  # this process has it open already, in the other way
+            raise _unexpected(path, error) from error
+        except (duckdb.Error, OSError) as error:
+            if cause := _of_the_disk(path, is_written=is_written) or _of_a_lock(path, is_written=is_written):
+                raise cause from error
+            if pause is None:
+                raise _of_the_file(path, error) from error
+            # Who had it open may have closed it meanwhile: a healthy file must not be called damaged.
+            time.sleep(pause)
     # Otherwise times have the zone of the machine, or of TZ.
     connection.execute("set TimeZone = 'UTC'")
     return connection

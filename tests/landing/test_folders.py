@@ -94,6 +94,7 @@ WRONG = [
         id="wide",
     ),
     pytest.param(_write(("items.csv", '"item_id"x\n')), ["not CSV (line 1)"], id="broken header"),
+    pytest.param(_write(("items.csv", f"{'x' * 140_000};\n")), ["not CSV (line 1)"], id="lost line breaks"),
     pytest.param(_write(("items.parquet", "no Parquet")), ["not a whole Parquet file"], id="no Parquet"),
     pytest.param(_write(("items.parquet", "")), ["not a whole Parquet file"], id="empty Parquet"),
 ]

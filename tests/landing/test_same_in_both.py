@@ -62,6 +62,7 @@ CASES: dict[str, list[tuple[st.SearchStrategy[Any], pa.DataType, Any]]] = {
     "decimal(18,2)": [
         (FLOATS, pa.float64(), _float),
         (FLOAT32, pa.float32(), lambda value: _float(np.float32(value))),
+        (st.integers(1 - 10**38, 10**38 - 1), pa.decimal128(38, 0), str),
         (DECIMALS, pa.decimal128(30, 4), lambda number: format(number, "f")),
         (st.integers(-(2**63), 2**63 - 1), pa.int64(), str),
         (written, pa.string(), str),

@@ -11,6 +11,7 @@ from greenery_assets.landing import (
     LoadRefusedError,
     Source,
     SourceChangedError,
+    WarehouseError,
     last_arrival,
     load,
     recorded_source,
@@ -144,6 +145,14 @@ def test_sample_data_takes_no_warehouse_of_a_shop_nor_a_shop_one_of_sample_data(
     assert settle_source(filled.warehouse, other, sample_dir, is_new_source=True) is None
 
 
+def test_a_warehouse_that_cannot_be_set_aside_is_as_it_was(filled: Landing, sample_dir: Path, tmp_path: Path) -> None:
+    sample = sample_in(sample_dir)
+    with pytest.raises(WarehouseError, match=r"cannot be renamed to .* is as it was"):
+        load(filled.warehouse, sample, NOTES, set_aside=tmp_path / "nowhere" / "before.duckdb")
+    assert filled.query("select note from raw.notes order by note") == [("a",), ("b",)]
+    assert [path.name for path in filled.warehouse.parent.glob("*.duckdb*")] == [filled.warehouse.name]
+
+
 def test_a_refused_load_changes_nothing_and_keeps_its_rejected_rows_until_the_next(landing: Landing) -> None:
     path = landing.write("notes.csv", "note,n\na,1\nb,x\n")
     landing.load("notes")
@@ -157,7 +166,7 @@ def test_a_refused_load_changes_nothing_and_keeps_its_rejected_rows_until_the_ne
         return arrival.rows == 0
 
     for _ in range(2):
-        with pytest.raises(LoadRefusedError, match=r"tables are as they were: .* from notes\..*--accept-row-loss"):
+        with pytest.raises(LoadRefusedError, match=r"tables are as they were: .* in, notes\..*--accept-row-loss"):
             load(landing.warehouse, landing.sources, NOTES, refuses=refuses)
         assert seen[0] == Arrival("notes", 1, 0, 2, 2, is_accepted=False)
         assert landing.query("select note from raw.notes") == [("a",)]

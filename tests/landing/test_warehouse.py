@@ -168,6 +168,25 @@ def test_a_warehouse_that_cannot_be_read_says_why(
         assert str(landing.warehouse) in str(caught.value)
 
 
+def test_a_warehouse_that_was_open_elsewhere_for_a_moment_is_not_called_damaged(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other program had it when it was opened, and had closed it when it was looked for."""
+    landing.write("notes.csv", "note,n\na,1\n")
+    landing.load("notes")
+    connect, answers = duckdb.connect, [duckdb.IOException("locked"), None]
+
+    def connect_later(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        if error := answers.pop(0):
+            raise error
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(duckdb, "connect", connect_later)
+    with open_for_reading(landing.warehouse) as connection:
+        assert connection.execute("from raw.notes").fetchall() == [("a", 1)]
+    assert not answers
+
+
 def test_readers_are_told_who_has_the_warehouse_or_that_there_is_none(landing: Landing) -> None:
     with pytest.raises(WarehouseMissingError, match="make run"):
         open_for_reading(landing.warehouse)
