@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from greenery_assets.alerts.history import newest_run_end
@@ -104,13 +105,23 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
     home, log = built[0].copy(tmp_path), tmp_path / "daemon.log"
     broken = tmp_path / "broken"
     generate(SampleSpec(until=yesterday().date(), defects=("second_checkout",)), broken)
+    # One source, whose link leads to one export after the other.
+    source = tmp_path / "source"
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute("update landing.source set folder = ?", [str(source)])
+
+    def export(folder: Path) -> None:
+        source.unlink(missing_ok=True)
+        source.symlink_to(folder)
+
+    export(broken)
     with FakeSlack() as slack:
         slack.add_channel(CHANNEL)
-        with daemon(home, broken, slack, log):
+        with daemon(home, source, slack, log):
             wait_until(lambda: len(slack.messages(CHANNEL)) == 1, log)
             assert "No check fails" in slack.messages(CHANNEL)[0].text
 
-            run_chosen_assets(home, broken)
+            run_chosen_assets(home, source)
             wait_until(lambda: len(slack.messages(CHANNEL)) == 2, log)
             told = slack.messages(CHANNEL)[1]
             assert "An order has at most one checkout event." in told.text
@@ -121,9 +132,10 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
             page = home.report / "state_of_the_data.html"
             wait_until(lambda: page.exists() and re.search(r"1 of \d+ checks fails", page.read_text()) is not None, log)
 
-            run_chosen_assets(home, broken)
+            run_chosen_assets(home, source)
             slack.stop_listening()
-            run_chosen_assets(home, sample_dir)
+            export(sample_dir)
+            run_chosen_assets(home, source)
             wait_until(lambda: has_read_all(home), log)
             wait_until(lambda: "Slack cannot be reached" in log.read_text(), log)
             slack.listen_again()
