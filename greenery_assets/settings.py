@@ -296,10 +296,10 @@ def _dagster_yaml(entries: list[Assignment]) -> Path:
     own = PROJECT_ROOT / "dagster_home" / "dagster.yaml"
     try:
         found = _from_project_root(Path(given)) / "dagster.yaml" if given else own
-    except ValueError:
+        return found if found.exists() else own
+    except (ValueError, OSError):
         # That is said where the home itself is looked at.
         return own
-    return found if os.path.exists(found) else own
 
 
 def _prepare_folders(settings: Settings) -> None:
