@@ -147,16 +147,17 @@ def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalog
     not our own, which may have been renamed, it counts what they select, plan and are made of: anything of ours makes a
     run ours.
     """
-    if run.job_name not in catalogue.jobs:
-        return False
+    is_known = run.job_name in catalogue.jobs
     origin = run.remote_job_origin
     is_named = origin is not None and catalogue.location != ""
     if origin and is_named and origin.repository_origin.code_location_origin.location_name == catalogue.location:
         return True
     selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
     # What a run planned is read only where its job's name and steps alone would have to tell it from another's.
-    if concerned := selected or (_planned(instance, run.run_id) if is_named else ()):
+    if concerned := selected or (_planned(instance, run.run_id) if is_named or not is_known else ()):
         return not catalogue.lineage.groups.keys().isdisjoint(key.to_user_string() for key in concerned)
+    if not is_known:
+        return False
     if run.job_snapshot_id and instance.has_job_snapshot(run.job_snapshot_id):
         return not catalogue.steps.isdisjoint(instance.get_job_snapshot(run.job_snapshot_id).node_names)
     return not is_named
