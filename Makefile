@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 # What `make clean` removes: all of it can be made again.
 MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
 	build greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+# With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
+WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -61,13 +63,15 @@ lock: ## pin what pyproject.toml asks for anew in requirements.lock
 clean: ## remove what can be made again: environment, sample data, pages, what dbt writes; keeps warehouse and history
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing; it is clean)"
 	@rm -rf $(MADE_AGAIN)
-	@echo "Keeping: data/greenery.duckdb (with orders_snapshot, the history of the orders) and dagster_home (Dagster's history,"
+	@echo "  A sample that was made with arguments of your own (make sample ARGS=...) must be made again with them."
+	@echo "Keeping: data/greenery.duckdb (with orders_snapshot, the history of the orders), what --new-source renamed"
+	@echo "  (data/greenery.sample-<time>.duckdb and the like) and dagster_home (Dagster's history,"
 	@echo "  alerts.sqlite, the memory of the alerts), which cannot be made again. make clean-all removes them too."
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
 
 clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be made again
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing that can be made again)"
-	@echo "Removing for good: $(or $(strip $(wildcard data/greenery.duckdb*)),no warehouse), and all in dagster_home but dagster.yaml"
+	@echo "Removing for good: $(or $(strip $(wildcard $(WAREHOUSES))),no warehouse), and all in dagster_home but dagster.yaml"
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
-	@rm -rf $(MADE_AGAIN) data/greenery.duckdb*
+	@rm -rf $(MADE_AGAIN) $(WAREHOUSES)
 	@find dagster_home -mindepth 1 ! -name dagster.yaml -delete

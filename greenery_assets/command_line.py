@@ -3,9 +3,11 @@
 What a command does belongs to the command. An error that nobody foresaw keeps its traceback, which is for us.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import duckdb
@@ -15,7 +17,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from greenery_assets.dagster_home import DagsterHomeError, check_home, history_error
-from greenery_assets.settings import Settings, SettingsError, load_settings, prepare
+from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings, prepare
 from greenery_assets.troubles import explain
 
 
@@ -69,7 +71,21 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
         return str(broken)
     # Of another error one of these may be only what happened before it, and its own traceback is needed.
     is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, duckdb.Error))
-    return explain(error, settings.warehouse_path) if is_ours else None
+    return explain(error, _file_of(error, settings)) if is_ours and not _is_elsewhere(error, settings) else None
+
+
+def _file_of(error: Exception, settings: Settings) -> Path:
+    """What an error is about. Here, unlike in Slack, any file may be named: who started the command may see it."""
+    name = getattr(error, "filename", None)
+    return Path(name) if isinstance(name, (str, os.PathLike)) else settings.warehouse_path
+
+
+def _is_elsewhere(error: Exception, settings: Settings) -> bool:
+    """Whether a file is missing where none of ours belongs, which is a mistake in a program."""
+    folders = [PROJECT_ROOT, settings.dagster_home, settings.warehouse_path.parent, settings.report_dir]
+    folders += [settings.source_dir] if settings.source_dir else []
+    path = _file_of(error, settings)
+    return isinstance(error, FileNotFoundError) and not any(path.is_relative_to(folder) for folder in folders)
 
 
 def _write(words: str, style: str) -> None:

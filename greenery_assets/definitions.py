@@ -10,7 +10,7 @@ from greenery_assets.assets.figures import figure_checks
 from greenery_assets.assets.messages import messages_arrive, slack_messages
 from greenery_assets.assets.raw import raw_tables
 from greenery_assets.assets.report import report_job, report_sensor, state_of_the_data
-from greenery_assets.project import DBT_EXECUTABLE, dbt_project
+from greenery_assets.project import dbt_executable, dbt_project
 from greenery_assets.schedules import daily_job, daily_schedule, weekly_schedule
 from greenery_assets.settings import load_settings
 
@@ -25,7 +25,7 @@ defs = dg.Definitions(
     schedules=[daily_schedule, weekly_schedule],
     sensors=[failed_checks_sensor, report_sensor],
     resources={
-        "dbt": DbtCliResource(project_dir=dbt_project, dbt_executable=DBT_EXECUTABLE),
+        "dbt": DbtCliResource(project_dir=dbt_project, dbt_executable=dbt_executable()),
         "dbt_process": dbt_process,
         "slack": PatientSlackResource(
             # The web interface shows a resource's configuration, but not the value of a variable.

@@ -11,6 +11,7 @@ from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
 import yaml
+from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 PREFIX = "GREENERY_"
@@ -34,6 +35,12 @@ KEPT = frozenset(
 # begins like ours is one too.
 NEARLY_THE_SAME = 0.9
 NEARLY_OUR_PREFIX = 0.75
+# What Kubernetes and Docker set for a service called greenery or greenery-something. A port that a person sets has no
+# scheme.
+OF_A_SERVICE = re.compile(
+    r"GREENERY(_\w+)?_(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT=(tcp|udp|sctp)://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)",
+    re.DOTALL,
+)
 
 
 class EnvironmentNamesError(Exception):
@@ -42,11 +49,12 @@ class EnvironmentNamesError(Exception):
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment of `.env`, with its line, counted from 1."""
+    """One assignment of `.env`: the value with each `${NAME}` filled in, and as it is written; its line and file."""
 
     name: str
     value: str
-    line: int
+    written: str
+    place: str
 
 
 def foreign_names(environment: Iterable[str], asked_for: Collection[str] = ()) -> list[str]:
@@ -81,37 +89,65 @@ def asked_for_by(dagster_yaml: Path) -> set[str]:
     return names
 
 
-def check_names(environment: Mapping[str, str], env_file: Path | None, known: Collection[str]) -> None:
-    """Raise EnvironmentNamesError naming every name of ours that is not among the known ones, and where it stands."""
-    entries = read_env_file(env_file) if env_file is not None else []
+def check_names(
+    environment: Mapping[str, str],
+    entries: Collection[Assignment],
+    known: Collection[str],
+    asked_for: Collection[str] = (),
+) -> None:
+    """Raise EnvironmentNamesError naming every name of ours that is not among the known ones, and where it stands.
+
+    `entries` are those of `.env`, where what Dagster's home asked for may stand as well.
+    """
     # Dagster's own commands put what is in `.env` into the environment: it is the file that must be corrected.
     from_file = {(entry.name, entry.value) for entry in entries}
     mistakes = [
         f"{_printable(name)} in the environment {reason}"
         for name, value in sorted(environment.items())
-        if name not in HANDED_TO_DBT and (name, value) not in from_file and (reason := _mistake(name, known))
+        if name not in HANDED_TO_DBT
+        and (name, value) not in from_file
+        and not OF_A_SERVICE.fullmatch(f"{name}={value}")
+        and (reason := _mistake(name, known))
     ]
     mistakes += [
-        f"{_printable(entry.name)} in line {entry.line} of {env_file} {reason}"
+        f"{_printable(entry.name)} in {entry.place} {reason}"
         for entry in entries
-        if (reason := _mistake_in_env_file(entry, known))
+        if not is_passed_on(entry.name, asked_for) and (reason := _mistake_in_env_file(entry.name, known))
     ]
     if mistakes:
         raise EnvironmentNamesError("\n".join(mistakes))
 
 
-def empty_names(environment: Mapping[str, str], env_file: Path | None, names: Collection[str]) -> dict[str, str]:
-    """Those of the names that are set to nothing, with where; the environment wins over `.env`."""
-    entries = read_env_file(env_file) if env_file is not None else []
-    places = {entry.name: (entry.value, f"in line {entry.line} of {env_file}") for entry in entries}
-    places |= {name: (value, "in the environment") for name, value in environment.items()}
+def is_passed_on(name: str, asked_for: Collection[str]) -> bool:
+    """Whether Dagster's home asked for a variable and may have it."""
+    return name in asked_for and not foreign_names([name], asked_for)
+
+
+def empty_names(
+    environment: Mapping[str, str], entries: Collection[Assignment], names: Collection[str]
+) -> dict[str, str]:
+    """Those of the names that are set to nothing, with where; the environment wins over the entries of `.env`."""
+    from_file = {(entry.name, entry.value) for entry in entries}
+    places = {
+        entry.name: (
+            entry.value,
+            f"in {entry.place}"
+            + (", as the variable that it takes its value from is not set" if entry.written.strip() else ""),
+        )
+        for entry in entries
+    }
+    places |= {
+        name: (value, "in the environment") for name, value in environment.items() if (name, value) not in from_file
+    }
     return {name: places[name][1] for name in names if name in places and not places[name][0].strip()}
 
 
-def read_env_file(path: Path) -> list[Assignment]:
+def read_env_file(path: Path, known: Collection[str]) -> list[Assignment]:
     """The assignments of `.env`, none where there is no such file.
 
-    Raises EnvironmentNamesError, which never quotes a line: it may hold a token.
+    A value in several lines, a name without one and a name that is set twice are errors only where one of the known
+    names is meant: another program that reads the file may want them so. Raises EnvironmentNamesError, which never
+    quotes a line: it may hold a token.
     """
     # A link to a file that is gone is not the same as no file.
     if not path.exists() and not path.is_symlink():
@@ -125,7 +161,7 @@ def read_env_file(path: Path) -> list[Assignment]:
             f"{path} cannot be read ({error.strerror}); make it readable, or remove it."
         ) from None
     text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
-    found: dict[str, Assignment] = {}
+    written_in: dict[str, tuple[str, int]] = {}
     for binding in parse_stream(io.StringIO(text)):
         written = binding.original.string
         indent = len(written) - len(written.lstrip())
@@ -135,21 +171,29 @@ def read_env_file(path: Path) -> list[Assignment]:
             raise EnvironmentNamesError(f"Line {line} of {path} {cause}; correct it, or begin it with # as a comment.")
         if binding.key is None:
             continue
+        is_ours = binding.key in known or _mistake_in_env_file(binding.key, known) is not None
         if binding.value is None:
+            if not is_ours and re.fullmatch(r"[A-Za-z_]\w*", binding.key):
+                continue
             raise EnvironmentNamesError(
                 f"Line {line} of {path} is no NAME=value; correct it, or begin it with # as a comment."
             )
-        if "\n" in binding.value:
+        # A quote of another program's that is not closed may hide a line of ours.
+        if "\n" in binding.value and (is_ours or any(name in binding.value for name in known)):
             raise EnvironmentNamesError(
                 f"The value that begins in line {line} of {path} goes on in the next; close its quote in one line."
             )
-        if binding.key in found:
+        if is_ours and binding.key in written_in:
             raise EnvironmentNamesError(
-                f"{_printable(binding.key)} is set in line {found[binding.key].line} and again in line {line} of "
+                f"{_printable(binding.key)} is set in line {written_in[binding.key][1]} and again in line {line} of "
                 f"{path}; remove one."
             )
-        found[binding.key] = Assignment(binding.key, binding.value, line)
-    return list(found.values())
+        written_in[binding.key] = (binding.value, line)
+    values = dotenv_values(stream=io.StringIO(text))
+    return [
+        Assignment(name, values[name] or "", written, f"line {line} of {path}")
+        for name, (written, line) in written_in.items()
+    ]
 
 
 def _decoded(content: bytes, path: Path) -> str:
@@ -170,22 +214,25 @@ def _mistake(name: str, known: Collection[str]) -> str | None:
         return None
     upper = name.upper()
     nearest = _nearest(upper, known)
+    # Another's: a continuous integration's copy of ours, say (CI_GREENERY_SLACK_TOKEN).
+    if not upper.startswith(PREFIX) and any(re.fullmatch(f"\\w+_{setting}", upper) for setting in known):
+        return None
     if upper in known or upper.startswith(PREFIX) or _alike(upper, nearest) >= NEARLY_THE_SAME:
         return f"is no setting; the nearest name is {nearest}. Correct it, or remove it."
     return None
 
 
-def _mistake_in_env_file(entry: Assignment, known: Collection[str]) -> str | None:
-    if entry.name in known:
+def _mistake_in_env_file(name: str, known: Collection[str]) -> str | None:
+    if name in known:
         return None
-    upper = entry.name.upper()
-    if upper.startswith(FOREIGN_PREFIXES) and _mistake(entry.name, known) is None:
+    upper = name.upper()
+    if upper.startswith(FOREIGN_PREFIXES) and _mistake(name, known) is None:
         return "has no effect: what dbt and Dagster do is set by this project alone. Remove it."
     if f"{PREFIX}{upper}" in known:
         return f"is no setting; the nearest name is {PREFIX}{upper}. Correct it, or remove it."
     if _alike(upper.partition("_")[0], PREFIX.rstrip("_")) >= NEARLY_OUR_PREFIX:
         return f"is no setting; the nearest name is {_nearest(upper, known)}. Correct it, or remove it."
-    return _mistake(entry.name, known)
+    return _mistake(name, known)
 
 
 def _nearest(name: str, known: Collection[str]) -> str:

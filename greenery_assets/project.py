@@ -18,8 +18,8 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
 # Every op that opens the warehouse file is in this pool of one (dagster.yaml): DuckDB has one writer.
 WAREHOUSE_POOL = "warehouse"
-# Beside the Python that runs this, as dbt itself (dbt_child.py).
-DBT_EXECUTABLE = str(Path(sys.executable).with_name("greenery-dbt"))
+# dbt that ends with whoever reads it (dbt_child.py).
+DBT_COMMAND = "greenery-dbt"
 
 
 class DbtError(Exception):
@@ -27,6 +27,16 @@ class DbtError(Exception):
 
 
 dbt_project = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
+
+
+def dbt_executable() -> str:
+    """Our dbt command, beside the Python that runs this or on the PATH. Raises DbtError where it is not installed."""
+    # A virtual environment need not be activated to be used.
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which(DBT_COMMAND, path=places)
+    if found is None:
+        raise DbtError(f"{DBT_COMMAND} is not installed: run make run once more, or pip install -e . again.")
+    return found
 
 
 def prepared_manifest() -> Mapping[str, Any]:

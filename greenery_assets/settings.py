@@ -22,11 +22,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenery_assets.environment import (
     HANDED_TO_DBT,
+    Assignment,
     EnvironmentNamesError,
     asked_for_by,
     check_names,
     empty_names,
     foreign_names,
+    is_passed_on,
+    read_env_file,
 )
 
 DAGSTER_PORT = 3000
@@ -230,11 +233,10 @@ def load_settings() -> Settings:
 
     Raises SettingsError naming each variable that is not known, is empty without a safe default, or cannot be used.
     """
-    env_file = Settings.model_config.get("env_file")
-    env_file = Path(str(env_file)) if env_file else None
     try:
-        check_names(os.environ, env_file, VARIABLES.values())
-        empty = empty_names(os.environ, env_file, [VARIABLES[name] for name in NEVER_EMPTY])
+        entries = _entries_of_env_file()
+        check_names(os.environ, entries, VARIABLES.values(), asked_for_by(_dagster_yaml(entries)))
+        empty = empty_names(os.environ, entries, [VARIABLES[name] for name in NEVER_EMPTY])
     except EnvironmentNamesError as error:
         raise SettingsError(str(error)) from None
     lines = [
@@ -260,9 +262,13 @@ def prepare(settings: Settings) -> list[str]:
     their names. Raises SettingsError where a folder or file of the settings cannot be used.
     """
     _prepare_folders(settings)
-    foreign = foreign_names(os.environ, asked_for_by(settings.dagster_home / "dagster.yaml"))
+    asked_for = asked_for_by(settings.dagster_home / "dagster.yaml")
+    foreign = foreign_names(os.environ, asked_for)
     for name in foreign:
         del os.environ[name]
+    for entry in _entries_of_env_file():
+        if is_passed_on(entry.name, asked_for):
+            os.environ.setdefault(entry.name, entry.value)
     exported = {
         "DAGSTER_HOME": str(settings.dagster_home),
         # What a run plans is stored at once (storage.py).
@@ -276,6 +282,24 @@ def prepare(settings: Settings) -> list[str]:
         exported["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value()
     os.environ |= exported
     return [name for name in foreign if name not in exported and name not in HANDED_TO_DBT]
+
+
+def _entries_of_env_file() -> list[Assignment]:
+    env_file = Settings.model_config.get("env_file")
+    return read_env_file(Path(str(env_file)), VARIABLES.values()) if env_file else []
+
+
+def _dagster_yaml(entries: list[Assignment]) -> Path:
+    """The configuration of Dagster's home, which is the project's own where the home is still to be made."""
+    variable = VARIABLES["dagster_home"]
+    given = os.environ.get(variable) or next((entry.value for entry in entries if entry.name == variable), "")
+    own = PROJECT_ROOT / "dagster_home" / "dagster.yaml"
+    try:
+        found = _from_project_root(Path(given)) / "dagster.yaml" if given else own
+        return found if found.exists() else own
+    except (ValueError, OSError):
+        # That is said where the home itself is looked at.
+        return own
 
 
 def _prepare_folders(settings: Settings) -> None:

@@ -15,7 +15,9 @@ MADE_AGAIN = (
 # The snapshot of the orders is in the warehouse, the memory of the alerts in Dagster's home.
 NEVER_AGAIN = (
     "data/greenery.duckdb", "data/greenery.duckdb.wal", "dagster_home/alerts.sqlite", "dagster_home/history/runs.db",
-    "dagster_home/schedules/schedules.db",
+    "dagster_home/schedules/schedules.db", "data/greenery.sample-20260101T070000.duckdb",
+    "data/greenery.before-20260101T070000.duckdb", "data/greenery.unfinished.duckdb",
+    "data/greenery.unfinished.duckdb.wal",
 )  # fmt: skip
 OURS = (
     "Makefile", ".env", "dagster_home/dagster.yaml", "dbt_project/dbt_project.yml", "greenery_assets/settings.py",
@@ -48,6 +50,8 @@ def test_clean_keeps_what_cannot_be_made_again_and_says_so(project: Path) -> Non
         assert name in said.partition("Keeping")[0]
     for name in ("data/greenery.duckdb", "orders_snapshot", "dagster_home", "alerts.sqlite", "make clean-all"):
         assert name in said.partition("Keeping")[2]
+    assert "must be made again with them" in said
+    assert "data/greenery.sample-<time>.duckdb" in said.partition("Keeping")[2]
     assert "nothing; it is clean" in make("clean", project)
 
 

@@ -71,6 +71,10 @@ def test_an_empty_variable_means_the_default_only_where_that_is_safe(
         env_file.write_text(f"# of the shop\n{variable}=\n")
         assert f"{variable} is empty in line 2 of {env_file}" in refused()
         env_file.write_text(f"{variable}=${{NOT_SET_ANYWHERE}}\n")
+        assert f"{variable} is empty in line 1 of {env_file}, as the variable that it takes its value from" in refused()
+        # Dagster's own commands put what the file comes to into the environment.
+        monkeypatch.setenv(variable, "")
+        assert f"{variable} is empty in line 1 of {env_file}, as" in refused()
     else:
         assert getattr(load_settings(), field) == Settings.model_fields[field].default
 
@@ -149,8 +153,54 @@ def test_in_the_file_a_name_that_only_begins_or_ends_like_ours_is_an_error_too(
 def test_names_of_other_programs_are_left_alone(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SOURCE_DIR", "GREENPLUM_HOME", "TIMEZONE", "DBT_EMPTY", "DAGSTER_CLOUD_HOST", "GREEN"):
         monkeypatch.setenv(name, "x")
+    for name in ("CI_GREENERY_SLACK_TOKEN", "MY_GREENERY_SOURCE_DIR", "OTHER_DAGSTER_HOME"):
+        monkeypatch.setenv(name, "x")
     env_file.write_text("COMPOSE_PROJECT_NAME=shop\nPOSTGRES_PASSWORD=p\nexport HTTPS_PROXY=http://proxy:3128\n")
     assert load_settings().source_dir is None
+
+
+@pytest.mark.parametrize("service", ["GREENERY", "GREENERY_WEB_UI"])
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_left_alone(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "80",
+        "SERVICE_PORT_HTTP": "80",
+        "PORT": "tcp://10.0.0.1:80",
+        "PORT_80_TCP": "tcp://10.0.0.1:80",
+        "PORT_80_TCP_PROTO": "tcp",
+        "PORT_80_TCP_PORT": "80",
+        "PORT_80_TCP_ADDR": "10.0.0.1",
+    }.items():
+        monkeypatch.setenv(f"{service}_{name}", value)
+    load_settings()
+    monkeypatch.setenv(f"{service}_PORT", "3000")
+    assert f"{service}_PORT in the environment is no setting" in refused()
+
+
+def test_what_another_program_wants_to_read_in_the_file_is_left_alone(env_file: Path) -> None:
+    others = 'KEY="-----BEGIN KEY-----\nMIIE\n-----END KEY-----"\nexport FOO\nBAR\nA=1\nA=2\n'
+    env_file.write_text(f"{others}GREENERY_SOURCE_DIR=/data\n")
+    assert load_settings().source_dir == Path("/data")
+    env_file.write_text(f"{others}GREENERY_SORCE_DIR=/data\n")
+    assert f"GREENERY_SORCE_DIR in line 8 of {env_file}" in refused()
+    # A quote that is not closed would hide ours.
+    env_file.write_text("A='x\nGREENERY_SOURCE_DIR=/data\nB='\n")
+    assert "begins in line 1" in refused()
+
+
+def test_what_dagsters_home_takes_from_the_environment_may_be_in_the_file_and_reaches_it(env_file: Path) -> None:
+    home = Path(os.environ["DAGSTER_HOME"])
+    home.mkdir()
+    env_file.write_text("DAGSTER_POSTGRES_PASSWORD=secret\nDBT_EMPTY=1\n")
+    assert "DAGSTER_POSTGRES_PASSWORD in line 1" in refused()
+    (home / "dagster.yaml").write_text("storage: {password: {env: DAGSTER_POSTGRES_PASSWORD}, x: [{env: DBT_EMPTY}]}\n")
+    assert "DAGSTER_POSTGRES_PASSWORD" not in refused()
+    assert "DBT_EMPTY in line 2" in refused()
+    env_file.write_text("DAGSTER_POSTGRES_PASSWORD=secret\n")
+    prepare(load_settings())
+    assert os.environ["DAGSTER_POSTGRES_PASSWORD"] == "secret"
 
 
 # A file that cannot be read

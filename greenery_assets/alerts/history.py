@@ -143,20 +143,34 @@ def may_be_retried(instance: dg.DagsterInstance, end: RunEnd, now: datetime) -> 
 def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalogue) -> bool:
     """Whether a run is of this project: another one may share the instance, and name its jobs alike.
 
-    A run that the web interface or the daemon launched says which code location it is of. Of others, and where our own
-    location is not known, it counts what they select and are made of: anything of ours makes a run ours.
+    A run that the web interface or the daemon launched says which code location it is of. Of others, and where that is
+    not our own, which may have been renamed, it counts what they select, plan and are made of: anything of ours makes a
+    run ours.
     """
-    if run.job_name not in catalogue.jobs:
-        return False
+    is_known = run.job_name in catalogue.jobs
     origin = run.remote_job_origin
-    if origin and catalogue.location:
-        return origin.repository_origin.code_location_origin.location_name == catalogue.location
+    is_named = origin is not None and catalogue.location != ""
+    if origin and is_named and origin.repository_origin.code_location_origin.location_name == catalogue.location:
+        return True
     selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
-    if selected:
-        return not selected.isdisjoint(dg.AssetKey.from_user_string(name) for name in catalogue.lineage.groups)
+    # What a run planned is read only where its job's name and steps alone would have to tell it from another's.
+    if concerned := selected or (_planned(instance, run.run_id) if is_named or not is_known else ()):
+        return not catalogue.lineage.groups.keys().isdisjoint(key.to_user_string() for key in concerned)
+    if not is_known:
+        return False
     if run.job_snapshot_id and instance.has_job_snapshot(run.job_snapshot_id):
         return not catalogue.steps.isdisjoint(instance.get_job_snapshot(run.job_snapshot_id).node_names)
-    return True
+    return not is_named
+
+
+def _planned(instance: dg.DagsterInstance, run_id: str) -> set[dg.AssetKey]:
+    """The assets that a run planned to build, the first page of them."""
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+    events = [
+        record.event_log_entry.dagster_event
+        for record in instance.get_records_for_run(run_id, of_type=kind, limit=PAGE).records
+    ]
+    return {event.asset_materialization_planned_data.asset_key for event in events if event}
 
 
 def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) -> RunObservation | None:

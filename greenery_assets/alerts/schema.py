@@ -196,6 +196,8 @@ def open_engine(url: str) -> Engine:
     try:
         with engine.connect() as connection:
             is_current = _is_current(connection, shown)
+            if is_current and engine.dialect.name == "postgresql":
+                _refuse_a_second(connection, shown)
         if not is_current:
             # SQLite would refuse at once, rather than wait, who reads first and then writes beside another.
             with engine.execution_options(**{SQLITE_BEGIN: "begin immediate"}).begin() as connection:
@@ -221,10 +223,11 @@ def _engine(url: str) -> tuple[Engine, str]:
         # Parts of a password that was not escaped are taken for the host or the port, and would be shown.
         if "@" in (address.host or ""):
             raise ValueError
-        # Message bodies are parameters, and errors are logged.
-        shown = address.render_as_string(hide_password=True)
+        # A password may stand in the query too.
+        shown = address.set(query={}).render_as_string(hide_password=True)
         if address.get_backend_name() == "sqlite" and address.database:
             shown = address.database
+        # Message bodies are parameters, and errors are logged.
         return create_engine(address, hide_parameters=True), shown
     except ValueError:
         reason = "its port is no number, or its password holds a character to be written otherwise: @ as %40, / as %2F"
@@ -252,7 +255,7 @@ def _is_current(connection: Connection, shown: str) -> bool:
 def _upgrade(connection: Connection, shown: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"select pg_advisory_xact_lock({UPGRADE_LOCK})")
-        _make_schema(connection)
+        _make_schema(connection, shown)
     # Another process may have done it while this one waited.
     if _is_current(connection, shown):
         return
@@ -263,22 +266,45 @@ def _upgrade(connection: Connection, shown: str) -> None:
     command.upgrade(config, "head")
 
 
-def _make_schema(connection: Connection) -> None:
+def _make_schema(connection: Connection, shown: str) -> None:
     """Make the schema where it is not there, and move a ledger of before there was one into it."""
     do = connection.exec_driver_sql
     if do(f"select to_regclass('{SCHEMA}.alembic_version')").scalar():
+        _refuse_a_second(connection, shown)
         return
     # Who may not make one can have it made by the owner of the database.
     if not do(f"select to_regnamespace('{SCHEMA}')").scalar():
         do(f"create schema {SCHEMA}")
+    if revisions := _revisions_without_schema(connection):
+        _move(connection, [table.name for table in metadata.sorted_tables], revisions)
+    _begin_postgres(connection)
+
+
+def _refuse_a_second(connection: Connection, shown: str) -> None:
+    """Raise LedgerError if one was moved into the schema, and an older one that a search path kept apart is left."""
+    if _revisions_without_schema(connection):
+        place = connection.exec_driver_sql(
+            "select relnamespace::regnamespace from pg_class where oid = to_regclass('incidents')"
+        ).scalar()
+        raise LedgerError(
+            f"The alert ledger {shown} cannot be opened: its database holds two, one in the schema {SCHEMA} and one of "
+            f"an older version in {place}. Name another database for one of them in GREENERY_ALERTS_LEDGER."
+        )
+    _begin_postgres(connection)
+
+
+def _revisions_without_schema(connection: Connection) -> Sequence[str]:
+    """The revisions of a ledger of before there was a schema, none where there is none; leaves its search path."""
+    do = connection.exec_driver_sql
     # The way by which an older version found its tables: to public, unless the database or its address says otherwise.
     do("set local search_path to default")
     names = ["alembic_version", *(table.name for table in metadata.sorted_tables)]
-    if all(do(f"select to_regclass('{name}')").scalar() for name in names):
-        versions: Sequence[str] = do("select version_num from alembic_version").scalars().all()
-        if ours := [version for version in versions if version in WITHOUT_SCHEMA]:
-            _move(connection, names[1:], ours)
-    _begin_postgres(connection)
+    # A search path may lead to the schema itself.
+    ours = f"select to_regclass('incidents') is not distinct from to_regclass('{SCHEMA}.incidents')"
+    if do(ours).scalar() or not all(do(f"select to_regclass('{name}')").scalar() for name in names):
+        return []
+    versions: Sequence[str] = do("select version_num from alembic_version").scalars().all()
+    return [version for version in versions if version in WITHOUT_SCHEMA]
 
 
 def _move(connection: Connection, tables: Iterable[str], revisions: Sequence[str]) -> None:

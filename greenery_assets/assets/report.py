@@ -4,6 +4,9 @@ Thin glue: what the page says and looks like is the report package's business.
 """
 
 import base64
+import heapq
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 import dagster as dg
@@ -33,8 +36,9 @@ TOLD = [
     "product/fact_funnel_by_product",
     "product/fact_page_views",
 ]
-# Among the last so many runs there is one that did more than to build the page.
-RECENT_RUNS = 20
+# Among the last so many runs, also those of other projects, one is looked for that did more than to build the page.
+RECENT_RUNS = 200
+PAGE = 20
 
 
 @dg.asset(
@@ -134,11 +138,15 @@ def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue | None
     return None
 
 
-def _last_ends(instance: dg.DagsterInstance) -> list[dg.EventLogRecord]:
-    """The events of the last runs' ends, the newest first."""
-    ends = [
-        record
-        for kind in RUN_ENDS
-        for record in instance.fetch_run_status_changes(cast("Any", kind), limit=RECENT_RUNS).records
-    ]
-    return sorted(ends, key=lambda record: record.storage_id, reverse=True)
+def _last_ends(instance: dg.DagsterInstance) -> Iterator[dg.EventLogRecord]:
+    """The events of the last runs' ends, the newest first, read as they are asked for."""
+    ends = heapq.merge(*(_ends(instance, kind) for kind in RUN_ENDS), key=lambda end: end.storage_id, reverse=True)
+    return islice(ends, RECENT_RUNS)
+
+
+def _ends(instance: dg.DagsterInstance, kind: dg.DagsterEventType) -> Iterator[dg.EventLogRecord]:
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.fetch_run_status_changes(cast("Any", kind), limit=PAGE, cursor=cursor)
+        yield from page.records
+        cursor, has_more = page.cursor, page.has_more

@@ -142,6 +142,7 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path, monkeypatch: pytest.Monkey
         ("me:secret@127.0.0.1", "no database URL"),
         ("sqlite:////nowhere/to/be/found.sqlite", "cannot be opened"),
         ("postgresql+psycopg2://me:secret@127.0.0.1:1/x", "cannot be opened"),
+        ("postgresql+psycopg2://127.0.0.1:1/x?user=me&password=secret", "cannot be opened"),
     ],
 )
 def test_a_ledger_that_cannot_be_used_is_named_without_its_password(address: str, says: str) -> None:

@@ -145,7 +145,7 @@ def ledger_without_schema(url: str, revision: str) -> dict[str, list[tuple[objec
                 )
     source.close()
     engine.dispose()
-    return rows_in(url, "public")
+    return rows_in(url, "public") if "?" not in url else {}
 
 
 def rows_in(url: str, place: str) -> dict[str, list[tuple[object, ...]]]:
@@ -175,6 +175,21 @@ def test_a_ledger_of_before_the_schema_is_moved_into_it_with_every_row(postgres_
         assert list(book.open_incidents()) == [1, 2, 3]
     ledger.close()
     assert inspect_names(url, "public") == []
+
+
+def test_two_ledgers_that_a_search_path_kept_apart_do_not_become_one(postgres_url: str) -> None:
+    url = new_database(postgres_url, "kept_apart")
+    addresses = [f"{url}?options=-csearch_path%3D{name}" for name in ("first_shop", "second_shop")]
+    for name, address in zip(("first_shop", "second_shop"), addresses, strict=True):
+        execute(url, f"create schema {name}")
+        ledger_without_schema(address, "0002")
+    Ledger.open(addresses[0]).close()
+    Ledger.open(addresses[0]).close()
+    with pytest.raises(LedgerError, match=r"holds two, .* in second_shop\. Name another database"):
+        Ledger.open(addresses[1])
+    assert len(execute(url, "select * from second_shop.incidents")) > 0
+    # A search path that leads to the schema itself finds the one.
+    Ledger.open(f"{url}?options=-csearch_path%3D{SCHEMA}").close()
 
 
 def inspect_names(url: str, place: str) -> list[str]:

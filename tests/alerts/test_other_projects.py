@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteJobOrigin,
@@ -100,6 +101,33 @@ def test_a_launched_run_belongs_to_the_code_location_that_it_names(
     shop.instance.report_run_failed(run)
     assert alerts.run_pass().runs == number
     assert len(slack.messages("data-alerts")) == number
+
+
+@pytest.mark.parametrize(("asset", "number"), [("raw/orders", 1), ("their/orders", 0)])
+@pytest.mark.parametrize("told_by", ["selection", "plan"])
+def test_a_run_of_before_the_code_location_was_renamed_is_told_by_its_assets(
+    shop: Shop, alerts: Alerts, asset: str, number: int, told_by: str
+) -> None:
+    key = dg.AssetKey.from_user_string(asset)
+    alerts.catalogue = replace(alerts.catalogue, location="new_name")
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("old_name"), "__repository__"), JOB)
+    run = dg.DagsterRun(
+        JOB,
+        str(uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        remote_job_origin=origin,
+        asset_selection=frozenset({key}) if told_by == "selection" else None,
+    )
+    shop.instance.add_run(run)
+    if told_by == "plan":
+        planned = dg.DagsterEvent(
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+            job_name=JOB,
+            event_specific_data=AssetMaterializationPlannedData(key),
+        )
+        shop.instance.report_dagster_event(planned, run.run_id)
+    shop.instance.report_run_failed(run)
+    assert alerts.run_pass().runs == number
 
 
 def test_an_incident_of_a_job_that_is_not_of_this_project_is_closed(shop: Shop, alerts: Alerts) -> None:

@@ -114,6 +114,17 @@ def test_a_run_that_ended_while_the_page_was_written_is_asked_for(shop: Shop) ->
     assert run_without_report(shop.instance, shop.catalogue) is None
 
 
+def test_a_run_of_ours_is_found_behind_many_of_another_project(shop: Shop) -> None:
+    from greenery_assets.assets.report import run_without_report  # noqa: PLC0415  reads the settings
+
+    run_id = record_run(shop, "orders=F3")
+    for _ in range(30):
+        theirs = dg.DagsterRun("their_job", status=dg.DagsterRunStatus.STARTED)
+        shop.instance.add_run(theirs)
+        shop.instance.report_run_failed(theirs)
+    assert run_without_report(shop.instance, shop.catalogue) == run_id
+
+
 def test_a_run_under_a_clock_that_was_set_back_is_asked_for(shop: Shop) -> None:
     from greenery_assets.assets.report import AS_OF, REPORT, run_without_report  # noqa: PLC0415  reads the settings
 
