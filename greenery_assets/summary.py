@@ -18,7 +18,7 @@ from greenery_assets.groups import GROUPS
 
 # What ends the output fits a terminal of 80 by 24 with room for the command that was typed.
 LINES_OF_A_PROBLEM = 4
-LENGTH_OF_A_PROBLEM = 400
+LENGTH_OF_A_PROBLEM = 700
 LONGEST_LIST = 3
 REPORTING = "reporting"
 

@@ -15,7 +15,7 @@ from tests.dbt_here import BenchHere
 from tests.job import Home
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slowest,
     # dbt in this process leaves a log file open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]

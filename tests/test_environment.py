@@ -151,7 +151,7 @@ def test_whatever_loads_the_project_is_rid_of_them() -> None:
     assert "DAGSTER_IS_DEV_CLI" in os.environ
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_with_every_variable_set_at_once_the_daily_job_does_what_it_always_does(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:

@@ -71,7 +71,7 @@ def kill_at_work(home: Home, source: Path, after: float = 0) -> None:
     run.stdout.close()
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_after_a_killed_run_the_next_succeeds_at_once_also_where_its_dbt_is_killed(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:

@@ -214,7 +214,7 @@ def test_a_bad_line_and_a_new_column_of_each_table_a_missing_total_and_a_negativ
     for table in TABLES:
         lines = (source / f"{table}.csv").read_text().splitlines()
         grown = [f"{lines[0]},new_column", *(f"{line}," for line in lines[1:]), "one field"]
-        (source / f"{table}.csv").write_text("\n".join(grown))
+        (source / f"{table}.csv").write_text("\n".join([*grown, ""]))
     before = home.fingerprints()
     outcome = run_job(home, source, new_source=True)
     assert outcome.failing == {
