@@ -166,6 +166,7 @@ OF_AN_OLD_DAY: Mapping[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.slowest
 @pytest.mark.parametrize("check", OF_AN_OLD_DAY)
 def test_what_a_change_of_an_old_day_does_to_other_tables_is_found(check: str, shop: tuple[History, Bench]) -> None:
     history, bench = shop

@@ -75,6 +75,7 @@ def assert_equal_to_a_full_rebuild(home: Home, source: Path, folder: Path) -> No
     assert differences(home.warehouse, full.warehouse) == {}
 
 
+@pytest.mark.slowest
 def test_a_day_that_a_failed_check_held_back_is_caught_up_with(
     run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_what_is_built_of_a_new_day_tells_where_its_columns_come_from(run_job: R
     assert ("core/dim_events", "order_id") in {(one.asset_key.to_user_string(), one.column_name) for one in orders}
 
 
+@pytest.mark.slowest
 def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
     built: tuple[Home, Outcome], run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
     assert differences(whole.warehouse, chunked.warehouse) == {}
 
 
+@pytest.mark.slowest
 def test_a_full_refresh_is_asked_for_on_the_command_line(
     built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
 ) -> None:
@@ -189,6 +192,7 @@ def files_read(home: Home) -> int:
     return sum(int(str(metadata["files_read"].value)) for metadata in loaded if "files_read" in metadata)
 
 
+@pytest.mark.slowest
 def test_a_file_that_goes_is_a_warning_until_the_next_load(run_job: RunJob, tmp_path: Path) -> None:
     source, home = tmp_path / "source", Home.new(tmp_path)
     generate(SampleSpec(until=yesterday().date()), source)

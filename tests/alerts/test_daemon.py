@@ -144,7 +144,7 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
             assert outcomes_of_ticks(home) == {"SKIPPED"}
 
         (resolved,) = slack.thread(CHANNEL, told.ts)
-        assert re.match(r"Resolved after (less than a minute|\d+ min)\.", resolved.text)
+        assert re.match(r"SAMPLE DATA · Resolved after (less than a minute|\d+ min)\.", resolved.text)
         # Only the events were run again.
         assert "18 tables not refreshed yet" in resolved.text
         assert "Not refreshed yet, still with the data of" in slack.messages(CHANNEL)[1].text
