@@ -107,23 +107,29 @@ class Home:
 
     def command(
         self,
-        source: Path,
+        source: Path | None,
         *arguments: str,
         project: Path = ROOT,
         module: str = "greenery_assets",
         **settings: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python -m greenery_assets ...` as make does, or another module's command."""
+        """Run `python -m greenery_assets ...` as make does, or another module's command.
+
+        Without a source the setting of one is not there.
+        """
+        environment = {
+            **os.environ,
+            **self.environment(source or Path()),
+            "PYTHONPATH": str(project),
+            "COLUMNS": "160",
+            **settings,
+        }
+        if source is None:
+            del environment["GREENERY_SOURCE_DIR"]
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=project,
-            env={
-                **os.environ,
-                **self.environment(source),
-                "PYTHONPATH": str(project),
-                "COLUMNS": "160",
-                **settings,
-            },
+            env=environment,
             capture_output=True,
             text=True,
             check=False,

@@ -66,7 +66,7 @@ def test_another_source_stops_the_run_before_anything_is_read_and_goes_on_where_
 
     before = home.fingerprints(ALL_SCHEMAS)
     project = copy_of_project(tmp_path / "project")
-    done = home.command(Path(), "run", project=project, GREENERY_SOURCE_DIR="")
+    done = home.command(None, "run", project=project)
     assert done.returncode == 1
     told = " ".join(done.stdout.split())
     assert f"was filled from {moved}" in told

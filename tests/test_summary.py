@@ -158,7 +158,7 @@ def test_a_check_that_a_second_attempt_evaluated_again_counts_once() -> None:
             ["The run failed.", "120 were not evaluated", "/srv/export", "GREENERY_SOURCE_DIR"],
         ),
         (
-            facts(*[outcome(False, finding="3 of 9 rows. " * 50) for _ in range(40)], planned=120, succeeded=False),
+            facts(*[outcome(False, finding="3 of 9 rows. " * 80) for _ in range(40)], planned=120, succeeded=False),
             "",
             [
                 "40 fail",

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -40,7 +41,7 @@ def test_what_the_system_refuses_is_told_by_its_code(code: int, words: str, tmp_
 
 
 def test_memory_that_the_limit_refuses_is_to_be_raised_not_lowered() -> None:
-    config: dict[str, str] = {"memory_limit": "2MB", "temp_directory": ""}
+    config: dict[str, Any] = {"memory_limit": "2MB", "temp_directory": ""}
     with duckdb.connect(config=config) as connection, pytest.raises(duckdb.OutOfMemoryException) as caught:
         connection.execute("create table t as select range as n, repeat('x', 100) as t from range(1000000)")
     assert "raise it" in str(explain(caught.value))
