@@ -65,7 +65,7 @@ def load(warehouse: Path, source_dir: Path, contracts: Mapping[str, TableContrac
     source_dir = source_dir.absolute()  # views keep the paths
     found = find_files(source_dir, contracts)
     with transaction(warehouse) as opened:
-        opened.ledger.forget_what_all_have_seen()
+        opened.ledger.forget_replaced()
         load_id = opened.ledger.next_load()
         loaded = {table: _land(opened, load_id, source_dir, contracts[table], paths) for table, paths in found.items()}
         opened.replace_extra_columns({name: table.extra_columns for name, table in loaded.items()})

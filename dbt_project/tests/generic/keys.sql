@@ -1,16 +1,16 @@
 {#
-    Rows that share a key with another row, and rows with a key column missing. Of new source rows it is asked whether any
-    other has their key; of a mart, which holds nothing else of whom they belong to, whether one of them has.
-    touched: what a mart's new rows are, as touched_lately() asks for it.
+    Rows that share a key with another row, and rows with a key column missing. affected: [column, what], as
+    in_affected_days() takes them: the keys of those days are looked up in all rows.
 #}
-{% test is_key(model, columns, touched=none) %}
-    {% set names = columns | join(', ') %}
-    {% set condition = key_in_question(model, columns, touched) %}
+{% test is_key(model, columns, affected=none) %}
+    {% set condition = in_affected_days(affected[0], affected[1]) if affected else 'true' %}
     with duplicated as (
-        select {{ names }}
+        select {{ columns | join(', ') }}
         from {{ model }}
-        where {{ condition }}
-        group by {{ names }}
+        {% if condition != 'true' %}
+            where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from {{ model }} where {{ condition }})
+        {% endif %}
+        group by {{ columns | join(', ') }}
         having count(*) > 1
     )
 
@@ -35,8 +35,13 @@
 
 {# Rows that name a row of another table which is not there. A null names nothing. #}
 {% test refers_to(model, column, to, field) %}
-    {{ rows_that(
-        arrived(model.identifier[4:], failing_by=column, staged=model),
-        column ~ ' is not null and ' ~ is_missing_from([column], to, [field])
-    ) }}
+    select candidate.*
+    from {{ model }} as candidate
+    where
+        candidate.{{ column }} is not null
+        and not exists (
+            select 1
+            from {{ to }} as parent
+            where parent.{{ field }} = candidate.{{ column }}
+        )
 {% endtest %}
