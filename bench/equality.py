@@ -93,8 +93,8 @@ _STOPS = [
     ["+dim_orders"],
     ["+dim_events"],
     ["+int_page_views"],
-    ["+int_sessions", "+int_fact_orders"],
-    ["+int_user_sessions", "+int_user_orders"],
+    ["+int_page_views", "+int_fact_orders"],
+    ["+int_sessions", "+int_user_orders"],
     ["+fact_page_views", "+fact_orders"],
     ["staging"],
 ]
