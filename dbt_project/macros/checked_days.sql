@@ -43,5 +43,5 @@
     {%- set days, _, parents = where.partition(', parents ') -%}
     {%- set column, _, of = days.partition(' on affected days of ') -%}
     {%- set condition = in_affected_days(column, of, parents=parents.split()) -%}
-    {{ return(relation if condition == 'true' else '(select * from ' ~ relation ~ ' where ' ~ condition ~ ') as candidates') }}
+    {{ return(relation if condition == 'true' else '(select * from ' ~ relation ~ ' where ' ~ condition ~ ') as affected') }}
 {%- endmacro %}

@@ -4,26 +4,30 @@
 #}
 {% test is_key(model, columns, affected=none) %}
     {% set condition = in_affected_days(affected[0], affected[1]) if affected else 'true' %}
-    with duplicated as (
+    with candidates as (
+        select * from {{ model }}
+    ),
+
+    duplicated as (
         select {{ columns | join(', ') }}
-        from {{ model }}
+        from candidates
         {% if condition != 'true' %}
-            where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from {{ model }} where {{ condition }})
+            where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from candidates where {{ condition }})
         {% endif %}
         group by {{ columns | join(', ') }}
         having count(*) > 1
     )
 
-    select candidate.*
-    from {{ model }} as candidate
+    select candidates.*
+    from candidates
     inner join duplicated
         on {% for column in columns %}
-            candidate.{{ column }} = duplicated.{{ column }}
+            candidates.{{ column }} = duplicated.{{ column }}
             {% if not loop.last %} and {% endif %}
         {% endfor %}
     union all
     select *
-    from {{ model }}
+    from candidates
     where {% for column in columns %} {{ column }} is null {% if not loop.last %} or {% endif %} {% endfor %}
 {% endtest %}
 
@@ -35,13 +39,17 @@
 
 {# Rows that name a row of another table which is not there. A null names nothing. #}
 {% test refers_to(model, column, to, field) %}
-    select candidate.*
-    from {{ model }} as candidate
+    with candidates as (
+        select * from {{ model }}
+    )
+
+    select candidates.*
+    from candidates
     where
-        candidate.{{ column }} is not null
+        candidates.{{ column }} is not null
         and not exists (
             select 1
             from {{ to }} as parent
-            where parent.{{ field }} = candidate.{{ column }}
+            where parent.{{ field }} = candidates.{{ column }}
         )
 {% endtest %}
