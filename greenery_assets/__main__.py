@@ -17,16 +17,21 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build every model from all of the history.")
     ] = False,
+    days: Annotated[
+        str, typer.Option("--days", help="Rebuild these days too: 2026-11-01, or 2026-11-01..2026-11-07.")
+    ] = "",
 ) -> None:
     """Run the daily job once and show what came of it."""
     settings = _settings()
     # They import Dagster: seconds.
     from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
+    from greenery_assets.refresh import DaysError, named_days  # noqa: PLC0415
     from greenery_assets.runner import run_daily_job  # noqa: PLC0415
 
     try:
-        code = run_daily_job(settings, full_refresh=full_refresh)
-    except RoutingError as error:
+        named_days(days)
+        code = run_daily_job(settings, full_refresh=full_refresh, days=days)
+    except (RoutingError, DaysError) as error:
         _stop(str(error))
     raise typer.Exit(code)
 

@@ -59,8 +59,9 @@ class Catalogue:
         )
 
 
-def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
-    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
+def run_daily_job(settings: Settings, *, full_refresh: bool = False, days: str = "") -> int:
+    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history,
+    `days` are rebuilt whatever was loaded (refresh.named_days says how to write them).
 
     Returns the exit code: 0 when the job ran and no ERROR check failed, else 1.
     """
@@ -90,7 +91,7 @@ def run_daily_job(settings: Settings, *, full_refresh: bool = False) -> int:
             _make_way(instance, console)
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console):
-                ops = {"dbt_models": {"config": {"full_refresh": full_refresh}}}
+                ops = {"dbt_models": {"config": {"full_refresh": full_refresh, "days": days}}}
                 facts.succeeded = _execute(job, instance, run_id, ops)
             run = instance.get_run_by_id(run_id)
             if run and (reason := run.tags.get(FULL_REFRESH_TAG)):

@@ -2,7 +2,7 @@
 
 Here: schema landing of the warehouse. Its tables: `files` has one row for each version of a file (a file that went
 away has a last version that says so), `days` one for each version and day of created_at in it. `complete_runs` and
-`broken_guards`, which dbt writes (dbt_project/macros/days.sql, guards.sql), are only made here. Not here: reading files.
+`broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made here. Not here: reading files.
 """
 
 import json
@@ -138,7 +138,7 @@ class Ledger:
         )
 
     def forget_replaced(self) -> None:
-        """Drops the versions of files that were replaced, or went, before the last run that built and checked everything."""
+        """Drops the versions of files that were replaced, or went, before the last complete run."""
         for name in ("days", "files"):
             self.connection.execute(
                 f"delete from {self.schema}.{name} as old where exists (from {self.schema}.files as later where "
