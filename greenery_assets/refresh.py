@@ -100,13 +100,13 @@ def broken_guards(connection: duckdb.DuckDBPyConnection) -> str | None:
     return " and ".join(f"{cases:,} {guard}" for cases, guard in found) or None
 
 
-def months(connection: duckdb.DuckDBPyConnection) -> list[list[str]]:
-    """The days of events and orders, month by month, where there are too many to be built at once; else nothing."""
+def months(connection: duckdb.DuckDBPyConnection, most: int = LARGE) -> list[list[str]]:
+    """The days of events and orders, month by month, where there are more than `most` events; else nothing."""
     rows = connection.execute(
         "select cast(day as varchar), sum(case when source_table = 'events' then row_count else 0 end) "
-        "from landing.days where day is not null group by day order by day"
+        "from landing.days where source_table in ('events', 'orders') and day is not null group by day order by day"
     ).fetchall()
-    if sum(count for _, count in rows) <= LARGE:
+    if sum(count for _, count in rows) <= most:
         return []
     return [[day for day, _ in month] for _, month in groupby(rows, key=lambda row: str(row[0])[:7])]
 

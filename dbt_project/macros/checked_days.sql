@@ -1,10 +1,10 @@
 {# Which days a check looks at: those that are rebuilt, and those of the rows that it kept as failing when it looked last. #}
 
-{# As affected_days(); none where it looks at everything: on a full refresh, when asked, or as a parent has lost rows. #}
+{# As affected_days(); none where it looks at everything: on a full refresh, when asked, or as a parent changed. #}
 {% macro days_to_check(of, kept, parents) -%}
     {%- if flags.FULL_REFRESH or env_var('GREENERY_CHECKS', 'all') != 'new' -%} {{ return(none) }} {%- endif -%}
     {%- set days = affected_days(of) -%}
-    {%- if days is none or lost_rows(parents) or load_relation(this) is none -%} {{ return(none) }} {%- endif -%}
+    {%- if days is none or some_file_changed(parents) or load_relation(this) is none -%} {{ return(none) }} {%- endif -%}
     {%- set names = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
     {%- if kept not in names -%}
         {{ return(none if run_query('select 1 from ' ~ this ~ ' limit 1').rows else days) }}
@@ -15,20 +15,15 @@
     {{ return(both(days, run_query(query).columns[0].values() | list)) }}
 {%- endmacro %}
 
-{# Whether a file of these source tables went, or has fewer rows, since every check looked last. #}
-{% macro lost_rows(tables) -%}
+{# Whether a file of these source tables changed or went since every check looked last. #}
+{% macro some_file_changed(tables) -%}
     {%- if not tables -%} {{ return(false) }} {%- endif -%}
     {%- set query -%}
-        select 1
-        from {{ landing('files') }} as before
-        inner join {{ landing('files') }} as after
-            on before.source_table = after.source_table and before.path = after.path
-        where
-            after.source_table in ('{{ tables | join("', '") }}')
-            and before.load_id <= {{ last_complete_run() }}
-            and after.load_id > {{ last_complete_run() }}
-            and (after.is_removed or after.row_count < before.row_count)
-        limit 1
+        select path
+        from {{ landing('files') }}
+        where source_table in ('{{ tables | join("', '") }}')
+        group by source_table, path
+        having min(load_id) <= {{ last_complete_run() }} and max(load_id) > {{ last_complete_run() }}
     {%- endset -%}
     {{ return(run_query(query).rows | length > 0) }}
 {%- endmacro %}
