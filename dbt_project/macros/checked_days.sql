@@ -23,7 +23,7 @@
         from {{ landing('files') }}
         where source_table in ('{{ tables | join("', '") }}')
         group by source_table, path
-        having min(load_id) <= {{ last_complete_run() }} and max(load_id) > {{ last_complete_run() }}
+        having min(load_id) <= ({{ last_complete_run() }}) and max(load_id) > ({{ last_complete_run() }})
     {%- endset -%}
     {{ return(run_query(query).rows | length > 0) }}
 {%- endmacro %}

@@ -38,23 +38,26 @@
         from {{ landing('days') }} as days
         inner join {{ landing('files') }} as files
             on days.source_table = files.source_table and days.path = files.path
-        where days.source_table = '{{ table }}' and files.load_id > {{ last_complete_run() }}
+        where days.source_table = '{{ table }}' and files.load_id > ({{ last_complete_run() }})
+        union all
+        select null where ({{ last_complete_run() }}) is null
     {%- endset -%}
-    {%- set days = run_query(query).columns[0].values() | list if last_complete_run() is not none else [none] -%}
-    {#- Rows without a day may belong to any. -#}
+    {%- set days = run_query(query).columns[0].values() | list -%}
+    {#- Without a complete run, and by rows without a day, any day is affected. -#}
     {{ return(none if none in days else (days + var('days')) | unique | sort) }}
 {%- endmacro %}
 
 {# The days of the orders that new files of order_items name; all days where a file changed or went, as it names them no more. #}
 {% macro order_days_of_items() -%}
     {%- if var('only_days') -%} {{ return(var('days') | sort) }} {%- endif -%}
-    {%- if last_complete_run() is none -%} {{ return(none) }} {%- endif -%}
     {%- set query -%}
-        select path, min(load_id) <= {{ last_complete_run() }}
+        select path, min(load_id) <= ({{ last_complete_run() }})
         from {{ landing('files') }}
         where source_table = 'order_items'
         group by path
-        having max(load_id) > {{ last_complete_run() }}
+        having max(load_id) > ({{ last_complete_run() }})
+        union all
+        select null, true where ({{ last_complete_run() }}) is null
     {%- endset -%}
     {%- set files = run_query(query).rows -%}
     {%- if files | selectattr(1) | list -%} {{ return(none) }} {%- endif -%}
@@ -70,13 +73,10 @@
     {{ return(none if none in days else days | sort) }}
 {%- endmacro %}
 
-{# The number of the last load that is in every model or, for a check, that every check has looked at; none without any. #}
+{# SQL of the last load that is in every model or, for a check, that every check has looked at; null without any. #}
 {% macro last_complete_run() -%}
     {%- set of_checks = model is defined and model.resource_type == 'test' -%}
-    {%- set query -%}
-        select max(load_id) from {{ landing('complete_runs') }} where what = '{{ 'checked' if of_checks else 'built' }}'
-    {%- endset -%}
-    {{ return(run_query(query).rows[0][0]) }}
+    select max(load_id) from {{ landing('complete_runs') }} where what = '{{ 'checked' if of_checks else 'built' }}'
 {%- endmacro %}
 
 {# Days and as many to either side of each. #}
