@@ -27,7 +27,7 @@ from bench.statements import THREADS, Cost, cost_of
 from bench.warehouse import Bench
 
 INPUTS = ["core.dim_events", "core.dim_orders", "core.dim_order_items"]
-HELPERS = ("product.int_sessions", "core.int_order_events")
+HELPERS = ("product.int_sessions",)
 
 SEED = {
     "product.int_page_views": """
