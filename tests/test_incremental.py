@@ -51,7 +51,8 @@ GUARDS: Mapping[str, Sequence[tuple[str, str]]] = {
             "events/{new}",
             "from old union all select * replace (uuid() as event_id, 'page_view' as event_type, "
             "cast(md5(cast(session_id as varchar)) as uuid) as session_id, "
-            "created_at + to_days(2) + to_seconds(unnest([0, 9])) as created_at) from '{folder}/events/{near}.parquet' where event_type = 'checkout' and hour(created_at) < 23",
+            "created_at + to_days(2) + to_seconds(unnest([0, 9])) as created_at) "
+            "from '{folder}/events/{near}.parquet' where event_type = 'checkout' and hour(created_at) < 23",
         )
     ],
     "orders lie more than 2 days from an event that names them": [
