@@ -13,8 +13,8 @@
 {%- endmacro %}
 
 {#
-    Affected days as a sorted list of 'yyyy-mm-dd'; none where all are. They are days of `events`, of `sessions`, of `visits`
-    (sessions, and what their users ordered meanwhile), of `items` (sessions, and what their orders hold), of
+    Affected days as a sorted list of 'yyyy-mm-dd'; none where all are. They are days of `events`, of `sessions`, of
+    `visits` (sessions, and what their users ordered meanwhile), of `items` (sessions, and what their orders hold), of
     `order_rows`, of `orders` (and what events say of them) or of `order_items` (orders and what they hold).
 #}
 {% macro affected_days(of) -%}
@@ -113,12 +113,14 @@
 {%- endmacro %}
 
 {#
-    A condition: true on the days that a model rebuilds, or a check looks at, and `around` more to either side.
+    A condition: true on the days that a model rebuilds, or a check looks at, and `around` times session_days more to either
+    side.
     For a check only: `parents` are source tables of which every row may matter, `kept` names the column with the day of
     the rows that it keeps, if it is another.
 #}
 {% macro in_affected_days(column, of, around=0, parents=[], kept=none) -%}
     {%- if not execute -%} {{ return('true') }} {%- endif -%}
+    {%- set around = around * var('session_days') -%}
     {%- if model.resource_type == 'test' -%}
         {%- set days = days_to_check(of, kept or column.split('.')[-1], parents) -%}
         {{ return(in_days(column, widened(days, around))) }}
