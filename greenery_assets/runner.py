@@ -66,9 +66,15 @@ class Catalogue:
 
 
 def run_daily_job(
-    settings: Settings, *, full_refresh: bool = False, new_source: bool = False, accept_row_loss: bool = False
+    settings: Settings,
+    *,
+    full_refresh: bool = False,
+    days: str = "",
+    new_source: bool = False,
+    accept_row_loss: bool = False,
 ) -> int:
-    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
+    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history,
+    `days` are rebuilt whatever was loaded (refresh.named_days says how to write them).
 
     `new_source` and `accept_row_loss` say that a change of the source, or of its rows, is meant (assets/raw.py).
     Returns the exit code: 0 when the job ran, all that was planned was built and evaluated, no ERROR check failed and
@@ -102,7 +108,8 @@ def run_daily_job(
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console):
                 load = {"new_source": new_source, "accept_row_loss": accept_row_loss}
-                ops = {"dbt_models": {"config": {"full_refresh": full_refresh}}, "raw_tables": {"config": load}}
+                build = {"full_refresh": full_refresh, "days": days}
+                ops = {"dbt_models": {"config": build}, "raw_tables": {"config": load}}
                 facts.succeeded = _execute(job, instance, run_id, ops)
             run = instance.get_run_by_id(run_id)
             if run and (reason := run.tags.get(FULL_REFRESH_TAG)):

@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
@@ -26,7 +27,17 @@ from greenery_assets.quality import (
     read_warehouse,
     without_file_names,
 )
-from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
+from greenery_assets.refresh import (
+    ASKED_FOR,
+    DaysError,
+    broken_guards,
+    by_month,
+    definition,
+    full_refresh_reason,
+    months,
+    named_days,
+    variables,
+)
 from greenery_assets.settings import load_settings
 
 MANIFEST = prepared_manifest()
@@ -47,13 +58,19 @@ PARSED = "partial_parse.msgpack"
 # dbt's logs and artifacts of so many runs stay to be looked at, each of some megabytes.
 TARGETS_KEPT = 20
 TRANSLATOR = GreeneryTranslator()
+Answer = TypeVar("Answer")
 
 
 class BuildConfig(dg.Config):
-    """How to build: `full_refresh` builds every model from all of the history, `full_checks` checks all of it."""
+    """What to build and check besides the days that are affected by what was loaded.
+
+    `full_refresh` rebuilds every model from all of the history, `full_checks` checks all of it. `days` are rebuilt too:
+    2026-11-01, or 2026-11-01..2026-11-07.
+    """
 
     full_refresh: bool = False
     full_checks: bool = False
+    days: str = ""
 
 
 @dg.resource(description="A dbt that starts with the run, while the sources are loaded: it is there when it is needed.")
@@ -81,25 +98,31 @@ def dbt_models(
 ) -> Iterator[BuildEvent]:
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
-    Models are kept up to date with what was loaded since they were built last, unless there is a reason to build
-    them anew. Checks whose cost would grow with the history look at what is new and at what failed before
-    (macros/checks.sql), unless all is asked for or built anew.
+    The days that are affected by what was loaded are rebuilt and looked at (dbt_project/macros/days.sql), unless there
+    is a reason to rebuild everything. Raises dagster.Failure where `days` names none.
     """
     warehouse = load_settings().warehouse_path
     _refuse_changed_files(warehouse)
     # Unit tests try the SQL, not the data: they are part of `make test`.
     # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
     build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
-    reason = ASKED_FOR if config.full_refresh else _reason_to_refresh(warehouse)
-    if reason:
-        context.log.info(f"Full refresh of the selected models: {reason}.")
-        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
-        build.append("--full-refresh")
+    try:
+        days = named_days(config.days)
+    except DaysError as error:
+        raise failure(str(error), allow_retries=False) from None
+    reason = ASKED_FOR if config.full_refresh else _ask(warehouse, lambda it: full_refresh_reason(it, MANIFEST))
     # As an argument it would fill the first lines of every run's log.
     os.environ["GREENERY_PREVIEW"] = PREVIEW
     checks = "all" if config.full_checks or reason else "new"
     context.instance.add_run_tags(context.run.run_id, {CHECKS_TAG: checks})
     os.environ["GREENERY_CHECKS"] = checks
+    os.environ["GREENERY_DEFINITION"] = definition(MANIFEST)
+    if reason:
+        context.log.info(f"Full refresh of the selected models: {reason}.")
+        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
+        build += _full_refresh(dbt, warehouse, in_parts=not context.is_subset)
+    elif days:
+        build += variables(days)
     if context.is_subset:
         invocation = dbt.cli(build, context=context, raise_on_error=False)
     else:
@@ -108,6 +131,9 @@ def dbt_models(
     with explained(warehouse):
         yield from asset_events(invocation, context, warehouse)
         _refuse_changed_files(warehouse)
+    if not reason and (guards := _ask(warehouse, broken_guards)):
+        context.log.info(f"All days were rebuilt: {guards}.")
+        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: guards, CHECKS_TAG: "all"})
     # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
     if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
         _keep_parsed(invocation.target_path)
@@ -166,10 +192,24 @@ def _remove_old_targets(op_name: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _reason_to_refresh(warehouse: Path) -> str | None:
+def _full_refresh(dbt: DbtCliResource, warehouse: Path, *, in_parts: bool) -> list[str]:
+    """The arguments of a full refresh; where it is large, all but its last part is done before."""
+    parts = (_ask(warehouse, months) or []) if in_parts else []
+    if parts:
+        (gate, *before), last = by_month(parts)
+        is_sound = dbt.cli(gate, raise_on_error=False).wait().is_successful()
+        # A session that is too long may lie in several parts.
+        if is_sound and not _ask(warehouse, broken_guards):
+            for arguments in before:
+                dbt.cli(arguments).wait()
+            return last
+    return ["--full-refresh"]
+
+
+def _ask(warehouse: Path, question: Callable[[duckdb.DuckDBPyConnection], Answer | None]) -> Answer | None:
     try:
         with read_warehouse(warehouse) as connection:
-            return full_refresh_reason(connection, MANIFEST)
+            return question(connection)
     except landing.WarehouseMissingError:
         return None
     except landing.LandingError as error:

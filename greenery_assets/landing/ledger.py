@@ -1,8 +1,8 @@
-"""What has been loaded: every version of every source file, and what of that the models still have to see.
+"""What has been loaded: every version of every source file, and the last load that is in every model.
 
 Here: schema landing of the warehouse. Its tables: `files` has one row for each version of a file (a file that went
-away has a last version that says so), `days` one for each version and day of created_at in it. The tables that dbt's
-models write there (dbt_project/macros/keeping.sql) are only made and cleared here. Not here: reading files.
+away has a last version that says so), `days` one for each version and day of created_at in it. `complete_runs` and
+`broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made here. Not here: reading files.
 """
 
 import json
@@ -25,17 +25,9 @@ _TABLES = {
     "source": "kind varchar, folder varchar, load_id bigint",
     "arrivals": "source_table varchar, load_id bigint, rows_before bigint, row_count bigint, rows_read bigint, "
     "rows_rejected bigint, is_accepted boolean, is_refused boolean",
-    "checked": "check_name varchar, load_id bigint, run_at timestamp",
-    "processed": "model varchar, load_id bigint, run_at timestamp, full_at timestamp, definition varchar",
-    "touched_sessions": "session_id uuid, since timestamp, load_id bigint",
-    "touched_days": "day date, load_id bigint",
-    "touched_orders": "order_id uuid, user_id uuid, reported_by varchar, since timestamp, load_id bigint",
-    "touched_buyers": "user_id uuid, load_id bigint",
-    "touched_users": "user_id uuid, load_id bigint",
-    "touched_page_orders": "order_id uuid, since timestamp, load_id bigint",
-    "changed_visits": "user_id uuid, sessions bigint, sessions_with_checkout bigint, load_id bigint",
-    "changed_user_sessions": "user_id uuid, since timestamp, sessions bigint, sessions_under_a_minute bigint, "
-    "browsing_microseconds bigint, load_id bigint",
+    "complete_runs": "what varchar, load_id bigint, run_at timestamp, definition varchar",
+    "dbt_runs": "started_at timestamp",
+    "broken_guards": "guard varchar, cases bigint",
 }
 
 
@@ -112,8 +104,8 @@ class Ledger:
         """The number of the load that is under way: no load before had it, and no model has seen it."""
         row = self.connection.execute(
             "select coalesce(max(load_id), 0) + 1 from "
-            # A load that only found files gone leaves no file, once all have seen it.
-            f"(select load_id from {self.schema}.files union all select load_id from {self.schema}.processed)"
+            # A load that only found files gone leaves no file, once a complete run has seen it.
+            f"(select load_id from {self.schema}.files union all select load_id from {self.schema}.complete_runs)"
         ).fetchone()
         assert row is not None, "an aggregate has one row"
         return int(row[0])
@@ -192,29 +184,14 @@ class Ledger:
             [table, [str(file.path) for file in files], load_id],
         )
 
-    def forget_what_all_have_seen(self) -> None:
-        """Drops notes of loads that every model has processed and every check has looked at."""
-        row = self.connection.execute(
-            f"select min(load_id) from (select max(load_id) as load_id from {self.schema}.processed group by model "
-            f"union all select load_id from {self.schema}.checked) where exists (from {self.schema}.processed)"
-        ).fetchone()
-        seen = row[0] if row else None
-        if seen is None:
-            return
-        for name in _TABLES:
-            if name.startswith(("touched_", "changed_")):
-                self.connection.execute(f"delete from {self.schema}.{name} where load_id <= ?", [seen])
-        self.connection.execute(
-            f"delete from {self.schema}.processed as old where exists (select 1 from {self.schema}.processed as later "
-            "where later.model = old.model and later.run_at > old.run_at)"
-        )
+    def forget_replaced(self) -> None:
+        """Drops the versions of files that were replaced, or went, before the last complete run."""
         for name in ("days", "files"):
             self.connection.execute(
-                f"delete from {self.schema}.{name} as old where load_id <= ? and exists ("
-                f"select 1 from {self.schema}.files as later where later.path = old.path and "
-                "later.source_table = old.source_table and later.load_id <= ? "
-                "and (later.load_id > old.load_id or (later.load_id = old.load_id and later.is_removed)))",
-                [seen, seen],
+                f"delete from {self.schema}.{name} as old where exists (from {self.schema}.files as later where "
+                "later.path = old.path and later.source_table = old.source_table and later.load_id >= old.load_id "
+                "and (later.load_id > old.load_id or later.is_removed) "
+                f"and later.load_id <= (select min(load_id) from {self.schema}.complete_runs))"
             )
 
 

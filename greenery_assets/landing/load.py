@@ -99,7 +99,7 @@ def load(
     try:
         with _in_place_of(warehouse, set_aside) as target, transaction(target) as opened:
             opened.forget_refused(list(found))
-            opened.ledger.forget_what_all_have_seen()
+            opened.ledger.forget_replaced()
             load_id = opened.ledger.next_load()
             loaded = {
                 table: _land(opened, load_id, source_dir, contracts[table], paths, reread=reread)
