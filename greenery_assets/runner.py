@@ -20,12 +20,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
-from greenery_assets.dbt_process import dbt_processes
 from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
-from greenery_assets.storage import databases_kept_open
 from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
 
 
@@ -86,10 +84,7 @@ def run_daily_job(
         source += " (sample data)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
-    with _one_at_a_time(settings, console), contextlib.ExitStack() as ended:
-        # It starts beside the imports.
-        dbt_processes.prepare()
-        ended.callback(dbt_processes.discard)
+    with _one_at_a_time(settings, console):
         # The lines above come before seconds of imports.
         from greenery_assets.assets.dbt import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
@@ -98,11 +93,7 @@ def run_daily_job(
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
-        with (
-            databases_kept_open(),
-            dg.DagsterInstance.get() as instance,
-            alerting(settings, instance, repository) as alerts,
-        ):
+        with dg.DagsterInstance.get() as instance, alerting(settings, instance, repository) as alerts:
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())

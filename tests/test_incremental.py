@@ -186,21 +186,6 @@ def column_lineage(home: Home) -> dict[str, dg.TableColumnLineage]:
     return {key: value for key, value in values.items() if isinstance(value, dg.TableColumnLineage)}
 
 
-def test_what_is_built_of_a_new_day_tells_where_its_columns_come_from(run_job: RunJob, tmp_path: Path) -> None:
-    source, home = tmp_path / "source", Home.new(tmp_path)
-    lineage = []
-    for until in (yesterday().date() - timedelta(days=1), yesterday().date()):
-        generate(SampleSpec(until=until, days=12), source)
-        outcome = run_job(home, source)
-        assert outcome.failing_errors == {}
-        lineage.append(column_lineage(home))
-    views_and_marts = {name for name in outcome.built if not name.startswith(("raw/", "snapshots/", "reporting/"))}
-    assert lineage[0].keys() == lineage[1].keys() == views_and_marts
-    assert lineage[0] == lineage[1]
-    orders = lineage[1]["product/int_page_views"].deps_by_column["order_id"]
-    assert ("core/dim_events", "order_id") in {(one.asset_key.to_user_string(), one.column_name) for one in orders}
-
-
 @pytest.mark.slowest
 def test_a_changed_model_and_a_broken_guard_bring_a_full_refresh(
     built: tuple[Home, Outcome], run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path

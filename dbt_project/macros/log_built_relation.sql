@@ -1,33 +1,11 @@
 {#
-    Tells Dagster, while dbt still runs, what was just built: its columns and its parents' columns
-    (in the form dagster-dbt reads to draw column lineage), its number of rows and a few of them. Asking
-    the warehouse afterwards would keep every event back until dbt has let go of the file.
+    Reports to Dagster, while dbt still runs, what was just built: its number of rows and a few of them. Asking the
+    warehouse afterwards would keep every event back until dbt has let go of the file.
 #}
 {% macro log_built_relation() %}
     {% if execute and env_var('DAGSTER_DBT_CLI', '') %}
-        {% set columns = adapter.get_columns_in_relation(this) %}
-        {% set parents = {} %}
-        {% for unique_id in model.depends_on.nodes %}
-            {% set node = graph.nodes.get(unique_id) or graph.sources[unique_id] %}
-            {% set parent = api.Relation.create(
-                database=node.database, schema=node.schema, identifier=node.alias or node.identifier
-            ) %}
-            {% do parents.update(
-                {parent | string: {'columns': column_types(adapter.get_columns_in_relation(parent))}}
-            ) %}
-        {% endfor %}
-        {% do log(tojson({'columns': column_types(columns), 'parents': parents}), info=true) %}
-        {% do log('greenery_built=' ~ tojson(rows_in_short(this, columns)), info=true) %}
+        {% do log('greenery_built=' ~ tojson(rows_in_short(this, adapter.get_columns_in_relation(this))), info=true) %}
     {% endif %}
-{% endmacro %}
-
-{# Column name -> {'data_type': ...}. #}
-{% macro column_types(columns) %}
-    {% set types = {} %}
-    {% for column in columns %}
-        {% do types.update({column.name: {'data_type': column.dtype}}) %}
-    {% endfor %}
-    {{ return(types) }}
 {% endmacro %}
 
 {#

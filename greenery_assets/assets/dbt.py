@@ -3,20 +3,18 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
-from packaging.version import Version
+import duckdb
+from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets import landing
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.translator import GreeneryTranslator
-from greenery_assets.dbt_process import DbtProcesses, dbt_processes
 from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
 from greenery_assets.quality import (
     PREVIEW_ROWS,
@@ -54,7 +52,6 @@ PREVIEW = json.dumps(
 FULL_REFRESH_TAG = "greenery/full_refresh"
 # `new` or `all`: what the checks whose cost would grow with the history look at.
 CHECKS_TAG = "greenery/checks"
-PARSED = "partial_parse.msgpack"
 # dbt's logs and artifacts of so many runs stay to be looked at, each of some megabytes.
 TARGETS_KEPT = 20
 TRANSLATOR = GreeneryTranslator()
@@ -73,17 +70,6 @@ class BuildConfig(dg.Config):
     days: str = ""
 
 
-@dg.resource(description="A dbt that starts with the run, while the sources are loaded: it is there when it is needed.")
-def dbt_process(context: dg.InitResourceContext) -> Iterator[DbtProcesses]:
-    """Start it for a run of everything, as one of chosen assets may need none; end it where it was not needed."""
-    if context.run and context.run.asset_selection is None and context.run.asset_check_selection is None:
-        dbt_processes.prepare()
-    try:
-        yield dbt_processes
-    finally:
-        dbt_processes.discard()
-
-
 @dbt_assets(
     manifest=MANIFEST,
     project=dbt_project,
@@ -93,7 +79,6 @@ def dbt_process(context: dg.InitResourceContext) -> Iterator[DbtProcesses]:
 def dbt_models(
     context: dg.AssetExecutionContext,
     dbt: DbtCliResource,
-    dbt_process: dg.ResourceParam[DbtProcesses],
     config: BuildConfig,
 ) -> Iterator[BuildEvent]:
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
@@ -123,67 +108,14 @@ def dbt_models(
         build += _full_refresh(dbt, warehouse, in_parts=not context.is_subset)
     elif days:
         build += variables(days)
-    if context.is_subset:
-        invocation = dbt.cli(build, context=context, raise_on_error=False)
-    else:
-        invocation = _run_on_all(dbt_process, build, context)
-    parsed_at = dbt_project.manifest_path.stat().st_mtime_ns
+    invocation = dbt.cli(build, context=context, raise_on_error=False)
     with explained(warehouse):
         yield from asset_events(invocation, context, warehouse)
         _refuse_changed_files(warehouse)
     if not reason and (guards := _ask(warehouse, broken_guards)):
         context.log.info(f"All days were rebuilt: {guards}.")
         context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: guards, CHECKS_TAG: "all"})
-    # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
-    if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
-        _keep_parsed(invocation.target_path)
     _remove_old_targets(context.op_execution_context.op.name)
-
-
-def _run_on_all(
-    processes: DbtProcesses, arguments: Sequence[str], context: dg.AssetExecutionContext
-) -> DbtCliInvocation:
-    """Run dbt on all it has, with nothing left out by Dagster.
-
-    `DbtCliResource.cli` knows what to select for a choice of assets, but asks another dbt for its version first and
-    sets up an adapter in this process, of no use here: seconds.
-    """
-    parsed = dbt_project.manifest_path.with_name(PARSED)
-    target = parsed.with_name(f"{context.op_execution_context.op.name}-{context.run.run_id}-{context.retry_number}")
-    target.mkdir(exist_ok=True)
-    if parsed.exists():
-        shutil.copy(parsed, target)
-    environment = {
-        "DAGSTER_DBT_CLI": "true",
-        "DBT_LOG_FORMAT": "json",
-        # For people, and four times as short: the log of one run in JSON is 6 MB.
-        "DBT_LOG_FORMAT_FILE": "debug",
-        "DBT_LOG_PATH": str(target),
-        "DBT_PROFILES_DIR": str(DBT_PROJECT_DIR),
-        "DBT_TARGET_PATH": str(target),
-    }
-    return DbtCliInvocation(
-        process=processes.run(arguments, DBT_PROJECT_DIR, environment),
-        manifest=MANIFEST,
-        dagster_dbt_translator=TRANSLATOR,
-        project_dir=DBT_PROJECT_DIR,
-        target_path=target,
-        raise_on_error=False,
-        cli_version=Version(version("dbt-core")),
-        project=dbt_project,
-        context=context,
-    )
-
-
-def _keep_parsed(target: Path) -> None:
-    """Let the next dbt begin with what this one parsed.
-
-    What was parsed with another warehouse or other settings is of no use to dbt, which parses all anew: seconds.
-    """
-    parsed = target / PARSED
-    if parsed.exists():
-        # Another run may be reading the one that is there.
-        parsed.replace(dbt_project.manifest_path.with_name(PARSED))
 
 
 def _remove_old_targets(op_name: str) -> None:
