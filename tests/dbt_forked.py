@@ -23,13 +23,17 @@ ROOT = Path(__file__).resolve().parents[1]
 PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT")
 Request = Mapping[str, Any]
 
+# Names a variable with more arguments for `dbt build`.
+MORE_ARGUMENTS = "MORE_ARGUMENTS_OF_FORKED_DBT"
+
 # The command: hands what it was asked, and where to write, to the process that forks, and ends as that dbt did. It
 # imports next to nothing.
 COMMAND = """#!{python} -IS
 import array, json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as forker:
     forker.connect({address!r})
-    said = json.dumps({{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}).encode()
+    arguments = sys.argv[1:] + os.environ.get({more!r}, "").split() * ("build" in sys.argv)
+    said = json.dumps({{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}).encode()
     forker.sendmsg(
         [len(said).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))]
     )
@@ -48,7 +52,7 @@ class DbtForker:
         self._folder = TemporaryDirectory()
         self.command = Path(self._folder.name, "dbt")
         address = str(Path(self._folder.name, "asked"))
-        self.command.write_text(COMMAND.format(python=sys.executable, address=address))
+        self.command.write_text(COMMAND.format(python=sys.executable, address=address, more=MORE_ARGUMENTS))
         self.command.chmod(0o755)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(address)
@@ -73,11 +77,12 @@ def _main(asked: socket.socket) -> None:
                 request, output = _received(connection)
                 given = tuple(request["environment"].get(name) for name in PARSED_WITH)
                 if "--version" not in request["arguments"] and given not in parsed:
-                    target = Path(folder, str(len(parsed)))
-                    parsed[given] = _parse(request, target), target
+                    folder_of_it = Path(folder, str(len(parsed)))
+                    parsed[given] = _parse(request, folder_of_it), folder_of_it
                 child = os.fork()
                 if not child:
-                    _run(request, *parsed.get(given, (None, None)), output)
+                    manifest, target = parsed.get(given, (None, None))
+                    _run(request, manifest, target, output)
                 os.close(output)
                 _, status = os.waitpid(child, 0)
                 connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())

@@ -111,7 +111,9 @@ def test_a_home_of_before_dagsters_own_storage_is_told_what_to_remove(home: Home
     file = home.dagster_home / "dagster.yaml"
     entry = "event_log_storage:\n  module: greenery_assets.storage\n  class: BatchedSqliteEventLogStorage\n"
     file.write_text(f"{file.read_text()}\n{entry}")
-    with pytest.raises(DagsterHomeError, match="remove the three lines of event_log_storage. .* with the same history"):
+    with pytest.raises(
+        DagsterHomeError, match=r"remove the three lines of event_log_storage. .* with the same history"
+    ):
         check_home(home.dagster_home)
 
 

@@ -28,7 +28,7 @@ def test_the_sample_builds_everything_and_every_assumption_holds(built: tuple[Ho
     assert len(outcome.built) == len(set(outcome.built)) == 43
 
 
-def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home, Outcome]) -> None:
+def test_materializations_show_rows_and_what_was_loaded(built: tuple[Home, Outcome]) -> None:
     home, outcome = built
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
         for name in outcome.built:
@@ -45,19 +45,6 @@ def test_materializations_show_rows_columns_and_column_lineage(built: tuple[Home
                 assert (
                     ("newest" in metadata) == ("hours_behind" in metadata) == (table in {"events", "orders", "users"})
                 )
-            elif schema != "snapshots":
-                columns = metadata["dagster/column_schema"].value
-                assert isinstance(columns, dg.TableSchema)
-                assert columns.columns
-                lineage = metadata["dagster/column_lineage"].value
-                assert isinstance(lineage, dg.TableColumnLineage)
-                assert set(lineage.deps_by_column) == {column.name for column in columns.columns}, name
-                if name == "core/fact_orders":
-                    [source] = lineage.deps_by_column["amount"]
-                    assert (source.asset_key.to_user_string(), source.column_name) == (
-                        "core/int_fact_orders",
-                        "order_total",
-                    )
 
 
 def test_a_few_rows_of_each_table_are_shown_without_anything_personal(built: tuple[Home, Outcome]) -> None:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -174,16 +173,6 @@ def test_a_day_that_a_failed_check_held_back_is_caught_up_with(
     assert outcome.failing_errors == {}
     assert reason_of_last_run(home) is None
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
-
-
-def column_lineage(home: Home) -> dict[str, dg.TableColumnLineage]:
-    """Of each asset that says where its columns come from, as it was built last."""
-    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
-        events = {key: instance.get_latest_materialization_event(key) for key in instance.get_asset_keys()}
-    built = {key: event.asset_materialization for key, event in events.items() if event}
-    told = {key: one.metadata.get("dagster/column_lineage") for key, one in built.items() if one}
-    values = {key.to_user_string(): lineage.value for key, lineage in told.items() if lineage}
-    return {key: value for key, value in values.items() if isinstance(value, dg.TableColumnLineage)}
 
 
 @pytest.mark.slowest

@@ -15,7 +15,7 @@ from greenery_assets import landing
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.translator import GreeneryTranslator
-from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
 from greenery_assets.quality import (
     PREVIEW_ROWS,
     SHAREABLE_COLUMNS,
