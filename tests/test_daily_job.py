@@ -25,7 +25,7 @@ def test_the_sample_builds_everything_and_every_assumption_holds(built: tuple[Ho
     assert outcome.success
     assert outcome.failing == {}
     assert set(outcome.checks) == set(outcome.planned)
-    assert len(outcome.built) == len(set(outcome.built)) == 43
+    assert len(outcome.built) == len(set(outcome.built)) == 40
 
 
 def test_materializations_show_rows_and_what_was_loaded(built: tuple[Home, Outcome]) -> None:
@@ -135,9 +135,9 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
     text = shown.decode()
     assert process.wait() == 0, text
     for expected in (
-        "of 177 assets and checks",
+        "of 172 assets and checks",
         "SAMPLE DATA: ",
-        "All 134 checks hold.",
+        "All 132 checks hold.",
         "Repeat rate: ",
         "make ui",
         "/runs/",
@@ -145,7 +145,7 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
         assert expected in text
     assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()
-    assert "All 134 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
+    assert "All 132 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
 
 
 def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(

@@ -182,9 +182,18 @@ def test_a_changed_model_and_a_broken_guard_bring_a_full_refresh(
     home, source = built[0].copy(tmp_path), tmp_path / "source"
     with duckdb.connect(str(home.warehouse)) as connection:
         connection.execute("update landing.complete_runs set definition = 'another'")
+        # As a release before days has left it.
+        connection.execute("create table marketing.int_user_sessions as select 1 as user_id")
+        connection.execute("create table landing.processed as select 1 as load_id")
     generate(SampleSpec(until=yesterday().date(), defects=("session_of_a_day:2",)), source)
     assert run_job(home, source, new_source=True).failing == {"session_lasts_less_than_a_day": 2}
     assert reason_of_last_run(home) == CHANGED
+    assert (
+        home.query(
+            "select table_name from information_schema.tables where table_name in ('int_user_sessions', 'processed')"
+        )
+        == []
+    )
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
     with duckdb.connect(str(home.warehouse)) as connection:
         connection.execute("insert into landing.broken_guards values ('sessions are too long', 2)")
