@@ -240,7 +240,7 @@ def load_settings() -> Settings:
     except EnvironmentNamesError as error:
         raise SettingsError(str(error)) from None
     lines = [
-        f"{variable} is empty {where}: give it a value, or remove it to have its default (README, Settings)."
+        f"{variable} is empty {where}: give it a value, or remove it to have its default (docs/settings.md)."
         for variable, where in sorted(empty.items())
     ]
     try:
