@@ -17,7 +17,7 @@ import duckdb
 from bench.history import History, Shop
 from bench.results import Aim, ratios
 from bench.warehouse import Bench, Built
-from greenery_assets.refresh import by_month, months
+from greenery_assets.dbt.refresh import by_month, months
 
 # Every source column read once and every table written once, without any work in between.
 _FLOOR = """

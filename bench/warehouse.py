@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from greenery_assets import landing
-from greenery_assets.project import DBT_PROJECT_DIR, SOURCES_YAML
+from greenery_assets.dbt.project import DBT_PROJECT_DIR, SOURCES_YAML
 
 MARTS = ("core", "marketing", "product")
 

@@ -32,8 +32,8 @@ def run(
 ) -> None:
     """Run the daily job once and show what came of it."""
     with command() as settings:
-        from greenery_assets.refresh import named_days  # noqa: PLC0415  it imports DuckDB
-        from greenery_assets.runner import run_daily_job  # noqa: PLC0415  it imports Dagster: seconds
+        from greenery_assets.dbt.refresh import named_days  # noqa: PLC0415  it imports DuckDB
+        from greenery_assets.run import run_daily_job  # noqa: PLC0415  it imports Dagster: seconds
 
         named_days(days)
         code = run_daily_job(
@@ -83,7 +83,7 @@ def report() -> None:
 def docs() -> None:
     """Write dbt's documentation of models, columns and tests as one page."""
     with command() as settings:
-        from greenery_assets.project import write_docs  # noqa: PLC0415  it imports dbt's Dagster side
+        from greenery_assets.dbt.project import write_docs  # noqa: PLC0415  it imports dbt's Dagster side
 
         write_docs(settings.docs_page)
     typer.echo(f"The documentation  {shown(settings.docs_page)}")

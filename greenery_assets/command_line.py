@@ -56,8 +56,8 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
     from greenery_assets.alerts.routing import RoutingError  # noqa: PLC0415
     from greenery_assets.alerts.schema import LedgerError  # noqa: PLC0415
     from greenery_assets.alerts.service import BusyError  # noqa: PLC0415
-    from greenery_assets.project import DbtError  # noqa: PLC0415
-    from greenery_assets.refresh import DaysError  # noqa: PLC0415
+    from greenery_assets.dbt.project import DbtError  # noqa: PLC0415
+    from greenery_assets.dbt.refresh import DaysError  # noqa: PLC0415
     from greenery_assets.report.build import ReportError  # noqa: PLC0415
 
     if isinstance(error, (RoutingError, LedgerError, BusyError, DaysError, DbtError, ReportError)):

@@ -5,13 +5,13 @@ from dagster_dbt import DbtCliResource
 
 from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor
 from greenery_assets.alerts.setup import routing_of
-from greenery_assets.assets.dbt import dbt_models
 from greenery_assets.assets.figures import figure_checks
-from greenery_assets.assets.messages import messages_arrive, slack_messages
+from greenery_assets.assets.marts import dbt_models
 from greenery_assets.assets.raw import raw_tables
-from greenery_assets.assets.report import report_job, report_sensor, state_of_the_data
-from greenery_assets.project import dbt_executable, dbt_project
-from greenery_assets.schedules import daily_job, daily_schedule, weekly_schedule
+from greenery_assets.assets.report import state_of_the_data
+from greenery_assets.assets.slack_messages import messages_arrive, slack_messages
+from greenery_assets.automation import daily_job, daily_schedule, report_job, report_sensor, weekly_schedule
+from greenery_assets.dbt.project import dbt_executable, dbt_project
 from greenery_assets.settings import load_settings
 
 settings = load_settings()

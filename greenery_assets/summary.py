@@ -1,7 +1,7 @@
 """A run of the daily job in a few lines for the terminal: what was built, what holds, what to open next, and last
 of all whether it went well, what failed and what to do.
 
-Pure: collects plain facts about a run and renders them with rich. Where the facts come from is runner's
+Pure: collects plain facts about a run and renders them with rich. Where the facts come from is run.py's
 business.
 """
 

@@ -19,7 +19,7 @@ from xdist.scheduler import LoadGroupScheduling
 for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
     del os.environ[variable]
 
-from greenery_assets import project  # noqa: E402
+from greenery_assets.dbt import project  # noqa: E402
 from greenery_assets.sample import SampleSpec, generate  # noqa: E402
 from greenery_assets.settings import Settings  # noqa: E402
 from tests.dbt_forked import DbtForker  # noqa: E402

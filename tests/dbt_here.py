@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 from bench.warehouse import Bench, Built
-from greenery_assets.project import DBT_PROJECT_DIR
+from greenery_assets.dbt.project import DBT_PROJECT_DIR
 
 
 class BenchHere(Bench):

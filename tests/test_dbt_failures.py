@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from greenery_assets.assets.dbt_failures import killed, killed_by, left_out, surroundings
+from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundings
 
 
 @pytest.mark.parametrize(

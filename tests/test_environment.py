@@ -143,7 +143,7 @@ def environment() -> Iterator[None]:
 @pytest.mark.usefixtures("environment")
 def test_whatever_loads_the_project_is_rid_of_them() -> None:
     """The web server's code server, the daemon's runs and `dagster job execute` come by no command of ours."""
-    from greenery_assets.project import prepared_manifest  # noqa: PLC0415  it imports Dagster
+    from greenery_assets.dbt.project import prepared_manifest  # noqa: PLC0415  it imports Dagster
 
     os.environ |= MORE | {"DBT_EMPTY": "1", "DAGSTER_IS_DEV_CLI": "1", "GREENERY_CHECKS": "none"}
     prepared_manifest()

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from greenery_assets.assets.failures import explained
-from greenery_assets.quality import SHAREABLE_REASON, count
+from greenery_assets.privacy import SHAREABLE_REASON, count
 
 SECRET = "Zqxanna"
 
@@ -56,7 +56,7 @@ def test_a_fault_of_the_surroundings_names_cause_and_remedy(failures: dict[str, 
 def test_an_error_of_the_database_leaves_its_kind_and_place_and_no_row(failures: dict[str, dg.DagsterEvent]) -> None:
     failure = failures["with_a_row_in_the_error"].step_failure_data.user_failure_data
     assert failure
-    assert "ConversionException at greenery_assets/quality.py:" in str(failure.description)
+    assert "ConversionException at greenery_assets/privacy.py:" in str(failure.description)
     assert SECRET not in str(failures)
 
 

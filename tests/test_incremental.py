@@ -12,7 +12,7 @@ import pytest
 from bench.equality import compare_over_loads
 from bench.history import History, Shop
 from bench.warehouse import Bench, differences
-from greenery_assets.refresh import CHANGED, DaysError, by_month, definition, months, named_days, variables
+from greenery_assets.dbt.refresh import CHANGED, DaysError, by_month, definition, months, named_days, variables
 from greenery_assets.sample import SampleSpec, generate
 from tests.conftest import RunJob, yesterday
 from tests.dbt_here import BenchHere
@@ -202,7 +202,7 @@ def test_a_changed_model_and_a_broken_guard_bring_a_full_refresh(
 
 
 def test_what_tables_are_made_of_is_compared_in_one_place() -> None:
-    from greenery_assets.assets.dbt import MANIFEST  # noqa: PLC0415  reads the settings
+    from greenery_assets.assets.marts import MANIFEST  # noqa: PLC0415  reads the settings
 
     def changed(*path: str, to: str) -> dict[str, Any]:
         other = copy.deepcopy(dict(MANIFEST))

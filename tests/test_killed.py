@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from greenery_assets.dbt_child import end_with_reader
+from greenery_assets.dbt.child import end_with_reader
 from tests.job import Home, Outcome
 from tests.test_two_runs import MAKE_RUN, start
 
@@ -123,7 +123,7 @@ def test_six_killed_runs_hold_up_none_that_follows_at_once(
 
 def child(body: str, stdout: int) -> "subprocess.Popen[bytes]":
     """A process that ends with its reader, and does something."""
-    code = f"from greenery_assets.dbt_child import {end_with_reader.__name__} as end; end(); import time; {body}"
+    code = f"from greenery_assets.dbt.child import {end_with_reader.__name__} as end; end(); import time; {body}"
     return subprocess.Popen([sys.executable, "-c", code], stdout=stdout)
 
 

@@ -349,7 +349,7 @@ def test_a_path_that_is_not_utf_8_is_named_and_can_be_shown(monkeypatch: pytest.
 
 
 def test_a_warehouse_named_like_a_schema_is_one_that_duckdb_cannot_tell_from_it() -> None:
-    from greenery_assets.project import prepared_manifest  # noqa: PLC0415  it imports Dagster
+    from greenery_assets.dbt.project import prepared_manifest  # noqa: PLC0415  it imports Dagster
 
     nodes = prepared_manifest()["nodes"].values()
     # DuckDB gives a file called main another name itself.

@@ -10,7 +10,7 @@
 
 {#
     The number of rows of a relation and the first few, as text: only the columns that Dagster says may be seen, by
-    their types, and of text the values that it names (greenery_assets/quality.py). Nothing else may get into dbt's log.
+    their types, and of text the values that it names (greenery_assets/privacy.py). Nothing else may get into dbt's log.
 #}
 {% macro rows_in_short(relation, columns) %}
     {% set may_be_seen = fromjson(env_var('GREENERY_PREVIEW', '{"columns": {}, "types": [], "rows": 1}')) %}

@@ -24,7 +24,7 @@ from greenery_assets.alerts.observations import (
     Severity,
     Subject,
 )
-from greenery_assets.quality import SHAREABLE_COLUMNS, SHAREABLE_REASON, masked
+from greenery_assets.privacy import SHAREABLE_COLUMNS, SHAREABLE_REASON, masked
 
 RUN_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 OF_INTEREST = {

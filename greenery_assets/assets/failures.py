@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 
-from greenery_assets.quality import SHAREABLE_REASON
+from greenery_assets.privacy import SHAREABLE_REASON
 from greenery_assets.settings import PROJECT_ROOT
 from greenery_assets.troubles import explain
 

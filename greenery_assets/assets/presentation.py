@@ -10,7 +10,7 @@ import dagster as dg
 
 from greenery_assets.checks import Assumption, Verdict
 from greenery_assets.groups import group_in_words
-from greenery_assets.quality import Table
+from greenery_assets.privacy import Table
 
 
 def check_spec(name: str, asset: dg.AssetKey, assumption: Assumption, owner: str) -> dg.AssetCheckSpec:

@@ -12,8 +12,8 @@ import dagster as dg
 from duckdb import DuckDBPyConnection
 
 from greenery_assets import landing
-from greenery_assets.assets.dbt import MANIFEST, TEXTS
 from greenery_assets.assets.failures import explained, failure
+from greenery_assets.assets.marts import MANIFEST, TEXTS
 from greenery_assets.assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
 from greenery_assets.checks import (
     Assumption,
@@ -27,8 +27,8 @@ from greenery_assets.checks import (
     rows_were_kept,
     volume_is_usual,
 )
-from greenery_assets.project import SOURCES_YAML, WAREHOUSE_POOL
-from greenery_assets.quality import (
+from greenery_assets.dbt.project import SOURCES_YAML, WAREHOUSE_POOL
+from greenery_assets.privacy import (
     count,
     files_below,
     preview,

@@ -15,7 +15,7 @@ from greenery_assets.alerts.history import RUN_ENDS, Catalogue, is_ours, newest_
 from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.presentation import group_metadata
 from greenery_assets.assets.raw import OWNER
-from greenery_assets.project import WAREHOUSE_POOL
+from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.report.facts import Standing
 from greenery_assets.settings import load_settings
 
@@ -97,32 +97,9 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
     )
 
 
-report_job = dg.define_asset_job(
-    REPORT_JOB,
-    selection=dg.AssetSelection.assets(REPORT).without_checks(),
-    description="Tell the state of the data anew from what is there, without building anything else.",
-)
-
-
-@dg.sensor(
-    name="report_sensor",
-    job=report_job,
-    minimum_interval_seconds=10,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Has the state of the data built anew after a run that did not come to it: one that a failed check "
-    "stopped, or one of chosen assets and checks.",
-)
-def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the page once for the last run that ended without it."""
-    run_id = run_without_report(context.instance)
-    if run_id is None:
-        return dg.SkipReason("The page tells of the last run.")
-    return dg.RunRequest(run_key=run_id)
-
-
 def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue | None = None) -> str | None:
     """The last ended run of this project, if the page was not built in it or since."""
-    from greenery_assets.definitions import defs  # noqa: PLC0415  it holds this sensor
+    from greenery_assets.definitions import defs  # noqa: PLC0415  it holds what calls this
 
     catalogue = catalogue or Catalogue.of(defs.get_repository_def())
     event = instance.get_latest_materialization_event(REPORT)

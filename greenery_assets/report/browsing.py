@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from greenery_assets.quality import masked
+from greenery_assets.privacy import masked
 from greenery_assets.report import charts
 from greenery_assets.report.buying import DAYS_IN_TABLE, spread_view
 from greenery_assets.report.figures import DayVolume, Figures, FunnelStep, Spread

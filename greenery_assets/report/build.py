@@ -12,7 +12,7 @@ import vl_convert
 
 from greenery_assets.alerts.history import Catalogue
 from greenery_assets.landing import WarehouseError, recorded_source
-from greenery_assets.quality import read_warehouse
+from greenery_assets.privacy import read_warehouse
 from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
 from greenery_assets.report.figures import Figures

@@ -25,7 +25,7 @@ from greenery_assets.alerts.ledger import LATELY, STARTED_AFTER, Ledger
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.observations import Subject
 from greenery_assets.alerts.schema import LedgerError
-from greenery_assets.assets.messages import messages_arrive
+from greenery_assets.assets.slack_messages import messages_arrive
 from tests.alerts.builders import finding
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to

@@ -23,7 +23,7 @@ from greenery_assets.alerts.observations import RunObservation
 from greenery_assets.alerts.service import LONGEST_READING, Alerts
 from greenery_assets.alerts.slack import LONGEST_STEP_S
 from greenery_assets.alerts.without_slack import LogTransport
-from greenery_assets.assets.messages import messages_arrive
+from greenery_assets.assets.slack_messages import messages_arrive
 from tests.alerts.outbox import ALERTS, DAILY, HAPPENS, Clock, Outbox, outbox_in
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to

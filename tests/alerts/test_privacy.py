@@ -13,8 +13,8 @@ import pytest
 from greenery_assets.alerts.messages import incident_message
 from greenery_assets.alerts.observations import Sample
 from greenery_assets.alerts.service import Alerts
+from greenery_assets.dbt.project import SOURCES_YAML
 from greenery_assets.landing import read_contract
-from greenery_assets.project import SOURCES_YAML
 from greenery_assets.sample import SampleSpec, generate
 from tests.alerts.real import alerts_here
 from tests.conftest import RunJob, yesterday

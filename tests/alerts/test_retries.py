@@ -10,8 +10,8 @@ import yaml
 from rich.console import Console
 
 from greenery_assets.alerts.service import Alerts
-from greenery_assets.project import WAREHOUSE_POOL
-from greenery_assets.runner import _make_way
+from greenery_assets.dbt.project import WAREHOUSE_POOL
+from greenery_assets.run import _make_way
 from tests.alerts.builders import JOB
 from tests.alerts.shop import Shop, shop_in
 from tests.job import ROOT

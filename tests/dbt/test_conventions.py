@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import yaml
 
-from greenery_assets.project import DBT_PROJECT_DIR, prepared_manifest
+from greenery_assets.dbt.project import DBT_PROJECT_DIR, prepared_manifest
 
 Node = Mapping[str, Any]
 Manifest = Mapping[str, Any]
@@ -151,7 +151,7 @@ def test_every_error_test_stops_all_that_lies_downstream(manifest: Manifest) -> 
 
 
 def test_every_test_says_what_is_assumed_why_and_what_to_do(manifest: Manifest) -> None:
-    from greenery_assets.assets.translator import assumption_of  # noqa: PLC0415  what the checks really show
+    from greenery_assets.dbt.translator import assumption_of  # noqa: PLC0415  what the checks really show
 
     for name in data_tests(manifest):
         assumption = assumption_of(manifest, name)

@@ -82,7 +82,8 @@ def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_on
     home = stopped.copy(tmp_path)
     for name, value in home.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    from greenery_assets.assets.report import report_sensor, run_without_report  # noqa: PLC0415  reads the settings
+    from greenery_assets.assets.report import run_without_report  # noqa: PLC0415  reads the settings
+    from greenery_assets.automation import report_sensor  # noqa: PLC0415  reads the settings
     from greenery_assets.definitions import defs  # noqa: PLC0415
 
     with dg.DagsterInstance.get() as instance:

@@ -12,20 +12,10 @@ import duckdb
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets import landing
-from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.failures import explained, failure
-from greenery_assets.assets.translator import GreeneryTranslator
-from greenery_assets.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
-from greenery_assets.quality import (
-    PREVIEW_ROWS,
-    SHAREABLE_COLUMNS,
-    SHOWN_DATA_TYPES,
-    files_below,
-    known_texts,
-    read_warehouse,
-    without_file_names,
-)
-from greenery_assets.refresh import (
+from greenery_assets.dbt.events import BuildEvent, asset_events
+from greenery_assets.dbt.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.dbt.refresh import (
     ASKED_FOR,
     DaysError,
     broken_guards,
@@ -35,6 +25,16 @@ from greenery_assets.refresh import (
     months,
     named_days,
     variables,
+)
+from greenery_assets.dbt.translator import GreeneryTranslator
+from greenery_assets.privacy import (
+    PREVIEW_ROWS,
+    SHAREABLE_COLUMNS,
+    SHOWN_DATA_TYPES,
+    files_below,
+    known_texts,
+    read_warehouse,
+    without_file_names,
 )
 from greenery_assets.settings import load_settings
 
@@ -89,7 +89,7 @@ def dbt_models(
     warehouse = load_settings().warehouse_path
     _refuse_changed_files(warehouse)
     # Unit tests try the SQL, not the data: they are part of `make test`.
-    # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
+    # Whoever loads this module has the project parsed whole if anything in it has changed (dbt/project.py).
     build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
     try:
         days = named_days(config.days)

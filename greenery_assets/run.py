@@ -20,9 +20,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
+from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
-from greenery_assets.project import WAREHOUSE_POOL
-from greenery_assets.quality import read_warehouse
+from greenery_assets.privacy import read_warehouse
 from greenery_assets.settings import Settings, shown
 from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
 
@@ -86,7 +86,7 @@ def run_daily_job(
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
     with _one_at_a_time(settings, console):
         # The lines above come before seconds of imports.
-        from greenery_assets.assets.dbt import FULL_REFRESH_TAG  # noqa: PLC0415
+        from greenery_assets.assets.marts import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
         from greenery_assets.definitions import defs  # noqa: PLC0415
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from greenery_assets.project import prepared_manifest
-from greenery_assets.quality import (
+from greenery_assets.dbt.project import prepared_manifest
+from greenery_assets.privacy import (
     SHAREABLE_COLUMNS,
     SHOWN_DATA_TYPES,
     Texts,

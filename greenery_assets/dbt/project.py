@@ -18,7 +18,7 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
 # Every op that opens the warehouse file is in this pool of one (dagster.yaml): DuckDB has one writer.
 WAREHOUSE_POOL = "warehouse"
-# dbt that ends with whoever reads it (dbt_child.py).
+# dbt that ends with whoever reads it (dbt/child.py).
 DBT_COMMAND = "greenery-dbt"
 
 

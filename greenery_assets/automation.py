@@ -1,0 +1,56 @@
+"""Every job, schedule and sensor but failed_checks_sensor, which comes with the alerts. What they run is in assets."""
+
+import dagster as dg
+
+from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report
+from greenery_assets.settings import load_settings
+
+daily_job = dg.define_asset_job(
+    "daily_job",
+    selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
+    description="Load the source tables, build every mart and evaluate every assumption.",
+)
+
+daily_schedule = dg.ScheduleDefinition(
+    name="daily_schedule",
+    job=daily_job,
+    cron_schedule="0 6 * * *",
+    execution_timezone=load_settings().timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 06:00 in GREENERY_TIMEZONE, before anybody looks at a figure.",
+)
+
+weekly_schedule = dg.ScheduleDefinition(
+    name="weekly_schedule",
+    job=daily_job,
+    run_config={"ops": {"dbt_models": {"config": {"full_checks": True}}}},
+    cron_schedule="0 3 * * 0",
+    execution_timezone=load_settings().timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description=(
+        "Every Sunday at 03:00 in GREENERY_TIMEZONE: the daily job, with every check over all data. On other days checks "
+        "look at the days that are rebuilt and at rows that failed before."
+    ),
+)
+
+report_job = dg.define_asset_job(
+    REPORT_JOB,
+    selection=dg.AssetSelection.assets(REPORT).without_checks(),
+    description="Write the page about the state of the data again, without building anything else.",
+)
+
+
+@dg.sensor(
+    name="report_sensor",
+    job=report_job,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts report_job after a run that ended before the page was written: one that a failed check stopped, or "
+    "one of chosen assets.",
+)
+def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Request the page once for the last run that ended without it."""
+    run_id = run_without_report(context.instance)
+    if run_id is None:
+        return dg.SkipReason("The page shows the last run.")
+    return dg.RunRequest(run_key=run_id)
