@@ -28,8 +28,8 @@ weekly_schedule = dg.ScheduleDefinition(
     execution_timezone=load_settings().timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=(
-        "Every Sunday at 03:00 in GREENERY_TIMEZONE: the daily job, with every check over all data. On other days checks "
-        "look at the days that are rebuilt and at rows that failed before."
+        "Every Sunday at 03:00 in GREENERY_TIMEZONE: the daily job, with every check over all data. On other days "
+        "checks look at the days that are rebuilt and at rows that failed before."
     ),
 )
 
@@ -45,8 +45,8 @@ report_job = dg.define_asset_job(
     job=report_job,
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts report_job after a run that ended before the page was written: one that a failed check stopped, or "
-    "one of chosen assets.",
+    description="Starts report_job after a run that ended before the page was written: one that a failed check "
+    "stopped, or one of chosen assets.",
 )
 def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request the page once for the last run that ended without it."""

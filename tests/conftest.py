@@ -91,7 +91,7 @@ def _environment(shared_dir: Path) -> Iterator[None]:
         for name, value in Home(shared_dir / "unused", shared_dir / "unused.duckdb").environment(shared_dir).items():
             patch.setenv(name, value)
         forker = DbtForker()
-        patch.setattr(project, "dbt_executable", lambda: forker.command)
+        patch.setattr(project, "DBT_COMMAND", str(forker.command))
         yield
         forker.close()
 

@@ -57,8 +57,11 @@ def test_a_missing_file_is_explained_where_ours_belong_and_keeps_its_traceback_e
 def test_dbt_is_found_beside_python_or_on_the_path_and_where_it_is_not_the_remedy_is_said(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from greenery_assets.dbt.project import dbt_executable  # noqa: PLC0415  it imports Dagster
+    from greenery_assets.dbt import project  # noqa: PLC0415  it imports Dagster
+    from greenery_assets.dbt.project import dbt_executable  # noqa: PLC0415
 
+    # As users have it; other tests fork dbt (conftest).
+    monkeypatch.setattr(project, "DBT_COMMAND", "greenery-dbt")
     monkeypatch.setenv("PATH", "/nowhere")
     beside = dbt_executable()
     assert Path(beside).parent == Path(sys.executable).parent
