@@ -20,11 +20,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
+from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
 from greenery_assets.privacy import read_warehouse
 from greenery_assets.settings import Settings, shown
-from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
+from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Catalogue:
 
     def no_facts_yet(self) -> RunFacts:
         """The facts of a run before it starts."""
+        groups = sorted(set(self.groups.values()), key=position)
         return RunFacts(
             planned_assets={
                 group: [key.to_user_string() for key, its in self.groups.items() if its == group and key in self.built]
-                for group in GROUPS
+                for group in groups
             },
             planned_checks={
                 group: [
@@ -58,7 +60,7 @@ class Catalogue:
                     for key in self.checks
                     if self.groups[key.asset_key] == group
                 ]
-                for group in GROUPS
+                for group in groups
             },
         )
 

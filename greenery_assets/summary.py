@@ -14,8 +14,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from greenery_assets.groups import GROUPS
-
 # What ends the output fits a terminal of 80 by 24 with room for the command that was typed.
 LINES_OF_A_PROBLEM = 4
 LENGTH_OF_A_PROBLEM = 700
@@ -43,9 +41,9 @@ class CheckOutcome:
 class RunFacts:
     """What is known of a run so far, collected while it goes on.
 
-    `planned_assets` and `planned_checks` are the names by group, those of checks as asset and check; `rows` holds the
-    rows of each asset built. `problems` are whatever else went wrong, each a text with its remedy. `is_sample` tells
-    that the tables hold sample data.
+    `planned_assets` and `planned_checks` are the names by group, in the order in which data flows, those of checks as
+    asset and check; `rows` holds the rows of each asset built. `problems` are whatever else went wrong, each a text
+    with its remedy. `is_sample` tells that the tables hold sample data.
     """
 
     planned_assets: dict[str, list[str]]
@@ -74,21 +72,25 @@ class RunFacts:
     @property
     def not_refreshed(self) -> list[str]:
         """Planned assets that were not built: what they held before, they still hold."""
-        return [name for group in GROUPS for name in self.planned_assets[group] if name not in self.rows[group]]
+        return [name for group, names in self.planned_assets.items() for name in names if name not in self.rows[group]]
 
     @property
     def not_evaluated(self) -> list[str]:
         """The names of planned checks that were not evaluated."""
         evaluated = {(check.asset, check.name) for check in self.checks}
         return [
-            name for group in GROUPS for asset, name in self.planned_checks[group] if (asset, name) not in evaluated
+            name
+            for planned in self.planned_checks.values()
+            for asset, name in planned
+            if (asset, name) not in evaluated
         ]
 
     @property
     def failing(self) -> list[CheckOutcome]:
         """Checks that failed, ERROR before WARN, in order of the graph."""
         failing = [check for check in self.checks if not check.passed]
-        return sorted(failing, key=lambda check: (not check.is_error, GROUPS.index(check.group), check.name))
+        order = list(self.planned_checks)
+        return sorted(failing, key=lambda check: (not check.is_error, order.index(check.group), check.name))
 
     @property
     def exit_code(self) -> int:
@@ -200,7 +202,7 @@ def _by_group(facts: RunFacts) -> Table:
     table.add_column("group")
     for column in ("assets", "rows", "passed", "warned", "failed", "not evaluated"):
         table.add_column(column, justify="right")
-    for group in GROUPS:
+    for group in facts.planned_assets:
         outcomes = facts.outcomes(group)
         passed = sum(check.passed for check in outcomes)
         failed = sum(not check.passed and check.is_error for check in outcomes)

@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from greenery_assets.assets.failures import explained
+from greenery_assets.failures import explained
 from greenery_assets.privacy import SHAREABLE_REASON, count
 
 SECRET = "Zqxanna"

@@ -19,7 +19,7 @@ from greenery_assets.alerts.ledger import FIRST_PASS, Book
 from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.observations import Lineage, MartState, Outcome, Severity, Subject
 from greenery_assets.alerts.routing import Routing
-from greenery_assets.summary import GROUPS
+from greenery_assets.dbt.groups import position
 
 DAILY_JOB = "daily_job"
 
@@ -95,8 +95,7 @@ def _counts(states: Sequence[CheckState], checks: Set[Subject], groups: Mapping[
     )
     return tuple(
         MartCounts(group, *(found[group, column] for column in ("passed", "warned", "failed", "unknown")))
-        for group in GROUPS
-        if any(of == group for of, _ in found)
+        for group in sorted({group for group, _ in found}, key=position)
     )
 
 

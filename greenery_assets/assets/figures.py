@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from greenery_assets.assets.failures import explained
-from greenery_assets.assets.presentation import check_result, check_spec
 from greenery_assets.checks import Assumption, moved_little
 from greenery_assets.dbt.project import WAREHOUSE_POOL
+from greenery_assets.failures import explained
+from greenery_assets.presentation import check_result, check_spec
 from greenery_assets.privacy import read_warehouse, scalar
 from greenery_assets.settings import load_settings
 

@@ -12,7 +12,6 @@ import duckdb
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets import landing
-from greenery_assets.assets.failures import explained, failure
 from greenery_assets.dbt.events import BuildEvent, asset_events
 from greenery_assets.dbt.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
 from greenery_assets.dbt.refresh import (
@@ -27,6 +26,7 @@ from greenery_assets.dbt.refresh import (
     variables,
 )
 from greenery_assets.dbt.translator import GreeneryTranslator
+from greenery_assets.failures import explained, failure
 from greenery_assets.privacy import (
     PREVIEW_ROWS,
     SHAREABLE_COLUMNS,

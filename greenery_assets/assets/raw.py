@@ -12,9 +12,7 @@ import dagster as dg
 from duckdb import DuckDBPyConnection
 
 from greenery_assets import landing
-from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.marts import MANIFEST, TEXTS
-from greenery_assets.assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
 from greenery_assets.checks import (
     Assumption,
     Verdict,
@@ -27,7 +25,10 @@ from greenery_assets.checks import (
     rows_were_kept,
     volume_is_usual,
 )
+from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import SOURCES_YAML, WAREHOUSE_POOL
+from greenery_assets.failures import explained, failure
+from greenery_assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
 from greenery_assets.privacy import (
     count,
     files_below,
@@ -39,7 +40,7 @@ from greenery_assets.privacy import (
 )
 from greenery_assets.settings import Settings, load_settings
 
-OWNER = "data-platform@greenery.example"
+GROUP = groups()["raw"]
 TIMED_TABLES = ("events", "orders")
 
 ROWS_ACCEPTED = Assumption(
@@ -111,21 +112,21 @@ def _raw_spec(source: Mapping[str, Any]) -> dg.AssetSpec:
     return dg.AssetSpec(
         ["raw", source["name"]],
         description=source["description"],
-        group_name="raw",
-        owners=[OWNER],
+        group_name=GROUP.name,
+        owners=[GROUP.owner],
         kinds={"python", "duckdb"},
         tags={"layer": "raw"},
         metadata={
             "dagster/column_schema": dg.TableSchema(columns),
             "dagster/table_name": f"raw.{source['name']}",
-            **group_metadata("raw"),
+            **group_metadata(GROUP.in_words),
         },
     )
 
 
 RAW_SPECS = {source["name"]: _raw_spec(source) for source in MANIFEST["sources"].values()}
 RAW_CHECKS = [
-    check_spec(name, spec.key, assumption, OWNER)
+    check_spec(name, spec.key, assumption, GROUP.owner)
     for table, spec in RAW_SPECS.items()
     for name, assumption in {
         f"{table}_kept_their_rows": ROWS_KEPT,

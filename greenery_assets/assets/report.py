@@ -12,13 +12,14 @@ from typing import Any, cast
 import dagster as dg
 
 from greenery_assets.alerts.history import RUN_ENDS, Catalogue, is_ours, newest_run_end
-from greenery_assets.assets.failures import explained, failure
-from greenery_assets.assets.presentation import group_metadata
-from greenery_assets.assets.raw import OWNER
+from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import WAREHOUSE_POOL
+from greenery_assets.failures import explained, failure
+from greenery_assets.presentation import group_metadata
 from greenery_assets.report.facts import Standing
 from greenery_assets.settings import load_settings
 
+GROUP = groups()["reporting"]
 REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
 # The place in Dagster's log of the last run's end that the page tells of. No time: clocks are set back.
@@ -47,11 +48,11 @@ PAGE = 20
     deps=[dg.AssetKey.from_user_string(name) for name in TOLD],
     description="One page and one picture for whoever uses the figures: can they be trusted today, what is broken and "
     "since when, and what do they say. Built after every run, also after one that failed.",
-    owners=[OWNER],
+    owners=[GROUP.owner],
     kinds={"html"},
     tags={"layer": "reporting"},
     metadata={
-        **group_metadata("reporting"),
+        **group_metadata(GROUP.in_words),
         "dagster/column_schema": dg.TableSchema(
             [
                 dg.TableColumn("verdict", "text", "The state of the data in one sentence."),

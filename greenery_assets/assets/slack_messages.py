@@ -9,23 +9,24 @@ import dagster as dg
 
 from greenery_assets.alerts.ledger import LATELY, Ledger
 from greenery_assets.alerts.schema import LedgerError
-from greenery_assets.assets.failures import explained
-from greenery_assets.assets.presentation import check_result, check_spec, group_metadata
-from greenery_assets.assets.raw import OWNER
 from greenery_assets.checks import Assumption, Verdict
 from greenery_assets.checks import messages_arrive as judge
+from greenery_assets.dbt.groups import groups
+from greenery_assets.failures import explained
+from greenery_assets.presentation import check_result, check_spec, group_metadata
 from greenery_assets.settings import load_settings
 
+GROUP = groups()["reporting"]
 slack_messages = dg.AssetSpec(
     ["reporting", "slack_messages"],
     description="One row per message about failed checks and the state of the data, made by failed_checks_sensor "
     "and sent to Slack. They wait in the alert ledger until they are sent.",
     group_name="reporting",
-    owners=[OWNER],
+    owners=[GROUP.owner],
     kinds={"slack"},
     tags={"layer": "reporting"},
     metadata={
-        **group_metadata("reporting"),
+        **group_metadata(GROUP.in_words),
         "dagster/column_schema": dg.TableSchema(
             [
                 dg.TableColumn("channel", "text", "The channel it is for."),
@@ -46,7 +47,7 @@ ARRIVES = Assumption(
     "Run python -m greenery_assets.alerts status, which says what Slack answered, then "
     "python -m greenery_assets.alerts test. What waits is sent as soon as Slack takes it.",
 )
-MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVES, OWNER)
+MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVES, GROUP.owner)
 
 
 @dg.multi_asset_check(name="messages_arrive", specs=[MESSAGES_ARRIVE])

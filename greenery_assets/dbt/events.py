@@ -14,9 +14,9 @@ import dagster as dg
 from dagster_dbt import DbtCliInvocation
 from duckdb import CatalogException, DuckDBPyConnection
 
-from greenery_assets.assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundings
 from greenery_assets.dbt.translator import test_meta
+from greenery_assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, read_warehouse, sample
 
 BuildEvent = (

@@ -9,8 +9,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
-from greenery_assets.assets.presentation import explanation, group_metadata
 from greenery_assets.checks import Assumption
+from greenery_assets.dbt.groups import groups
+from greenery_assets.presentation import explanation, group_metadata
 
 
 class GreeneryTranslator(DagsterDbtTranslator):
@@ -29,7 +30,7 @@ class GreeneryTranslator(DagsterDbtTranslator):
         sql = dbt_resource_props.get("raw_code")
         return {
             **super().get_metadata(dbt_resource_props),
-            **(group_metadata(group) if group else {}),
+            **(group_metadata(groups()[group].in_words) if group else {}),
             **({"sql": dg.MetadataValue.md(f"```sql\n{sql}\n```")} if sql else {}),
         }
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from greenery_assets.alerts.blocks import duration_in_words, quoted
 from greenery_assets.alerts.wording import owner_name
-from greenery_assets.groups import position
+from greenery_assets.dbt.groups import position
 from greenery_assets.report import wording
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing, is_mart
 from greenery_assets.report.sections import Section

@@ -19,7 +19,7 @@ from greenery_assets.alerts.ledger import READ_TO, Ledger
 from greenery_assets.alerts.observations import MARTS, Finding, Outcome, RunObservation, Subject
 from greenery_assets.alerts.past import Seen, last_seen
 from greenery_assets.alerts.schema import LedgerError, open_engine
-from greenery_assets.groups import position
+from greenery_assets.dbt.groups import position
 from greenery_assets.landing import SAMPLE_DATA
 from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
 

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 
 from greenery_assets.checks import Assumption, Verdict
-from greenery_assets.groups import group_in_words
 from greenery_assets.privacy import Table
 
 
@@ -76,9 +75,9 @@ def materialization_metadata(rows: int, preview: Table) -> dict[str, Any]:
     return {"dagster/row_count": rows, **({"preview": _as_table(preview)} if preview.rows else {})}
 
 
-def group_metadata(name: str) -> dict[str, str]:
+def group_metadata(in_words: str) -> dict[str, str]:
     """What the group of an asset is for."""
-    return {"group": group_in_words(name)}
+    return {"group": in_words}
 
 
 def _as_table(rows: Table) -> dg.TableMetadataValue:

@@ -1,0 +1,54 @@
+"""The groups of assets as dbt's YAML has them (models/_groups.yml). Nothing else lists groups, owners or marts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from greenery_assets.dbt.project import DBT_PROJECT_DIR, prepared_manifest
+
+GROUPS_YAML = DBT_PROJECT_DIR / "models" / "_groups.yml"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of assets: its name, the address of its owner, what it is for, and whether analysts use its tables."""
+
+    name: str
+    owner: str
+    purpose: str
+    is_mart: bool
+
+    @property
+    def in_words(self) -> str:
+        """What each of its assets shows: Dagster knows the names of groups and no descriptions."""
+        return f"{self.name}: {self.purpose}" if self.purpose else self.name
+
+
+def groups_of(manifest: Mapping[str, Any]) -> dict[str, Group]:
+    """The groups by name, in the order of the YAML: that in which data flows through them."""
+    marts = {
+        node["config"].get("group")
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and "mart" in node["tags"]
+    }
+    return {
+        group["name"]: Group(
+            group["name"],
+            group["owner"].get("email") or group["owner"].get("name") or "",
+            group["config"]["meta"].get("purpose", ""),
+            group["name"] in marts,
+        )
+        for group in manifest["groups"].values()
+    }
+
+
+@cache
+def groups() -> dict[str, Group]:
+    """The groups of this project."""
+    return groups_of(prepared_manifest())
+
+
+def position(name: str) -> int:
+    """Where a group stands among the groups; one that the YAML does not know stands behind them."""
+    return list(groups()).index(name) if name in groups() else len(groups())
