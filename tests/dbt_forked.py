@@ -13,6 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
+from importlib.metadata import version
 from multiprocessing import util
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,9 @@ MORE_ARGUMENTS = "MORE_ARGUMENTS_OF_FORKED_DBT"
 # imports next to nothing.
 COMMAND = """#!{python} -IS
 import array, json, os, socket, sys
+if sys.argv[1:] == ["--version"]:
+    print("installed: {version}")
+    sys.exit()
 with socket.socket(socket.AF_UNIX) as forker:
     forker.connect({address!r})
     arguments = sys.argv[1:] + os.environ.get({more!r}, "").split() * ("build" in sys.argv)
@@ -52,7 +56,9 @@ class DbtForker:
         self._folder = TemporaryDirectory()
         self.command = Path(self._folder.name, "dbt")
         address = str(Path(self._folder.name, "asked"))
-        self.command.write_text(COMMAND.format(python=sys.executable, address=address, more=MORE_ARGUMENTS))
+        self.command.write_text(
+            COMMAND.format(python=sys.executable, version=version("dbt-core"), address=address, more=MORE_ARGUMENTS)
+        )
         self.command.chmod(0o755)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(address)
@@ -76,13 +82,12 @@ def _main(asked: socket.socket) -> None:
             with connection:
                 request, output = _received(connection)
                 given = tuple(request["environment"].get(name) for name in PARSED_WITH)
-                if "--version" not in request["arguments"] and given not in parsed:
+                if given not in parsed:
                     folder_of_it = Path(folder, str(len(parsed)))
                     parsed[given] = _parse(request, folder_of_it), folder_of_it
                 child = os.fork()
                 if not child:
-                    manifest, target = parsed.get(given, (None, None))
-                    _run(request, manifest, target, output)
+                    _run(request, *parsed[given], output)
                 os.close(output)
                 _, status = os.waitpid(child, 0)
                 connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
@@ -111,7 +116,7 @@ def _parse(request: Request, target: Path) -> Any:
     return done.result
 
 
-def _run(request: Request, manifest: Any, parsed: Path | None, output: int) -> None:
+def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
     """Be dbt, and end."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
@@ -122,10 +127,9 @@ def _run(request: Request, manifest: Any, parsed: Path | None, output: int) -> N
             os.dup2(output, stream)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         _prepare_for(request)
-        if parsed:
-            target = Path(request["environment"]["DBT_TARGET_PATH"])
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(parsed / "manifest.json", target)
+        target = Path(request["environment"]["DBT_TARGET_PATH"])
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(parsed / "manifest.json", target)
         done = dbtRunner(manifest=manifest).invoke(request["arguments"])
         # What is still in DuckDB's log goes into the file.
         DuckDBConnectionManager.close_all_connections()

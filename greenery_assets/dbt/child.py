@@ -10,6 +10,7 @@ import signal
 import stat
 import sys
 import threading
+from importlib.metadata import version
 
 
 def end_with_reader() -> None:
@@ -35,6 +36,10 @@ def end_with_reader() -> None:
 def main() -> None:
     """Run dbt's own command line."""
     end_with_reader()
+    if sys.argv[1:] == ["--version"]:
+        # dagster-dbt asks before each run. dbt itself would look in the package index for a newer one.
+        print(f"installed: {version('dbt-core')}")
+        return
     from dbt.cli.main import cli  # noqa: PLC0415  seconds in which the reader may end
 
     cli(prog_name="dbt")
