@@ -308,6 +308,9 @@ def _prepare_folders(settings: Settings) -> None:
                 f"GREENERY_WAREHOUSE_PATH={warehouse} is a folder; name a file, such as "
                 f"{warehouse / 'greenery.duckdb'}."
             )
+        # To open a pipe waits for its other end, for ever.
+        if warehouse.exists() and not warehouse.is_file():
+            raise SettingsError(f"GREENERY_WAREHOUSE_PATH={warehouse} is no plain file; name another one.")
         # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
         warehouse.parent.mkdir(parents=True, exist_ok=True)
     with _naming("DAGSTER_HOME"):

@@ -275,6 +275,8 @@ def test_preparing_makes_the_folders_dbt_and_dagster_need_and_exports_what_they_
     ("variable", "broken", "says"),
     [
         ("GREENERY_WAREHOUSE_PATH", "a_folder", "is a folder; name a file"),
+        ("GREENERY_WAREHOUSE_PATH", "a_pipe", "is no plain file; name another one"),
+        ("GREENERY_WAREHOUSE_PATH", "/dev/null", "is no plain file; name another one"),
         ("GREENERY_WAREHOUSE_PATH", "a_file/x.duckdb", "a file is in its place or above it"),
         ("GREENERY_WAREHOUSE_PATH", "/proc/no_disk/x.duckdb", "No such file"),
         ("GREENERY_WAREHOUSE_PATH", "x" * 300 + "/x.duckdb", "File name too long"),
@@ -288,6 +290,7 @@ def test_a_place_that_cannot_be_used_is_named_with_its_setting(
 ) -> None:
     (tmp_path / "a_folder").mkdir()
     (tmp_path / "a_file").touch()
+    os.mkfifo(tmp_path / "a_pipe")
     monkeypatch.setenv(variable, str(tmp_path / broken))
     with pytest.raises(SettingsError) as error:
         prepare(load_settings())
