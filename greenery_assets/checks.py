@@ -20,7 +20,8 @@ LONGEST_WAIT = timedelta(minutes=15)
 class Assumption:
     """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
 
-    `id` is the catalogue's (A01 to A25, `assumptions.md`).
+    `affects` names the figures that are wrong or missing then, as whoever uses them calls them; empty where there are
+    none. `id` is the catalogue's (A01 to A25, `assumptions.md`).
     """
 
     id: str
@@ -28,6 +29,7 @@ class Assumption:
     severity: Literal["ERROR", "WARN"]
     why: str
     remedy: str
+    affects: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def rows_accepted(accepted: int, rejected: int) -> Verdict:
     total = accepted + rejected
     if rejected == 0:
         return Verdict(True, f"All {total:,} rows could be read.", 0, total)
-    return Verdict(False, f"{rejected:,} of {total:,} rows could not be read and were set aside.", rejected, total)
+    return Verdict(False, f"{rejected:,} of {total:,} rows could not be read and were left out.", rejected, total)
 
 
 def rows_were_kept(before: int | None, rows: int, max_loss: float, *, is_accepted: bool = False) -> Verdict:
@@ -93,14 +95,16 @@ def columns_match(contract: int, extra_columns: Sequence[str]) -> Verdict:
     found = contract + len(extra_columns)
     if not extra_columns:
         return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, found)
-    return Verdict(False, f"The contract does not know {_some(extra_columns)}.", len(extra_columns), found)
+    word = "column" if len(extra_columns) == 1 else "columns"
+    return Verdict(False, f"New {word}, left out: {_some(extra_columns)}.", len(extra_columns), found)
 
 
 def files_are_there(files: int, removed: Sequence[str]) -> Verdict:
     """A19: no file that was loaded before has gone from the source folder. Names are given as they may be shown."""
     if not removed:
         return Verdict(True, f"{files:,} files are loaded, none has gone.", 0, files)
-    return Verdict(False, f"No longer there: {_some(removed)}.", len(removed), files + len(removed))
+    have = "1 file has" if len(removed) == 1 else f"{len(removed):,} files have"
+    return Verdict(False, f"{have} gone: {_some(removed)}.", len(removed), files + len(removed))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -114,13 +118,11 @@ def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Ve
         return Verdict(False, "There are no rows.", 1, 1)
     if newest > now + CLOCK_SKEW:
         # It would make everything after it look fresh for as long as it lies ahead.
-        return Verdict(False, f"The newest is from {newest:%Y-%m-%d %H:%M} UTC, which is yet to come.", 1, 1)
+        return Verdict(False, f"The newest row is from the future: {newest:%Y-%m-%d %H:%M} UTC.", 1, 1)
     age = (now - newest) / timedelta(hours=1)
     fresh = age <= max_age_hours
     shown = f"{age:,.1f} hours" if abs(age) < 72 else f"{age / 24:,.0f} days"
-    reason = (
-        f"The newest is from {newest:%Y-%m-%d %H:%M} UTC, {shown} ago; at most {max_age_hours:g} hours are allowed."
-    )
+    reason = f"The newest row is {shown} old, {max_age_hours:g} hours are allowed ({newest:%Y-%m-%d %H:%M} UTC)."
     return Verdict(fresh, reason, 0 if fresh else 1, 1)
 
 
@@ -166,8 +168,8 @@ def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band
     rows = rows_by_day.get(last_day, 0)
     usual = expected.low <= rows <= expected.high
     reason = (
-        f"{rows:,} rows on {last_day}; the {len(history)} days before had {expected.mean:,.0f} on average, "
-        f"{expected.low:,.0f} to {expected.high:,.0f} are expected."
+        f"{rows:,} rows on {last_day}, {expected.low:,.0f} to {expected.high:,.0f} are expected: the "
+        f"{len(history)} days before had {expected.mean:,.0f} on average."
     )
     return Verdict(usual, reason, 0 if usual else 1, 1)
 
@@ -217,7 +219,7 @@ def moved_little(figure: float | None, previous: float | None, max_step: float) 
     step = abs(figure - previous)
     steady = step < max_step
     reason = (
-        f"{figure:.1%} after {previous:.1%}: moved by {step * 100:.1f} percentage points, "
-        f"less than {max_step * 100:g} are expected."
+        f"It moved from {previous:.1%} to {figure:.1%}, by {step * 100:.1f} percentage points; less than "
+        f"{max_step * 100:g} are expected."
     )
     return Verdict(steady, reason, 0 if steady else 1, 1)

@@ -31,6 +31,7 @@ def explanation(assumption: Assumption, owner: str) -> dict[str, str]:
         "owner": owner,
         "why": assumption.why,
         "remedy": assumption.remedy,
+        "affects": assumption.affects,
     }
 
 

@@ -100,7 +100,8 @@ SHAREABLE_COLUMNS = frozenset(
         "sessions_with_checkout",
         "conversion_rate", "sessions_without_top_user", "sessions_with_checkout_without_top_user",
         "conversion_rate_without_top_user",
-        "total", "built", "expected", "share_allowed", "source_table", "file", "line", "column_name", "reason",
+        "total", "built", "expected", "percent", "percent_allowed",
+        "source_table", "file", "line", "column_name", "reason",
     ]
 )  # fmt: skip
 
@@ -174,11 +175,43 @@ def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) 
     return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}", texts)
 
 
-def finding(connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts) -> str:
-    """What failing rows say, of up to three: a sentence with their columns in braces, each as `sample` shows it."""
-    names = [name for _, name, _, _ in Formatter().parse(template) if name]
-    rows = _shown(connection, names, f"from {relation} order by all limit 3", texts)
-    return " ".join(template.format(**row) for row in rows.as_records())
+class Counted(int):
+    """A number of failing rows, of those checked if known, which "{n:order}" writes as "3 orders"."""
+
+    of: int | None = None
+
+    def __format__(self, noun: str) -> str:
+        """The number with its noun: "1 order", "3 orders", "3 of 389 orders"."""
+        many = self.of is not None and self.of >= self
+        plural = "" if (self.of if many else self) == 1 else "s"
+        return f"{int(self):,}{f' of {self.of:,}' if many else ''} {noun or 'row'}{plural}"
+
+
+def finding(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    template: str,
+    texts: Texts,
+    *,
+    failing: int,
+    checked: int | None = None,
+    entity: str = "",
+    words: Mapping[str, str] | None = None,
+) -> str:
+    """The headline of a failed check whose failing rows are in a relation (schema.name).
+
+    In braces the template names `n`, the number of `failing` rows of those `checked`, or with `entity` of different
+    values of that column; `words` that are given; and columns of the failing rows, of up to three of which it is then
+    written, each as `sample` shows it.
+    """
+    number = Counted(scalar(connection, f"select count(distinct {entity}) from {relation}") if entity else failing)
+    number.of = None if entity else checked
+    given = {"n": number, **(words or {})}
+    columns = [name for _, name, _, _ in Formatter().parse(template) if name and name not in given]
+    if not columns:
+        return template.format(**given)
+    rows = _shown(connection, columns, f"from {relation} order by all limit 3", texts)
+    return " ".join(template.format(**given, **row) for row in rows.as_records())
 
 
 def shown_file(name: str, tables: Collection[str], instead: str = "[name]") -> str:

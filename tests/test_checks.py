@@ -29,7 +29,7 @@ def test_rejected_rows_are_counted_among_all_rows() -> None:
 
 
 def test_an_unknown_column_is_named_as_it_may_be() -> None:
-    assert columns_match(8, ["column 9 of events.csv"]).reason == "The contract does not know column 9 of events.csv."
+    assert columns_match(8, ["column 9 of events.csv"]).reason == "New column, left out: column 9 of events.csv."
     assert columns_match(8, [f"column {n}" for n in range(9, 20)]).reason.endswith("column 13 and 6 more.")
 
 

@@ -73,8 +73,8 @@ OTHERS = [
     "A-100-200-3000",
     "127.0.0.1",
     "99.5%",
-    "3,000 rows on 2026-11-19; the 28 days before had 1,234 on average, 1,000 to 1,500 are expected.",
-    "The newest is from 2026-11-20 14:02 UTC, 51.0 hours ago; at most 36 hours are allowed.",
+    "3,000 rows on 2026-11-19, 1,000 to 1,500 are expected: the 28 days before had 1,234 on average.",
+    "The newest row is 51.0 hours old, 36 hours are allowed (2026-11-20 14:02 UTC).",
 ]
 
 
@@ -196,8 +196,31 @@ def test_no_text_that_no_contract_knows_is_shown_in_any_column(text: str, texts:
 def test_a_finding_names_the_columns_of_up_to_three_rows(texts: Texts) -> None:
     with duckdb.connect() as connection:
         connection.execute("create table rows as select unnest(['dollars', 'Jane']) as total, 3 as built")
-        said = finding(connection, "main.rows", "{total}: {built} here.", texts)
-    assert said == "[text]: 3 here. dollars: 3 here."
+        said = finding(connection, "main.rows", "{total}: {built} in {model}.", texts, failing=2, words={"model": "m"})
+    assert said == "[text]: 3 in m. dollars: 3 in m."
+
+
+@pytest.mark.parametrize(
+    ("failing", "checked", "entity", "says"),
+    [
+        (1, None, "", "1 order twice."),
+        (2, None, "", "2 orders twice."),
+        (2, 4304, "", "2 of 4,304 orders twice."),
+        (1, 1, "", "1 of 1 order twice."),
+        # One row may break a rule more than once.
+        (9, 4, "", "9 orders twice."),
+        (3, 4304, "order_id", "2 orders twice."),
+    ],
+)
+def test_a_finding_counts_failing_rows_or_what_they_are_about(
+    texts: Texts, failing: int, checked: int | None, entity: str, says: str
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table rows as select unnest([1, 1, 2]) as order_id")
+        found = finding(
+            connection, "main.rows", "{n:order} twice.", texts, failing=failing, checked=checked, entity=entity
+        )
+    assert found == says
 
 
 def test_words_of_our_own_are_shown_where_they_are_said_to_be(texts: Texts) -> None:

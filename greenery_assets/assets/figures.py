@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from greenery_assets.checks import Assumption, moved_little
+from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.failures import explained
 from greenery_assets.presentation import check_result, check_spec
@@ -24,7 +25,6 @@ class Figure:
     schema: str
     table: str
     column: str
-    owner: str
 
     @property
     def asset_key(self) -> dg.AssetKey:
@@ -41,13 +41,14 @@ class Figure:
             "A share over all customers moves slowly; a jump is more often a fault in the data than news.",
             "Look for days loaded twice or lost, then at what changed in the shop. The step is "
             "GREENERY_MAX_FIGURE_STEP. The next run compares with this one's figure.",
+            affects=self.column.replace("_", " "),
         )
-        return check_spec(f"{self.column}_moved_little", self.asset_key, assumption, self.owner)
+        return check_spec(f"{self.column}_moved_little", self.asset_key, assumption, groups()[self.schema].owner)
 
 
 FIGURES = [
-    Figure("marketing", "fact_repeat_rate", "repeat_rate", "marketing-analytics@greenery.example"),
-    Figure("product", "fact_conversion", "conversion_rate", "product-analytics@greenery.example"),
+    Figure("marketing", "fact_repeat_rate", "repeat_rate"),
+    Figure("product", "fact_conversion", "conversion_rate"),
 ]
 
 

@@ -47,8 +47,8 @@ ROWS_ACCEPTED = Assumption(
     "A19",
     "Every row of the source table could be read: none was set aside.",
     "WARN",
-    "Rows set aside are missing from every figure until they are mended.",
-    "Look at quality.rejected_rows: file, line, column and reason. Mend the lines at the source and load again.",
+    "Rows set aside are missing from every figure until they are fixed.",
+    "Look at quality.rejected_rows: file, line, column and reason. Fix the lines at the source and load again.",
 )
 ON_PURPOSE = (
     "If it is meant to be so, say so on one run: make run ARGS=--accept-row-loss (with a new source "
@@ -62,6 +62,7 @@ ROWS_KEPT = Assumption(
     "Every figure would be published without the rows that are missing, as if the shop had lost its customers.",
     "Nothing was loaded, and all tables are as they were. Look whether the table's files are complete, export them "
     f"again, and run again. {ON_PURPOSE} The share allowed is GREENERY_MAX_ROW_LOSS.",
+    affects="every figure",
 )
 FEW_REJECTED = Assumption(
     "A25",
@@ -71,6 +72,7 @@ FEW_REJECTED = Assumption(
     "Nothing was loaded, and all tables are as they were. Look at quality.rejected_rows where load_was_refused: file, "
     f"line, column and reason. Export the file again as agreed, and run again. {ON_PURPOSE} The share allowed is "
     "GREENERY_MAX_REJECTED_SHARE.",
+    affects="every figure",
 )
 COLUMNS_MATCH = Assumption(
     "A19",
@@ -87,6 +89,7 @@ FILES_THERE = Assumption(
     "The rows of a file that has gone are no longer in any figure.",
     "Put the file back if it was moved or deleted by mistake; landing.files has its name in full. If it was meant to "
     "go, this passes once everything was built without it.",
+    affects="every figure of the days of that file",
 )
 FRESH = Assumption(
     "A20",
@@ -94,6 +97,7 @@ FRESH = Assumption(
     "WARN",
     "Every figure of the last days is missing what has not arrived.",
     "Look whether the export ran and the files arrived. The age allowed is GREENERY_MAX_AGE_HOURS.",
+    affects="every figure of the last days",
 )
 USUAL_VOLUME = Assumption(
     "A21",
@@ -101,6 +105,7 @@ USUAL_VOLUME = Assumption(
     "WARN",
     "Half a day's data looks like half a day's business.",
     "Look whether that day's files are complete and there once. The band's width is GREENERY_VOLUME_BAND.",
+    affects="every figure of that day",
 )
 
 

@@ -15,7 +15,7 @@ from dagster_dbt import DbtCliInvocation
 from duckdb import CatalogException, DuckDBPyConnection
 
 from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundings
-from greenery_assets.dbt.translator import test_meta
+from greenery_assets.dbt.translator import test_meta, words_of
 from greenery_assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, read_warehouse, sample
 
@@ -170,8 +170,17 @@ def _with_rows(
                 **row_metadata(failing, checked),
                 **sample_metadata(sample(connection, kept_in, texts, about=_names_in(test)), kept_in),
             }
-            template = test_meta(manifest, test["unique_id"]).get("finding", "")
-            found = finding(connection, kept_in, template, texts) if template else _in_words(failing, checked)
+            meta = test_meta(manifest, test["unique_id"])
+            found = finding(
+                connection,
+                kept_in,
+                meta["finding"],
+                texts,
+                failing=failing,
+                checked=checked,
+                entity=meta.get("entity", ""),
+                words=words_of(manifest, test["unique_id"]),
+            )
             yield _explained(result, context, shown, found)
 
 
@@ -227,10 +236,3 @@ def _rows_checked(connection: DuckDBPyConnection, test: Mapping[str, Any], manif
         return count(connection, f"{counted['schema']}.{counted['alias']}")
     except CatalogException:
         return None
-
-
-def _in_words(failing: int, checked: int | None) -> str:
-    rows = "row" if failing == 1 else "rows"
-    if checked is None or failing > checked:
-        return f"{failing:,} {rows}."
-    return f"{failing:,} of {checked:,} rows ({failing / checked:.1%})."

@@ -58,20 +58,27 @@ def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
     A generic test's statement is its macro's description with the names filled in.
     """
     test = manifest["nodes"][test_id]
-    generic = test.get("test_metadata")
     meta = test_meta(manifest, test_id)
     statement = test["description"]
     if not statement:
-        words = {name: _in_words(value) for name, value in generic["kwargs"].items()}
-        model = manifest["nodes"][test["attached_node"]]["name"]
-        statement = _macro_of(manifest, test)["description"].format(**{**words, "model": model})
+        statement = _macro_of(manifest, test)["description"].format(**words_of(manifest, test_id))
     return Assumption(
         id=meta["assumption"],
         statement=statement.strip(),
         severity="WARN" if test["config"]["severity"].lower() == "warn" else "ERROR",
         why=meta["why"],
         remedy=meta["remedy"],
+        affects=meta.get("affects", ""),
     )
+
+
+def words_of(manifest: Mapping[str, Any], test_id: str) -> dict[str, str]:
+    """What a generic test was given, in words, and the name of its model; nothing for a singular test."""
+    test = manifest["nodes"][test_id]
+    if not test.get("test_metadata"):
+        return {}
+    words = {name: _in_words(value) for name, value in test["test_metadata"]["kwargs"].items()}
+    return {**words, "model": manifest["nodes"][test["attached_node"]]["name"]}
 
 
 def test_meta(manifest: Mapping[str, Any], test_id: str) -> Mapping[str, Any]:
