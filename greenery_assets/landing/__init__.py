@@ -17,6 +17,8 @@ from greenery_assets.landing.errors import (
     WarehouseMissingError,
 )
 from greenery_assets.landing.ledger import (
+    EXTRA_COLUMNS,
+    REJECTED_ROWS,
     Arrival,
     extra_columns,
     files_in_and_gone,
@@ -27,7 +29,6 @@ from greenery_assets.landing.ledger import (
 from greenery_assets.landing.load import LoadedTable, changed_in_place, load
 from greenery_assets.landing.opening import open_for_reading
 from greenery_assets.landing.source import SAMPLE_DATA, SAMPLE_FILE, Source, recorded_source, settle_source
-from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
 
 __all__ = [
     "EXTRA_COLUMNS",

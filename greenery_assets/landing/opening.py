@@ -1,21 +1,20 @@
 """Opening the warehouse file, and why it could not be opened, read or written.
 
 Here: the one way to open it, and the cause of a failure, found in the file, its lock and its disk: never in the text
-of DuckDB's error. Not here: what is in the warehouse (warehouse.py).
+of DuckDB's error. Not here: what is in the warehouse (ledger.py).
 """
 
+import errno
+import fcntl
 import os
 import shutil
-import struct
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+from packaging.version import InvalidVersion, Version
 
 from greenery_assets.landing.errors import (
     LandingError,
@@ -36,18 +35,8 @@ _PAUSES_S = (0.1, 0.4)
 
 _NEAR_FULL = 16_000_000  # bytes; DuckDB grows a file by a block at a time, and leaves less than one
 
-# A storage version and, from byte 52, the release that wrote the file: https://duckdb.org/docs/internals/storage
-_HEADER = struct.Struct("<8x4sQ32x32s")
-
-# In a process of its own: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
-_PROBE = """
-import errno, fcntl, sys
-with open(sys.argv[1], sys.argv[2]) as file:
-    try:
-        fcntl.lockf(file, (fcntl.LOCK_EX if "+" in sys.argv[2] else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError as error:
-        sys.exit(3 if error.errno in (errno.EAGAIN, errno.EACCES) else 0)
-"""
+# From byte 52 stands the release that wrote the file: https://duckdb.org/docs/internals/storage
+_KIND, _RELEASE = slice(8, 12), slice(52, 84)
 
 
 def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
@@ -88,7 +77,24 @@ def open_for_writing(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def explaining(path: Path) -> Iterator[None]:
+def transaction(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
+
+    Raises as `open_for_writing`, and WarehouseError when the warehouse cannot be read or written.
+    """
+    with open_for_writing(path) as connection, _explaining(path):
+        connection.begin()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(duckdb.Error):  # what broke the transaction may have ended it
+                connection.rollback()
+            raise
+        connection.commit()
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
     """Turns what DuckDB or the system says while an open warehouse is read or written into a WarehouseError."""
     try:
         yield
@@ -106,8 +112,9 @@ def explaining(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path, *, is_written: bool) -> duckdb.DuckDBPyConnection:
-    # Not before each reading: see _PROBE.
-    if is_written and _is_something_else(path):
+    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed. Not looked at before each
+    # reading: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
+    if is_written and _start(path)[_KIND] not in (b"DUCK", b""):
         raise _no_warehouse(path)
     for pause in (*_PAUSES_S, None):
         try:
@@ -134,19 +141,13 @@ def _no_warehouse(path: Path) -> LandingError:
     )
 
 
-def _is_something_else(path: Path) -> bool:
-    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed.
-    start = _start(path)
-    return start != b"" and start[8:12] != b"DUCK"
-
-
 def _start(path: Path) -> bytes:
     """The first bytes of the file; none where there is none to be read."""
     try:
         if not path.is_file():
             return b""
         with path.open("rb") as file:
-            return file.read(_HEADER.size)
+            return file.read(_RELEASE.stop)
     except OSError:
         return b""
 
@@ -172,13 +173,17 @@ def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
 
 
 def _of_a_lock(path: Path, *, is_written: bool) -> LandingError | None:
-    probe = [sys.executable, "-I", "-S", "-c", _PROBE, str(path), "r+b" if is_written else "rb"]
-    if subprocess.run(probe, check=False, capture_output=True).returncode != 3:
-        return None
-    return WarehouseBusyError(
-        f"The warehouse {named(path)} is open in another program; close it there, or wait until it is done, "
-        f"and run again.{_holder(path)}"
-    )
+    # DuckDB failed to open it just now, and closed it: this process has no lock on it to lose.
+    try:
+        with path.open("r+b" if is_written else "rb") as file:
+            fcntl.lockf(file, (fcntl.LOCK_EX if is_written else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return WarehouseBusyError(
+                f"The warehouse {named(path)} is open in another program; close it there, or wait until it is done, "
+                f"and run again.{_holder(path)}"
+            )
+    return None
 
 
 def _holder(path: Path) -> str:
@@ -198,13 +203,12 @@ def _holder(path: Path) -> str:
 
 
 def _of_the_file(path: Path, error: Exception) -> LandingError:
-    if _is_something_else(path):
-        return _no_warehouse(path)
     start = _start(path)
-    if len(start) == _HEADER.size:
-        _, version, release = _HEADER.unpack(start)
-        if version > _newest_version():
-            writer = release.rstrip(bytes(1)).decode("ascii", "replace")
+    if start[_KIND] not in (b"DUCK", b""):
+        return _no_warehouse(path)
+    writer = start[_RELEASE].rstrip(b"\0").decode("ascii", "replace")
+    with suppress(InvalidVersion):
+        if Version(writer) > Version(duckdb.__version__):
             return WarehouseError(
                 f"The warehouse {named(path)} was written by a newer DuckDB ({named(writer)}; this is "
                 f"{duckdb.__version__}); install that version, or restore the file from before it."
@@ -221,14 +225,6 @@ def _damaged(path: Path) -> LandingError:
         "it away and run make run ARGS=--full-refresh; that builds all but the history in orders_snapshot, which is in "
         "this file alone. See docs/runbook.md, The warehouse is damaged."
     )
-
-
-def _newest_version() -> int:
-    """The storage version of a file that this DuckDB writes by itself."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "new.duckdb")
-        duckdb.connect(str(file)).close()
-        return int(_HEADER.unpack(file.read_bytes()[: _HEADER.size])[1])
 
 
 def _unexpected(path: Path, error: Exception) -> LandingError:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from greenery_assets.landing import SourceError, changed_in_place, files_in_and_gone, open_for_reading
-from greenery_assets.landing.typed import fill
+from greenery_assets.landing.rows import fill
 
 from .support import HEADER, ID, Landing
 

@@ -85,11 +85,11 @@ def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[in
 
 
 @pytest.mark.parametrize("kind", ["plain", "one bad value", "quoted lines", "runs of bad rows", "empty lines"])
-@pytest.mark.parametrize("worth_splitting", [1_000, 10**9])
+@pytest.mark.parametrize("block", [1_000, 10**9])
 def test_large_files_lose_and_double_no_row(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch, kind: str, worth_splitting: int
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, kind: str, block: int
 ) -> None:
-    monkeypatch.setattr("greenery_assets.landing.typed._WORTH_SPLITTING", worth_splitting)
+    monkeypatch.setattr("greenery_assets.landing.csv_rows._BLOCK", block)
     content, good, bad = _large(kind)
     landing.write("notes.csv", content)
     loaded = landing.load("notes")["notes"]
@@ -99,11 +99,11 @@ def test_large_files_lose_and_double_no_row(
     assert [line for _, line, *_ in landing.rejects()] == bad
 
 
-@pytest.mark.parametrize("worth_splitting", [1, 10**9])
+@pytest.mark.parametrize("block", [1, 10**9])
 def test_a_quote_that_never_closes_swallows_nothing_in_silence(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch, worth_splitting: int
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr("greenery_assets.landing.typed._WORTH_SPLITTING", worth_splitting)
+    monkeypatch.setattr("greenery_assets.landing.csv_rows._BLOCK", block)
     landing.write("notes.csv", 'note,n\n"a ""b""",1\n5" pot,2\n"two\nlines",3\n"open,4\nlost,5\n')
     with pytest.raises(SourceError, match="in the row at line 6"):
         landing.load("notes")
