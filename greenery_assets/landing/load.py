@@ -303,7 +303,7 @@ class _Table:
             self.connection.execute(f"create or replace view raw.{name} as select {columns} from {by_file}")
 
     def _query(self, files: Sequence[tuple[Shape, bool]], *, is_part: bool = False) -> str:
-        """SQL of the rows of all files, or of a part, with their paths, in the order of names whatever kind they are."""
+        """SQL of the rows of all files, or of a part of them, each with its path: in the order of the files' names."""
         columns = ", ".join(quoted(column.name) for column in self.contract.columns)
         parts = []
         for is_in_place, group in groupby(files, key=lambda file: file[1]):

@@ -30,6 +30,8 @@ _CATALOGS = ("main", "temp", "system", "memory", "information_schema", "pg_catal
 RESERVED = frozenset([*_SCHEMAS, *_CATALOGS])
 """What the file may not be called: a name such as raw.users would mean two things in raw.duckdb."""
 
+_NAME_ANOTHER = "name another file in GREENERY_WAREHOUSE_PATH"
+
 # Between the tries to open a file that nobody has locked.
 _PAUSES_S = (0.1, 0.4)
 
@@ -56,22 +58,16 @@ def open_for_writing(path: Path) -> duckdb.DuckDBPyConnection:
     WarehouseError when it cannot be opened for another reason.
     """
     catalog = path.name.lstrip(".").split(".")[0]
-    if catalog.casefold() in RESERVED:
-        raise WarehouseError(
-            f"The warehouse {named(path)} cannot have the name {catalog}, which is also that of a schema in it; name "
-            f"it otherwise in GREENERY_WAREHOUSE_PATH, such as {named(path.with_name('greenery.duckdb'))}."
-        )
-    if odd := next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None):
-        raise WarehouseError(
-            f"The path of the warehouse {named(path)} holds {odd!r}, which dbt does not take; name another path in "
-            "GREENERY_WAREHOUSE_PATH."
-        )
+    odd = next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None)
+    if odd or catalog.casefold() in RESERVED:
+        what = f"holds {odd!r}, which dbt does not take" if odd else f"has the name {catalog}, as a schema in it has"
+        raise WarehouseError(f"The path of the warehouse {named(path)} {what}; {_NAME_ANOTHER}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseError(
             f"The folder {named(path.parent)} of the warehouse cannot be opened ({error.strerror}); grant access to "
-            "it, or name another file in GREENERY_WAREHOUSE_PATH."
+            f"it, or {_NAME_ANOTHER}."
         ) from error
     return _open(path, is_written=True)
 
@@ -143,25 +139,23 @@ def _no_warehouse(path: Path) -> LandingError:
 
 def _start(path: Path) -> bytes:
     """The first bytes of the file; none where there is none to be read."""
-    try:
-        if not path.is_file():
-            return b""
-        with path.open("rb") as file:
-            return file.read(_RELEASE.stop)
-    except OSError:
-        return b""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(_RELEASE.stop)
+    return b""
 
 
 def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
     try:
         if path.is_dir():
-            return WarehouseError(f"The warehouse {named(path)} is a folder; name a file in GREENERY_WAREHOUSE_PATH.")
+            return WarehouseError(f"The warehouse {named(path)} is a folder; {_NAME_ANOTHER}.")
         wanted = os.W_OK if is_written else 0
         for place, right in ((path, os.R_OK), (path.parent, os.X_OK)):
             if place.exists() and not os.access(place, right | wanted):
                 return WarehouseError(
                     f"{named(place)} may not be {'written' if is_written else 'read'}, so the warehouse cannot be "
-                    "opened; grant access to it, or name another file in GREENERY_WAREHOUSE_PATH."
+                    f"opened; grant access to it, or {_NAME_ANOTHER}."
                 )
         if is_written and shutil.disk_usage(path.parent).free < _NEAR_FULL:
             return WarehouseError(
@@ -187,18 +181,13 @@ def _of_a_lock(path: Path, *, is_written: bool) -> LandingError | None:
 
 
 def _holder(path: Path) -> str:
-    """Which program has a lock on the file, as far as this system tells."""
-    try:
+    """Which program has a lock on the file, as far as this system shows."""
+    with suppress(OSError, ValueError, StopIteration):  # not Linux, or it has just ended
         state = path.stat()
         file = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
-        for line in Path("/proc/locks").read_text().splitlines():
-            fields = line.split()
-            if file in fields:
-                pid = int(fields[fields.index(file) - 1])
-                program = Path(f"/proc/{pid}/comm").read_text().strip()
-                return f" The program is {program}, PID {pid}."
-    except (OSError, ValueError):  # not Linux, or it has just ended
-        pass
+        fields = next(line.split() for line in Path("/proc/locks").read_text().splitlines() if file in line.split())
+        pid = int(fields[fields.index(file) - 1])
+        return f" The program is {Path(f'/proc/{pid}/comm').read_text().strip()}, PID {pid}."
     return ""
 
 
