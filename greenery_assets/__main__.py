@@ -20,6 +20,9 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build every model from all of the history.")
     ] = False,
+    days: Annotated[
+        str, typer.Option("--days", help="Rebuild these days too: 2026-11-01, or 2026-11-01..2026-11-07.")
+    ] = "",
     new_source: Annotated[
         bool, typer.Option("--new-source", help="The warehouse was filled from another source, and that is meant.")
     ] = False,
@@ -29,10 +32,12 @@ def run(
 ) -> None:
     """Run the daily job once and show what came of it."""
     with command() as settings:
+        from greenery_assets.refresh import named_days  # noqa: PLC0415  it imports DuckDB
         from greenery_assets.runner import run_daily_job  # noqa: PLC0415  it imports Dagster: seconds
 
+        named_days(days)
         code = run_daily_job(
-            settings, full_refresh=full_refresh, new_source=new_source, accept_row_loss=accept_row_loss
+            settings, full_refresh=full_refresh, days=days, new_source=new_source, accept_row_loss=accept_row_loss
         )
     raise typer.Exit(code)
 

@@ -57,9 +57,10 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
     from greenery_assets.alerts.schema import LedgerError  # noqa: PLC0415
     from greenery_assets.alerts.service import BusyError  # noqa: PLC0415
     from greenery_assets.project import DbtError  # noqa: PLC0415
+    from greenery_assets.refresh import DaysError  # noqa: PLC0415
     from greenery_assets.report.build import ReportError  # noqa: PLC0415
 
-    if isinstance(error, (RoutingError, LedgerError, BusyError, DbtError, ReportError)):
+    if isinstance(error, (RoutingError, LedgerError, BusyError, DaysError, DbtError, ReportError)):
         return str(error)
     if isinstance(error, DagsterInvalidConfigError):
         found = " ".join(error.errors[0].message.split()) if error.errors else "Dagster does not accept it"

@@ -25,6 +25,8 @@ REASONS = {
     sqlite3.SQLITE_NOTADB: "is no database; restore a copy, or move it away to begin without a history",
 }
 PRIMARY_CODE = 0xFF
+# What the project's dagster.yaml named until Dagster's own storage took its place.
+FORMER_STORAGE = "greenery_assets.storage"
 
 
 class DagsterHomeError(Exception):
@@ -69,6 +71,12 @@ def _check_configuration(file: Path) -> None:
         raise _no_configuration(file, "is no YAML") from None
     if found is not None and not isinstance(found, dict):
         raise _no_configuration(file, "is no list of settings by name")
+    storage = (found or {}).get("event_log_storage")
+    if isinstance(storage, dict) and storage.get("module") == FORMER_STORAGE:
+        raise DagsterHomeError(
+            f"{file} names {FORMER_STORAGE}, which is no more: remove the three lines of event_log_storage. Dagster's "
+            "own storage goes on with the same history."
+        )
 
 
 def _no_configuration(file: Path, cause: str) -> DagsterHomeError:

@@ -16,7 +16,7 @@ from dotenv.parser import parse_stream
 
 PREFIX = "GREENERY_"
 # Names that the project hands to dbt itself: whoever sets them does not decide them.
-HANDED_TO_DBT = frozenset({"GREENERY_PREVIEW", "GREENERY_CHECKS"})
+HANDED_TO_DBT = frozenset({"GREENERY_CHECKS", "GREENERY_DEFINITION", "GREENERY_PREVIEW"})
 # Each can change what dbt builds, what Dagster keeps, or where it listens. DAGIT_ is an old name of DAGSTER_WEBSERVER_.
 FOREIGN_PREFIXES = ("DBT_", "DAGSTER_", "DAGIT_")
 # A limit of Dagster's that has no prefix: below our page size it makes reading the history fail.

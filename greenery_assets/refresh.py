@@ -1,88 +1,130 @@
-"""When the models are built anew from all of the history instead of from what was loaded since.
+"""Which days a run of dbt rebuilds beyond those that are affected, and when it rebuilds everything.
 
-Plain functions over the warehouse and dbt's manifest; they import no Dagster. How a model finds out what it has not
-seen yet is dbt's business (dbt_project/macros/loads.sql).
+Plain functions over the warehouse and dbt's manifest; they import no Dagster. Which days are affected is dbt's business
+(dbt_project/macros/days.sql), and so is what that relies on (guards.sql).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 import duckdb
 
 ASKED_FOR = "it was asked for"
-OLDER_VERSION = "the tables in the warehouse are those of an older version of this project"
-LONG_SESSION = "a session lasted a day or more (A18) when the models were built last, which the daily window may miss"
+CHANGED = "the contract, the SQL of a model or a macro has changed since the models were built"
+INCOMPLETE = "no run has built every model since the last full refresh began"
+# Beyond so many events a full refresh goes by month, to fit in memory.
+LARGE = 20_000_000
+
+# The models that are rebuilt by day and read no source.
+_BY_DAY = ("--select", "config.incremental_strategy:append", "--exclude", "dim_*")
+_GATE = ("--select", "path:models/staging", "dim_*", "--indirect-selection", "buildable")
+
+
+class DaysError(Exception):
+    """The days that somebody named are none; the text says what to write."""
+
+
+def named_days(text: str) -> list[str]:
+    """The days of '2026-11-01..2026-11-07', of a single day, or of several of these with commas between.
+
+    Raises DaysError.
+    """
+    days: set[date] = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        first, _, last = part.partition("..")
+        try:
+            start, end = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        except ValueError:
+            raise DaysError(f"{part!r} is no day; write 2026-11-01, or 2026-11-01..2026-11-07.") from None
+        if end < start:
+            raise DaysError(f"{part!r} ends before it begins; write the earlier day first.")
+        days |= {start + timedelta(days=number) for number in range((end - start).days + 1)}
+    return sorted(day.isoformat() for day in days)
+
+
+def definition(manifest: Mapping[str, Any]) -> str:
+    """A hash of what the tables are made of: the contract, and the SQL of all models, snapshots and macros."""
+    made_of = {
+        "contract": [
+            (source["name"], [(column["name"], column["data_type"]) for column in source["columns"].values()])
+            for source in sorted(manifest["sources"].values(), key=lambda source: str(source["name"]))
+        ],
+        "models": sorted(
+            (node["unique_id"], node["checksum"]["checksum"], node["config"]["materialized"])
+            for node in manifest["nodes"].values()
+            if node["resource_type"] in ("model", "snapshot")
+        ),
+        "macros": sorted(
+            (macro["name"], macro["macro_sql"])
+            for macro in manifest["macros"].values()
+            if macro["package_name"] == "greenery" and not macro["name"].startswith("test_")
+        ),
+    }
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def full_refresh_reason(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str | None:
-    """Why what is in the warehouse cannot be kept and only added to, as part of a sentence; None where it can.
-
-    A model that is not there yet is no reason: dbt builds it from everything anyway.
-    """
-    there = {
+    """Why rebuilding by day would not do, as part of a sentence; None where it will, or nothing was built before."""
+    tables = {
         f"{schema}.{table}"
         for schema, table in connection.execute(
             "select table_schema, table_name from information_schema.tables where table_catalog = current_database()"
         ).fetchall()
     }
-    if "landing.processed" not in there:
+    built = {
+        f"{node['schema']}.{node['alias']}"
+        for node in manifest["nodes"].values()
+        if node["config"].get("materialized") == "incremental"
+    }
+    if not tables & built:
         return None
-    notes = connection.execute(
-        "select model, max_by(definition, run_at), max(run_at), max(full_at) from landing.processed group by model"
-    ).fetchall()
-    built = {model: definition for model, definition, _, _ in notes}
-    # A table that no model has noted is of before models were kept by load.
-    if any(table in there and name not in built for name, table in _tables_of(manifest)):
-        return OLDER_VERSION
-    changed = sorted(name for name, text in _definitions(manifest) if built.get(name, text) != text)
-    if changed:
-        return f"the contract, or the SQL of {', '.join(changed[:3])}{' and others' * (len(changed) > 3)}, has changed"
-    # Such a model builds itself anew, but in one piece, whatever that takes of memory.
-    last, anew = {model: run_at for model, _, run_at, _ in notes}, {model: full_at for model, *_, full_at in notes}
-    if behind := sorted(
-        {b for a, b in _parents_and_children(manifest) if a in anew and b in last and anew[a] > last[b]}
-    ):
-        return f"what {', '.join(behind[:3])}{' and others' * (len(behind) > 3)} read was built anew without them"
-    for failing in _kept_rows_of(manifest, "A18"):
-        if failing in there and connection.execute(f"select 1 from {failing} limit 1").fetchone():
-            return LONG_SESSION
-    return None
-
-
-def _definitions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each model that is kept by load, and what it is made of as macros/keeping.sql notes it when it builds it anew."""
-    sources = sorted(manifest["sources"].values(), key=lambda source: str(source["name"]))
-    contract = ", ".join(
-        f"{source['name']}.{column['name']} {column['data_type']}"
-        for source in sources
-        for column in source["columns"].values()
+    if guards := broken_guards(connection) if "landing.broken_guards" in tables else None:
+        return guards
+    complete = (
+        connection.execute("select definition from landing.complete_runs where what = 'built'").fetchall()
+        if "landing.complete_runs" in tables
+        else []
     )
-    for node in manifest["nodes"].values():
-        if node["config"].get("materialized") == "incremental":
-            text = f"{node['checksum']['checksum']}: {contract}"
-            yield node["name"], hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    if not complete:
+        return INCOMPLETE
+    return None if complete == [(definition(manifest),)] else CHANGED
 
 
-def _tables_of(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each model that is kept by load, and its table (schema.name)."""
-    for node in manifest["nodes"].values():
-        if node["config"].get("materialized") == "incremental":
-            yield node["name"], f"{node['schema']}.{node['alias']}"
+def broken_guards(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """What kept the last run from rebuilding by day, as part of a sentence; None where nothing did."""
+    found = connection.execute("select cases, guard from landing.broken_guards order by guard").fetchall()
+    return " and ".join(f"{cases:,} {guard}" for cases, guard in found) or None
 
 
-def _parents_and_children(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each pair of models kept by load of which the second reads the first."""
-    kept = {name for name, _ in _tables_of(manifest)}
-    for node in manifest["nodes"].values():
-        if node["name"] in kept:
-            for parent in node["depends_on"]["nodes"]:
-                if parent.split(".")[-1] in kept:
-                    yield parent.split(".")[-1], node["name"]
+def months(connection: duckdb.DuckDBPyConnection, most: int = LARGE) -> list[list[str]]:
+    """The days of events and orders, month by month, where there are more than `most` events; else nothing."""
+    rows = connection.execute(
+        "select cast(day as varchar), sum(case when source_table = 'events' then row_count else 0 end) "
+        "from landing.days where source_table in ('events', 'orders') and day is not null group by day order by day"
+    ).fetchall()
+    if sum(count for _, count in rows) <= most:
+        return []
+    return [[day for day, _ in month] for _, month in groupby(rows, key=lambda row: str(row[0])[:7])]
 
 
-def _kept_rows_of(manifest: Mapping[str, Any], assumption: str) -> Iterator[str]:
-    """The tables (schema.name) that keep the failing rows of an assumption's tests."""
-    for node in manifest["nodes"].values():
-        if node["resource_type"] == "test" and node["config"]["meta"].get("assumption") == assumption:
-            yield f"{node['schema']}.{node['alias']}"
+def variables(days: Iterable[str], *, only: bool = False) -> list[str]:
+    """Arguments that make dbt rebuild these days besides those affected, or only these."""
+    return ["--vars", json.dumps({"days": list(days), "only_days": only})]
+
+
+def by_month(months: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:
+    """A full refresh in parts: what dbt runs beforehand, in this order as long as it succeeds, and what it runs last.
+
+    What comes first is the gate, with its checks; then the tables by day, month by month; last everything, where of
+    the tables by day only the last month is left to build.
+    """
+    gate = ["build", *_GATE, "--exclude-resource-type", "unit_test", "--full-refresh"]
+    parts = [
+        ["run", *_BY_DAY, *variables(days, only=True), *(["--full-refresh"] if days is months[0] else [])]
+        for days in months[:-1]
+    ]
+    return [gate, *parts], variables(months[-1], only=True)

@@ -20,12 +20,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.history import was_stopped
 from greenery_assets.alerts.once import alerting
-from greenery_assets.dbt_process import dbt_processes
 from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.quality import read_warehouse
 from greenery_assets.settings import Settings, shown
-from greenery_assets.storage import databases_kept_open
 from greenery_assets.summary import GROUPS, CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
 
 
@@ -66,9 +64,15 @@ class Catalogue:
 
 
 def run_daily_job(
-    settings: Settings, *, full_refresh: bool = False, new_source: bool = False, accept_row_loss: bool = False
+    settings: Settings,
+    *,
+    full_refresh: bool = False,
+    days: str = "",
+    new_source: bool = False,
+    accept_row_loss: bool = False,
 ) -> int:
-    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history.
+    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history,
+    `days` are rebuilt whatever was loaded (refresh.named_days says how to write them).
 
     `new_source` and `accept_row_loss` say that a change of the source, or of its rows, is meant (assets/raw.py).
     Returns the exit code: 0 when the job ran, all that was planned was built and evaluated, no ERROR check failed and
@@ -80,10 +84,7 @@ def run_daily_job(
         source += " (sample data)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {shown(settings.warehouse_path)}")
-    with _one_at_a_time(settings, console), contextlib.ExitStack() as ended:
-        # It starts beside the imports.
-        dbt_processes.prepare()
-        ended.callback(dbt_processes.discard)
+    with _one_at_a_time(settings, console):
         # The lines above come before seconds of imports.
         from greenery_assets.assets.dbt import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
@@ -92,17 +93,14 @@ def run_daily_job(
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
-        with (
-            databases_kept_open(),
-            dg.DagsterInstance.get() as instance,
-            alerting(settings, instance, repository) as alerts,
-        ):
+        with dg.DagsterInstance.get() as instance, alerting(settings, instance, repository) as alerts:
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())
             with _followed(instance, run_id, catalogue, facts, console):
                 load = {"new_source": new_source, "accept_row_loss": accept_row_loss}
-                ops = {"dbt_models": {"config": {"full_refresh": full_refresh}}, "raw_tables": {"config": load}}
+                build = {"full_refresh": full_refresh, "days": days}
+                ops = {"dbt_models": {"config": build}, "raw_tables": {"config": load}}
                 facts.succeeded = _execute(job, instance, run_id, ops)
             run = instance.get_run_by_id(run_id)
             if run and (reason := run.tags.get(FULL_REFRESH_TAG)):

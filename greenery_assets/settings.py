@@ -240,7 +240,7 @@ def load_settings() -> Settings:
     except EnvironmentNamesError as error:
         raise SettingsError(str(error)) from None
     lines = [
-        f"{variable} is empty {where}: give it a value, or remove it to have its default (README, Settings)."
+        f"{variable} is empty {where}: give it a value, or remove it to have its default (docs/settings.md)."
         for variable, where in sorted(empty.items())
     ]
     try:
@@ -271,8 +271,6 @@ def prepare(settings: Settings) -> list[str]:
             os.environ.setdefault(entry.name, entry.value)
     exported = {
         "DAGSTER_HOME": str(settings.dagster_home),
-        # What a run plans is stored at once (storage.py).
-        "DAGSTER_EVENT_BATCH_SIZE": "1000",
         "GREENERY_WAREHOUSE_PATH": str(settings.warehouse_path),
         "GREENERY_MEMORY_LIMIT": settings.memory_limit,
         "GREENERY_MAX_SESSION_SHARE": str(settings.max_session_share),

@@ -19,16 +19,14 @@ from xdist.scheduler import LoadGroupScheduling
 for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
     del os.environ[variable]
 
-from greenery_assets.dbt_process import dbt_processes  # noqa: E402
+from greenery_assets import project  # noqa: E402
 from greenery_assets.sample import SampleSpec, generate  # noqa: E402
 from greenery_assets.settings import Settings  # noqa: E402
-from greenery_assets.storage import databases_kept_open  # noqa: E402
 from tests.dbt_forked import DbtForker  # noqa: E402
 from tests.job import ROOT, Home, Outcome, outcome_of  # noqa: E402
 
 Settings.model_config["env_file"] = None
 
-dbt_forker = DbtForker()
 REAL_EXPORT = ROOT.parent / "shared" / "data" / "greenery"
 
 
@@ -92,8 +90,10 @@ def _environment(shared_dir: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in Home(shared_dir / "unused", shared_dir / "unused.duckdb").environment(shared_dir).items():
             patch.setenv(name, value)
+        forker = DbtForker()
+        patch.setattr(project, "dbt_executable", lambda: forker.command)
         yield
-    dbt_forker.close()
+        forker.close()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -146,9 +146,7 @@ def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **
             patch.setenv(name, value)
         from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
-        patch.setattr(dbt_processes, "prepare", lambda: None)
-        patch.setattr(dbt_processes, "run", dbt_forker.run)
-        with databases_kept_open(), dg.DagsterInstance.get() as instance:
+        with dg.DagsterInstance.get() as instance:
             now = dg.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
             requests = defs.resolve_schedule_def(schedule).evaluate_tick(now).run_requests or []
             result = defs.resolve_job_def("daily_job").execute_in_process(

@@ -4,6 +4,7 @@ A job that a test runs in its own process so spares what takes dbt longest. `pyt
 daemon starts have dbt as users have it. A script as well: the process that forks.
 """
 
+import array
 import json
 import os
 import shutil
@@ -11,102 +12,106 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from multiprocessing import util
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
-from typing import IO, Any
-
-from greenery_assets.dbt_process import prepare_for
+from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the parsed project depends on, beside its files.
 PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT")
 Request = Mapping[str, Any]
 
+# Names a variable with more arguments for `dbt build`.
+MORE_ARGUMENTS = "MORE_ARGUMENTS_OF_FORKED_DBT"
 
-class ForkedDbt:
-    """A dbt that runs, with what Dagster asks of a process."""
-
-    def __init__(self, arguments: Sequence[str], stdout: IO[bytes], code: IO[bytes]) -> None:
-        self.args, self.stdout = ["dbt", *arguments], stdout
-        self.returncode: int | None = None
-        self._code = code
-
-    def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        if self.returncode is None:
-            with self._code:
-                said = self._code.read()
-            assert said, "the process that forks dbt has ended; what it said is above"
-            self.returncode = int(said)
-        return self.returncode
+# The command: hands what it was asked, and where to write, to the process that forks, and ends as that dbt did. It
+# imports next to nothing.
+COMMAND = """#!{python} -IS
+import array, json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as forker:
+    forker.connect({address!r})
+    arguments = sys.argv[1:] + os.environ.get({more!r}, "").split() * ("build" in sys.argv)
+    said = json.dumps({{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}).encode()
+    forker.sendmsg(
+        [len(said).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))]
+    )
+    forker.sendall(said)
+    code = int(forker.recv(8) or b"2")
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
 
 
 class DbtForker:
-    """In place of `DbtProcesses`: the process that forks is started when it is needed first."""
+    """A process that forks dbt, and the command that asks it to."""
 
     def __init__(self) -> None:
-        self._forker: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def run(self, arguments: Sequence[str], project: Path, environment: Mapping[str, str]) -> ForkedDbt:
-        """As `DbtProcesses.run`; one at a time."""
-        if self._forker is None:
-            self._forker, end = socket.socketpair()
-            with end:
-                command = [sys.executable, "-m", __name__, str(end.fileno())]
-                self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[end.fileno()])
-        request = {"arguments": list(arguments), "project": str(project), "environment": {**os.environ, **environment}}
-        (stdout, said), (code, told) = os.pipe(), os.pipe()
-        with TemporaryFile() as asked:
-            asked.write(json.dumps(request).encode())
-            asked.seek(0)
-            socket.send_fds(self._forker, [b"?"], [asked.fileno(), said, told])
-        os.close(said)
-        os.close(told)
-        return ForkedDbt(arguments, os.fdopen(stdout, "rb"), os.fdopen(code, "rb"))
+        self._folder = TemporaryDirectory()
+        self.command = Path(self._folder.name, "dbt")
+        address = str(Path(self._folder.name, "asked"))
+        self.command.write_text(COMMAND.format(python=sys.executable, address=address, more=MORE_ARGUMENTS))
+        self.command.chmod(0o755)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(address)
+        self._socket.listen()
+        command = [sys.executable, "-m", __name__, str(self._socket.fileno())]
+        self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[self._socket.fileno()])
 
     def close(self) -> None:
         """End the process that forks."""
-        if self._forker and self._process:
-            self._forker.close()
-            self._process.wait()
+        self._process.terminate()
+        self._process.wait()
+        self._socket.close()
+        self._folder.cleanup()
 
 
-def _main(connection: socket.socket) -> None:
+def _main(asked: socket.socket) -> None:
     with TemporaryDirectory() as folder:
         parsed: dict[tuple[str | None, ...], tuple[Any, Path]] = {}
         while True:
-            asked, files, *_ = socket.recv_fds(connection, 1, 3)
-            if not asked:
-                return
-            request_file, output, told = files
-            with os.fdopen(request_file) as file:
-                request = json.load(file)
-            given = tuple(request["environment"].get(name) for name in PARSED_WITH)
-            if given not in parsed:
-                target = Path(folder, str(len(parsed)))
-                parsed[given] = _parse(request, target), target
-            child = os.fork()
-            if not child:
-                _run(request, *parsed[given], output)
-            os.close(output)
-            _, status = os.waitpid(child, 0)
-            os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
-            os.close(told)
+            connection, _ = asked.accept()
+            with connection:
+                request, output = _received(connection)
+                given = tuple(request["environment"].get(name) for name in PARSED_WITH)
+                if "--version" not in request["arguments"] and given not in parsed:
+                    folder_of_it = Path(folder, str(len(parsed)))
+                    parsed[given] = _parse(request, folder_of_it), folder_of_it
+                child = os.fork()
+                if not child:
+                    manifest, target = parsed.get(given, (None, None))
+                    _run(request, manifest, target, output)
+                os.close(output)
+                _, status = os.waitpid(child, 0)
+                connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _received(connection: socket.socket) -> tuple[Request, int]:
+    size, files, *_ = connection.recvmsg(8, socket.CMSG_SPACE(4))
+    said = b""
+    while len(said) < int.from_bytes(size, "big"):
+        said += connection.recv(1 << 20)
+    return json.loads(said), array.array("i", files[0][2])[0]
+
+
+def _prepare_for(request: Request) -> None:
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
 
 
 def _parse(request: Request, target: Path) -> Any:
     from dbt.cli.main import dbtRunner  # noqa: PLC0415  seconds, and only needed here
 
-    prepare_for(request)
+    _prepare_for(request)
     done = dbtRunner().invoke(["parse", "--quiet", "--target-path", str(target), "--log-path", str(target)])
     assert done.success, done.exception
     return done.result
 
 
-def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
+def _run(request: Request, manifest: Any, parsed: Path | None, output: int) -> None:
     """Be dbt, and end."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
@@ -116,8 +121,11 @@ def _run(request: Request, manifest: Any, parsed: Path, output: int) -> None:
         for stream in (1, 2):
             os.dup2(output, stream)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        prepare_for(request)
-        shutil.copy(parsed / "manifest.json", request["environment"]["DBT_TARGET_PATH"])
+        _prepare_for(request)
+        if parsed:
+            target = Path(request["environment"]["DBT_TARGET_PATH"])
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(parsed / "manifest.json", target)
         done = dbtRunner(manifest=manifest).invoke(request["arguments"])
         # What is still in DuckDB's log goes into the file.
         DuckDBConnectionManager.close_all_connections()

@@ -1,13 +1,12 @@
 """What was planned and is not there is no success: dbt that leaves out a table or a check fails the run."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from tests.conftest import RunJob, dbt_forker
-from tests.dbt_forked import ForkedDbt
+from tests.conftest import RunJob
+from tests.dbt_forked import MORE_ARGUMENTS
 from tests.job import Home, Outcome
 
 pytestmark = pytest.mark.slow
@@ -19,12 +18,7 @@ def test_a_table_and_a_check_that_dbt_leaves_out_fail_the_run_and_are_named(
     built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = built[0].copy(tmp_path)
-    whole = dbt_forker.run
-
-    def less(arguments: Sequence[str], project: Path, environment: Mapping[str, str]) -> ForkedDbt:
-        return whole([*arguments, "--exclude", *LEFT_OUT], project, environment)
-
-    monkeypatch.setattr(dbt_forker, "run", less)
+    monkeypatch.setenv(MORE_ARGUMENTS, " ".join(("--exclude", *LEFT_OUT)))
     outcome = run_job(home, sample_dir)
     assert outcome.failing == {}
     assert not outcome.success

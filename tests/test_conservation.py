@@ -24,8 +24,6 @@ from tests.job import ROOT, Home
 START = datetime(2026, 1, 1, 23, 0)
 MODELS = {
     "dim_events": "core",
-    "int_order_events": "core",
-    "int_sessions": "product",
     "dim_orders": "core",
     "int_page_views": "product",
     "int_user_orders": "marketing",

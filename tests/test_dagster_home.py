@@ -107,6 +107,16 @@ def test_a_dagster_yaml_that_cannot_be_read_is_named(home: Home, content: bytes,
         check_home(home.dagster_home)
 
 
+def test_a_home_of_before_dagsters_own_storage_is_told_what_to_remove(home: Home) -> None:
+    file = home.dagster_home / "dagster.yaml"
+    entry = "event_log_storage:\n  module: greenery_assets.storage\n  class: BatchedSqliteEventLogStorage\n"
+    file.write_text(f"{file.read_text()}\n{entry}")
+    with pytest.raises(
+        DagsterHomeError, match=r"remove the three lines of event_log_storage. .* with the same history"
+    ):
+        check_home(home.dagster_home)
+
+
 def test_a_database_that_another_program_is_writing_is_not_broken(home: Home) -> None:
     writer = sqlite3.connect(home.dagster_home / DATABASES[0])
     writer.execute("begin exclusive")

@@ -1,8 +1,9 @@
-"""Models kept up to date by load: equal to a full rebuild whatever came, and rebuilt when they have to be."""
+"""Marts rebuilt by day: equal to a full rebuild whatever came, and rebuilt in full when they have to be."""
 
-from collections.abc import Callable
-from datetime import timedelta
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -10,8 +11,8 @@ import pytest
 
 from bench.equality import compare_over_loads
 from bench.history import History, Shop
-from bench.warehouse import differences
-from greenery_assets.refresh import full_refresh_reason
+from bench.warehouse import Bench, differences
+from greenery_assets.refresh import CHANGED, DaysError, by_month, definition, months, named_days, variables
 from greenery_assets.sample import SampleSpec, generate
 from tests.conftest import RunJob, yesterday
 from tests.dbt_here import BenchHere
@@ -23,8 +24,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
 
+WITHOUT_TESTS = ("--exclude-resource-type", "test")
 
-def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
+
+def test_marts_rebuilt_by_day_equal_a_full_rebuild(tmp_path: Path) -> None:
     compared = list(compare_over_loads(tmp_path, loads=6, every=3, seed=7, events_a_day=250, bench=BenchHere))
     assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
     happened = " ".join(compared[-1].happened)
@@ -32,28 +35,104 @@ def test_marts_kept_by_load_equal_a_full_rebuild(tmp_path: Path) -> None:
     assert "built" in happened, "no build stopped half way in this sequence"
 
 
-def test_a_change_of_rows_without_a_moment_keeps_each_once_and_the_models_as_they_were_made(tmp_path: Path) -> None:
-    history = History(Shop.of_events(60), tmp_path / "source")
-    history.write_past(2)
-    kept, full = (BenchHere(tmp_path / name / "greenery.duckdb", history.folder) for name in ("kept", "full"))
-    kept.load()
-    kept.build("build", "--exclude-resource-type", "test")
-    with duckdb.connect(str(kept.warehouse)) as connection:
-        connection.execute("update landing.processed set definition = 'that of old' where model = 'dim_users'")
-    undated = "case when hash(user_id) % 3 = 0 then null else created_at end"
-    for _ in range(2):
-        history.rewrite(
-            "users/0000.parquet",
-            f"select * replace (first_name || '*' as first_name, {undated} as created_at) from old",
+# What breaks a guard, file by file: rows of an `old` day, six days before the `new` one, or of one `near` by, two days
+# before, beyond the days that are rebuilt for the new one.
+GUARDS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "sessions last over more than 2 days": [
+        (
+            "events/{new}",
+            "from old union all select * replace (uuid() as event_id, created_at + to_days(6) as created_at) "
+            "from '{folder}/events/{old}.parquet' where event_type = 'page_view' and hash(session_id) % 5 = 0",
         )
-        kept.load()
-        kept.build("build", "--exclude-resource-type", "test")
+    ],
+    "orders are named in several sessions": [
+        (
+            "events/{new}",
+            "from old union all select * replace (uuid() as event_id, 'page_view' as event_type, "
+            "cast(md5(cast(session_id as varchar)) as uuid) as session_id, "
+            "created_at + to_days(2) + to_seconds(unnest([0, 9])) as created_at) "
+            "from '{folder}/events/{near}.parquet' where event_type = 'checkout' and hour(created_at) < 23",
+        )
+    ],
+    "orders lie more than 2 days from an event that names them": [
+        ("orders/{old}", "select * replace (created_at - to_days(5) as created_at) from old"),
+        (
+            "events/{old}",
+            "select * replace (created_at + to_seconds(case event_type when 'package_shipped' then 9 else 0 end) "
+            "as created_at) from old",
+        ),
+    ],
+}
+
+
+def built_in_full(bench: Bench) -> Bench:
+    """Another warehouse of the same source, built at once."""
+    full = BenchHere(bench.warehouse.parent / "full" / "greenery.duckdb", bench.source)
+    full.warehouse.unlink(missing_ok=True)
     full.load()
-    full.build("build", "--exclude-resource-type", "test")
-    assert differences(kept.warehouse, full.warehouse) == {}
-    # Whoever builds without Dagster must not make it forget that the SQL was another.
-    noted = "select distinct definition from landing.processed where model = 'dim_users'"
-    assert kept.query(noted) == [("that of old",)]
+    full.build("build", *WITHOUT_TESTS)
+    return full
+
+
+def test_what_the_days_rely_on_is_looked_at_before_a_run(tmp_path: Path) -> None:
+    history = History(Shop.of_events(120), tmp_path / "source")
+    history.write_past(8)
+    bench = BenchHere(tmp_path / "greenery.duckdb", history.folder)
+    bench.load()
+    bench.build("build", *WITHOUT_TESTS)
+    for number, (guard, changes) in enumerate(GUARDS.items(), start=8):
+        history.write_day(number)
+        new, old, near = (history.shop.day(number - days) for days in (0, 6, 2))
+        for file, change in changes:
+            history.rewrite(
+                f"{file.format(new=new, old=old)}.parquet", change.format(folder=history.folder, old=old, near=near)
+            )
+            bench.load()
+            bench.build("build", *WITHOUT_TESTS)
+        assert guard in {name for (name,) in bench.query("select guard from landing.broken_guards")}
+        assert bench.query("from landing.complete_runs") == [], "it counts as a run to go on from"
+        assert differences(bench.warehouse, built_in_full(bench).warehouse) == {}
+        # What was wrong is gone, but all of the tables may still hold it.
+        history.write_events(number - 6)
+        history.write_day(number)
+        bench.load()
+        bench.build("build", *WITHOUT_TESTS)
+        assert bench.query("from landing.broken_guards") == []
+        assert len(bench.query("from landing.complete_runs where what = 'built'")) == 1
+    assert differences(bench.warehouse, built_in_full(bench).warehouse) == {}
+
+
+def test_named_days_are_rebuilt_and_a_full_refresh_by_month_equals_one_at_once(tmp_path: Path) -> None:
+    history = History(Shop.of_events(60), tmp_path / "source")
+    history.write_past(70)
+    bench = BenchHere(tmp_path / "greenery.duckdb", history.folder)
+    bench.load()
+    with duckdb.connect(str(bench.warehouse)) as connection:
+        parts = months(connection, most=1)
+        assert months(connection) == []
+    assert [len(part) for part in parts] == [31, 28, 11], "January, February, and the first days of March"
+    before, last = by_month(parts)
+    for command, *arguments in [*before, ["build", *last]]:
+        bench.build(command, *arguments)
+    assert len(bench.query("from landing.complete_runs")) == 2
+    assert differences(bench.warehouse, built_in_full(bench).warehouse) == {}
+    with duckdb.connect(str(bench.warehouse)) as connection:
+        connection.execute("delete from product.int_page_views where session_date in ('2025-01-05', '2025-02-05')")
+    bench.build("build", *WITHOUT_TESTS, *variables(["2025-01-05"]))
+    assert set(differences(bench.warehouse, tmp_path / "full" / "greenery.duckdb")) == {"product.int_page_views"}
+    found = bench.query(
+        "select distinct session_date from product.int_page_views where session_date in ('2025-01-05', '2025-02-05')"
+    )
+    assert [str(day) for (day,) in found] == ["2025-01-05"]
+
+
+def test_days_are_named_one_by_one_or_by_range() -> None:
+    assert named_days("") == []
+    assert named_days("2026-11-30..2026-12-02, 2026-11-30") == ["2026-11-30", "2026-12-01", "2026-12-02"]
+    with pytest.raises(DaysError, match="'yesterday' is no day"):
+        named_days("yesterday")
+    with pytest.raises(DaysError, match="ends before it begins"):
+        named_days("2026-11-02..2026-11-01")
 
 
 Refresh = Callable[[Home], str | None]
@@ -81,92 +160,67 @@ def test_a_day_that_a_failed_check_held_back_is_caught_up_with(
 ) -> None:
     source, home = tmp_path / "source", Home.new(tmp_path)
     generate(SampleSpec(until=yesterday().date(), days=12, event_files="daily"), source)  # type: ignore[arg-type]
+    assert run_job(home, source).failing_errors == {}
     days = sorted((source / "events").iterdir())
     for day in days[-3:]:
         day.rename(day.with_name(f"_{day.name}"))
-    # What came last must be missing everywhere, or the days held back are an error of their own.
     assert run_job(home, source).success is False
     for day in days[-3:-1]:
         day.with_name(f"_{day.name}").rename(day)
     assert run_job(home, source).success is False
-    before = home.fingerprints()
     days[-1].with_name(f"_{days[-1].name}").rename(days[-1])
     outcome = run_job(home, source)
     assert outcome.failing_errors == {}
-    assert home.fingerprints() != before
     assert reason_of_last_run(home) is None
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
 
 
-def column_lineage(home: Home) -> dict[str, dg.TableColumnLineage]:
-    """Of each asset that says where its columns come from, as it was built last."""
-    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
-        events = {key: instance.get_latest_materialization_event(key) for key in instance.get_asset_keys()}
-    built = {key: event.asset_materialization for key, event in events.items() if event}
-    told = {key: one.metadata.get("dagster/column_lineage") for key, one in built.items() if one}
-    values = {key.to_user_string(): lineage.value for key, lineage in told.items() if lineage}
-    return {key: value for key, value in values.items() if isinstance(value, dg.TableColumnLineage)}
-
-
-def test_what_is_built_of_a_new_day_tells_where_its_columns_come_from(run_job: RunJob, tmp_path: Path) -> None:
-    source, home = tmp_path / "source", Home.new(tmp_path)
-    lineage = []
-    for until in (yesterday().date() - timedelta(days=1), yesterday().date()):
-        generate(SampleSpec(until=until, days=12), source)
-        outcome = run_job(home, source)
-        assert outcome.failing_errors == {}
-        lineage.append(column_lineage(home))
-    views_and_marts = {name for name in outcome.built if not name.startswith(("raw/", "snapshots/", "reporting/"))}
-    assert lineage[0].keys() == lineage[1].keys() == views_and_marts
-    assert lineage[0] == lineage[1]
-    orders = lineage[1]["product/int_page_views"].deps_by_column["order_id"]
-    assert ("core/dim_events", "order_id") in {(one.asset_key.to_user_string(), one.column_name) for one in orders}
-
-
 @pytest.mark.slowest
-def test_a_changed_model_and_a_long_session_bring_a_full_refresh(
+def test_a_changed_model_and_a_broken_guard_bring_a_full_refresh(
     built: tuple[Home, Outcome], run_job: RunJob, reason_of_last_run: Refresh, tmp_path: Path
 ) -> None:
     home, source = built[0].copy(tmp_path), tmp_path / "source"
     with duckdb.connect(str(home.warehouse)) as connection:
-        connection.execute("update landing.processed set definition = 'another' where model = 'int_page_views'")
+        connection.execute("update landing.complete_runs set definition = 'another'")
+        # As a release before days has left it.
+        connection.execute("create table marketing.int_user_sessions as select 1 as user_id")
+        connection.execute("create table landing.processed as select 1 as load_id")
     generate(SampleSpec(until=yesterday().date(), defects=("session_of_a_day:2",)), source)
     assert run_job(home, source, new_source=True).failing == {"session_lasts_less_than_a_day": 2}
-    assert "SQL of int_page_views, has changed" in str(reason_of_last_run(home))
-    run_job(home, source)
-    assert "(A18)" in str(reason_of_last_run(home))
+    assert reason_of_last_run(home) == CHANGED
+    assert (
+        home.query(
+            "select table_name from information_schema.tables where table_name in ('int_user_sessions', 'processed')"
+        )
+        == []
+    )
     assert_equal_to_a_full_rebuild(home, source, tmp_path / "full")
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute("insert into landing.broken_guards values ('sessions are too long', 2)")
+    run_job(home, source)
+    assert reason_of_last_run(home) == "2 sessions are too long"
 
 
-def test_models_left_behind_by_a_rebuild_are_built_anew_too(built: tuple[Home, Outcome], tmp_path: Path) -> None:
+def test_what_tables_are_made_of_is_compared_in_one_place() -> None:
     from greenery_assets.assets.dbt import MANIFEST  # noqa: PLC0415  reads the settings
 
-    home = built[0].copy(tmp_path)
-    with duckdb.connect(str(home.warehouse)) as connection:
-        assert full_refresh_reason(connection, MANIFEST) is None
-        connection.execute(
-            "update landing.processed set run_at = now(), full_at = now() where model in ('dim_users', 'int_sessions')"
-        )
-        reason = full_refresh_reason(connection, MANIFEST)
-    assert (
-        reason
-        == "what fact_page_views, int_daily_products, int_daily_traffic and others read was built anew without them"
-    )
+    def changed(*path: str, to: str) -> dict[str, Any]:
+        other = copy.deepcopy(dict(MANIFEST))
+        place = other
+        for name in path[:-1]:
+            place = place[name]
+        place[path[-1]] = to
+        return other
 
-
-def test_a_full_build_in_chunks_equals_one_in_a_piece(tmp_path: Path) -> None:
-    generate(SampleSpec(until=yesterday().date(), days=70), tmp_path / "source")
-    whole, chunked = (
-        BenchHere(tmp_path / name / "greenery.duckdb", tmp_path / "source") for name in ("whole", "chunked")
-    )
-    for bench, variables in ((whole, []), (chunked, ["--vars", "sessions_worth_a_chunk: 1"])):
-        bench.load()
-        assert bench.build("build", *variables).failed == ()
-    log = (chunked.target / "dbt.log").read_text()
-    assert log.count('insert into "greenery"."product"."int_page_views"') >= 2, "it was built in a piece"
-    # Of fact_page_views and int_daily_products.
-    assert log.count("temporary table shared_by_chunks as") == 2
-    assert differences(whole.warehouse, chunked.warehouse) == {}
+    found = {
+        definition(MANIFEST),
+        definition(changed("nodes", "model.greenery.int_page_views", "checksum", "checksum", to="another")),
+        definition(changed("nodes", "snapshot.greenery.orders_snapshot", "checksum", "checksum", to="another")),
+        definition(changed("macros", "macro.greenery.share", "macro_sql", to="another")),
+        definition(changed("sources", "source.greenery.raw.users", "columns", "email", "data_type", to="bigint")),
+    }
+    assert len(found) == 5
+    assert definition(changed("macros", "macro.greenery.test_is_key", "macro_sql", to="another")) in found
 
 
 @pytest.mark.slowest

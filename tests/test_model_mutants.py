@@ -57,15 +57,20 @@ def test_an_intermediate_model_with_a_row_too_many_is_found(
 ) -> None:
     home = built[0].copy(tmp_path / "home")
     names = ("int_fact_orders", "int_user_orders", "int_page_views")
-    outcome = run_with(doubled(*names, "int_user_visits"), home, sample_dir, tmp_path)
+    outcome = run_with(doubled(*names), home, sample_dir, tmp_path)
     assert outcome.failing == {
         **{f"{name}_key_is_unique_and_set": 2 for name in names},
         "int_fact_orders_has_every_order": 1,
         "int_fact_orders_has_every_item": 1,
         "int_user_orders_has_every_order_and_dollar": 2,
         "int_page_views_has_every_event": 1,
-        "int_user_visits_has_every_session": 1,
     }
+
+
+def test_a_session_too_many_is_found(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
+    home = built[0].copy(tmp_path / "home")
+    outcome = run_with(doubled("int_sessions"), home, sample_dir, tmp_path)
+    assert outcome.failing == {"int_sessions_key_is_unique_and_set": 2}
 
 
 def test_a_published_model_with_a_row_too_many_is_found(

@@ -407,10 +407,10 @@ def test_a_relative_ledger_is_taken_from_the_project(monkeypatch: pytest.MonkeyP
 
 def test_every_setting_is_documented() -> None:
     example = (PROJECT_ROOT / ".env.example").read_text()
-    readme = (PROJECT_ROOT / "README.md").read_text()
+    page = (PROJECT_ROOT / "docs" / "settings.md").read_text()
     for variable in VARIABLES.values():
         assert f"# {variable}=" in example
-        assert f"`{variable}`" in readme
+        assert f"`{variable}`" in page
 
 
 # What starts the project
@@ -444,7 +444,7 @@ def test_each_command_ends_in_one_sentence_for_a_mistake_in_a_setting(command: t
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "These settings cannot be used:\n  GREENERY_SOURCE_DIR is empty in the environment: give it a value, or remove "
-        "it to have its default (README, Settings).\n"
+        "it to have its default (docs/settings.md).\n"
     )
 
 

@@ -69,11 +69,11 @@
     ends_with({{ text }}, {{ end }})
 {%- endmacro %}
 
-{# The greatest of some ids, as an aggregate or before a window: of those that can only be one, that one. #}
-{% macro highest_id(column) -%}
-    {{ return(adapter.dispatch('highest_id', 'greenery')(column)) }}
+{# The greatest of some ids, as an aggregate or, with `over`, as a window: of those that can only be one, that one. #}
+{% macro highest_id(column, over=none) -%}
+    {{ return(adapter.dispatch('highest_id', 'greenery')(column, over)) }}
 {%- endmacro %}
 
-{% macro duckdb__highest_id(column) -%}
-    max({{ column }})
+{% macro default__highest_id(column, over) -%}
+    max({{ column }}) {%- if over %} over ({{ over }}){% endif %}
 {%- endmacro %}

@@ -1,48 +1,11 @@
 {#
-    Tells Dagster, while dbt still runs, what was just built: its columns and its parents' columns
-    (in the form dagster-dbt reads to draw column lineage), its number of rows and a few of them. Asking
-    the warehouse afterwards would keep every event back until dbt has let go of the file. The SQL of a model kept by
-    load also names tables of schema landing: without their columns there would be no lineage of it.
+    Reports to Dagster, while dbt still runs, what was just built: its number of rows and a few of them. Asking the
+    warehouse afterwards would keep every event back until dbt has let go of the file.
 #}
 {% macro log_built_relation() %}
     {% if execute and env_var('DAGSTER_DBT_CLI', '') %}
-        {% set columns = adapter.get_columns_in_relation(this) %}
-        {% set parents = columns_of_landing() if model.config.materialized == 'incremental' else {} %}
-        {% for unique_id in model.depends_on.nodes %}
-            {% set node = graph.nodes.get(unique_id) or graph.sources[unique_id] %}
-            {% set parent = api.Relation.create(
-                database=node.database, schema=node.schema, identifier=node.alias or node.identifier
-            ) %}
-            {% do parents.update(
-                {parent | string: {'columns': column_types(adapter.get_columns_in_relation(parent))}}
-            ) %}
-        {% endfor %}
-        {% do log(tojson({'columns': column_types(columns), 'parents': parents}), info=true) %}
-        {% do log('greenery_built=' ~ tojson(rows_in_short(this, columns)), info=true) %}
+        {% do log('greenery_built=' ~ tojson(rows_in_short(this, adapter.get_columns_in_relation(this))), info=true) %}
     {% endif %}
-{% endmacro %}
-
-{# Relation -> {'columns': column name -> {'data_type': ...}} of schema landing. #}
-{% macro columns_of_landing() %}
-    {% set tables = {} %}
-    {% set query %}
-        select table_name, column_name, data_type from information_schema.columns
-        where table_catalog = '{{ target.database }}' and table_schema = 'landing'
-    {% endset %}
-    {% for table, column, data_type in run_query(query).rows %}
-        {% set known = tables.setdefault(landing(table) | string, {'columns': {}}) %}
-        {% do known.columns.update({column: {'data_type': data_type}}) %}
-    {% endfor %}
-    {{ return(tables) }}
-{% endmacro %}
-
-{# Column name -> {'data_type': ...}. #}
-{% macro column_types(columns) %}
-    {% set types = {} %}
-    {% for column in columns %}
-        {% do types.update({column.name: {'data_type': column.dtype}}) %}
-    {% endfor %}
-    {{ return(types) }}
 {% endmacro %}
 
 {#

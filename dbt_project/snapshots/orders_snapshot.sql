@@ -3,9 +3,12 @@
         unique_key='order_id',
         strategy='check',
         check_cols=['status', 'tracking_id', 'estimated_delivery_at', 'delivered_at', 'order_date'],
-        meta={'touched': [{'kind': 'order_rows', 'since': 'order_date'}]},
+        updated_at='seen_at',
     ) }}
-    select *
-    from {{ ref('dim_orders') }}
-    where {{ is_touched('order_rows', by='order_id', since='order_date') }}
+    select
+        orders.*,
+        runs.seen_at
+    from {{ ref('dim_orders') }} as orders
+    cross join (select max(started_at) as seen_at from {{ landing('dbt_runs') }}) as runs
+    where {{ in_affected_days('orders.order_date', of='order_rows') }}
 {% endsnapshot %}

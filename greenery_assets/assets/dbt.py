@@ -3,20 +3,19 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
-from packaging.version import Version
+import duckdb
+from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets import landing
 from greenery_assets.assets.dbt_events import BuildEvent, asset_events
 from greenery_assets.assets.failures import explained, failure
 from greenery_assets.assets.translator import GreeneryTranslator
-from greenery_assets.dbt_process import DbtProcesses, dbt_processes
-from greenery_assets.project import DBT_PROJECT_DIR, WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
 from greenery_assets.quality import (
     PREVIEW_ROWS,
     SHAREABLE_COLUMNS,
@@ -26,7 +25,17 @@ from greenery_assets.quality import (
     read_warehouse,
     without_file_names,
 )
-from greenery_assets.refresh import ASKED_FOR, full_refresh_reason
+from greenery_assets.refresh import (
+    ASKED_FOR,
+    DaysError,
+    broken_guards,
+    by_month,
+    definition,
+    full_refresh_reason,
+    months,
+    named_days,
+    variables,
+)
 from greenery_assets.settings import load_settings
 
 MANIFEST = prepared_manifest()
@@ -43,28 +52,22 @@ PREVIEW = json.dumps(
 FULL_REFRESH_TAG = "greenery/full_refresh"
 # `new` or `all`: what the checks whose cost would grow with the history look at.
 CHECKS_TAG = "greenery/checks"
-PARSED = "partial_parse.msgpack"
 # dbt's logs and artifacts of so many runs stay to be looked at, each of some megabytes.
 TARGETS_KEPT = 20
 TRANSLATOR = GreeneryTranslator()
+Answer = TypeVar("Answer")
 
 
 class BuildConfig(dg.Config):
-    """How to build: `full_refresh` builds every model from all of the history, `full_checks` checks all of it."""
+    """What to build and check besides the days that are affected by what was loaded.
+
+    `full_refresh` rebuilds every model from all of the history, `full_checks` checks all of it. `days` are rebuilt too:
+    2026-11-01, or 2026-11-01..2026-11-07.
+    """
 
     full_refresh: bool = False
     full_checks: bool = False
-
-
-@dg.resource(description="A dbt that starts with the run, while the sources are loaded: it is there when it is needed.")
-def dbt_process(context: dg.InitResourceContext) -> Iterator[DbtProcesses]:
-    """Start it for a run of everything, as one of chosen assets may need none; end it where it was not needed."""
-    if context.run and context.run.asset_selection is None and context.run.asset_check_selection is None:
-        dbt_processes.prepare()
-    try:
-        yield dbt_processes
-    finally:
-        dbt_processes.discard()
+    days: str = ""
 
 
 @dbt_assets(
@@ -76,88 +79,43 @@ def dbt_process(context: dg.InitResourceContext) -> Iterator[DbtProcesses]:
 def dbt_models(
     context: dg.AssetExecutionContext,
     dbt: DbtCliResource,
-    dbt_process: dg.ResourceParam[DbtProcesses],
     config: BuildConfig,
 ) -> Iterator[BuildEvent]:
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
-    Models are kept up to date with what was loaded since they were built last, unless there is a reason to build
-    them anew. Checks whose cost would grow with the history look at what is new and at what failed before
-    (macros/checks.sql), unless all is asked for or built anew.
+    The days that are affected by what was loaded are rebuilt and looked at (dbt_project/macros/days.sql), unless there
+    is a reason to rebuild everything. Raises dagster.Failure where `days` names none.
     """
     warehouse = load_settings().warehouse_path
     _refuse_changed_files(warehouse)
     # Unit tests try the SQL, not the data: they are part of `make test`.
     # Whoever loads this module has the project parsed whole if anything in it has changed (project.py).
     build = ["build", "--partial-parse", "--exclude-resource-type", "unit_test"]
-    reason = ASKED_FOR if config.full_refresh else _reason_to_refresh(warehouse)
-    if reason:
-        context.log.info(f"Full refresh of the selected models: {reason}.")
-        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
-        build.append("--full-refresh")
+    try:
+        days = named_days(config.days)
+    except DaysError as error:
+        raise failure(str(error), allow_retries=False) from None
+    reason = ASKED_FOR if config.full_refresh else _ask(warehouse, lambda it: full_refresh_reason(it, MANIFEST))
     # As an argument it would fill the first lines of every run's log.
     os.environ["GREENERY_PREVIEW"] = PREVIEW
     checks = "all" if config.full_checks or reason else "new"
     context.instance.add_run_tags(context.run.run_id, {CHECKS_TAG: checks})
     os.environ["GREENERY_CHECKS"] = checks
-    if context.is_subset:
-        invocation = dbt.cli(build, context=context, raise_on_error=False)
-    else:
-        invocation = _run_on_all(dbt_process, build, context)
-    parsed_at = dbt_project.manifest_path.stat().st_mtime_ns
+    os.environ["GREENERY_DEFINITION"] = definition(MANIFEST)
+    if reason:
+        context.log.info(f"Full refresh of the selected models: {reason}.")
+        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
+        build += _full_refresh(dbt, warehouse, in_parts=not context.is_subset)
+    elif days:
+        build += variables(days)
+    invocation = dbt.cli(build, context=context, raise_on_error=False)
     with explained(warehouse):
         yield from asset_events(invocation, context, warehouse)
         _refuse_changed_files(warehouse)
-    # Of a project that was changed meanwhile, whoever noticed has parsed it anew.
-    if dbt_project.manifest_path.stat().st_mtime_ns == parsed_at:
-        _keep_parsed(invocation.target_path)
+    if not reason and (guards := _ask(warehouse, broken_guards)):
+        context.log.info(f"All days were rebuilt: {guards}.")
+        context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: guards, CHECKS_TAG: "all"})
     _remove_old_targets(context.op_execution_context.op.name)
-
-
-def _run_on_all(
-    processes: DbtProcesses, arguments: Sequence[str], context: dg.AssetExecutionContext
-) -> DbtCliInvocation:
-    """Run dbt on all it has, with nothing left out by Dagster.
-
-    `DbtCliResource.cli` knows what to select for a choice of assets, but asks another dbt for its version first and
-    sets up an adapter in this process, of no use here: seconds.
-    """
-    parsed = dbt_project.manifest_path.with_name(PARSED)
-    target = parsed.with_name(f"{context.op_execution_context.op.name}-{context.run.run_id}-{context.retry_number}")
-    target.mkdir(exist_ok=True)
-    if parsed.exists():
-        shutil.copy(parsed, target)
-    environment = {
-        "DAGSTER_DBT_CLI": "true",
-        "DBT_LOG_FORMAT": "json",
-        # For people, and four times as short: the log of one run in JSON is 6 MB.
-        "DBT_LOG_FORMAT_FILE": "debug",
-        "DBT_LOG_PATH": str(target),
-        "DBT_PROFILES_DIR": str(DBT_PROJECT_DIR),
-        "DBT_TARGET_PATH": str(target),
-    }
-    return DbtCliInvocation(
-        process=processes.run(arguments, DBT_PROJECT_DIR, environment),
-        manifest=MANIFEST,
-        dagster_dbt_translator=TRANSLATOR,
-        project_dir=DBT_PROJECT_DIR,
-        target_path=target,
-        raise_on_error=False,
-        cli_version=Version(version("dbt-core")),
-        project=dbt_project,
-        context=context,
-    )
-
-
-def _keep_parsed(target: Path) -> None:
-    """Let the next dbt begin with what this one parsed.
-
-    What was parsed with another warehouse or other settings is of no use to dbt, which parses all anew: seconds.
-    """
-    parsed = target / PARSED
-    if parsed.exists():
-        # Another run may be reading the one that is there.
-        parsed.replace(dbt_project.manifest_path.with_name(PARSED))
 
 
 def _remove_old_targets(op_name: str) -> None:
@@ -166,10 +124,24 @@ def _remove_old_targets(op_name: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _reason_to_refresh(warehouse: Path) -> str | None:
+def _full_refresh(dbt: DbtCliResource, warehouse: Path, *, in_parts: bool) -> list[str]:
+    """The arguments of a full refresh; where it is large, all but its last part is done before."""
+    parts = (_ask(warehouse, months) or []) if in_parts else []
+    if parts:
+        (gate, *before), last = by_month(parts)
+        is_sound = dbt.cli(gate, raise_on_error=False).wait().is_successful()
+        # A session that is too long may lie in several parts.
+        if is_sound and not _ask(warehouse, broken_guards):
+            for arguments in before:
+                dbt.cli(arguments).wait()
+            return last
+    return ["--full-refresh"]
+
+
+def _ask(warehouse: Path, question: Callable[[duckdb.DuckDBPyConnection], Answer | None]) -> Answer | None:
     try:
         with read_warehouse(warehouse) as connection:
-            return full_refresh_reason(connection, MANIFEST)
+            return question(connection)
     except landing.WarehouseMissingError:
         return None
     except landing.LandingError as error:

@@ -69,17 +69,19 @@ class _Block(NamedTuple):
 class CsvRows:
     """The rows of a CSV file below its header, for one pass over them by Arrow.
 
-    `width` is how many fields the header has, `places` which of them (from 0) become columns. `misshapen` gets the rows
-    that are left out (the pass ends where they are more than `most`), `error` what broke it: Arrow loses exceptions.
+    `names` are those in the header, of which those `wanted` are read. `misshapen` gets line, reason and bytes of rows
+    that are left out (more than `most` end the pass), `error` what broke the pass, which Arrow would lose.
     """
 
-    def __init__(self, path: Path, width: int, places: Sequence[int], most: int) -> None:
-        self.path, self.width, self.places, self.most = path, width, places, most
-        self.misshapen: list[Record] = []
+    def __init__(self, path: Path, names: Sequence[str], wanted: Sequence[str], most: int) -> None:
+        places = {name: place for place, name in enumerate(names)}
+        self.path, self.width, self.most = path, len(names), most
+        self.places = [places[name] for name in wanted]
+        self.misshapen: list[tuple[int, str, bytes]] = []
         self.error: Exception | None = None
 
     def arrow(self) -> "pa.RecordBatchReader":
-        """The rows as columns c0, c1, .. of text in the order of `places`, and the column `line`."""
+        """The rows as columns c0, c1, .. of text in the order of `wanted`, and the column `line`."""
         import pyarrow as pa  # noqa: PLC0415  costs half a second, which only a load needs
 
         names = [f"c{number}" for number in range(len(self.places))]
@@ -105,7 +107,10 @@ class CsvRows:
                     continue
                 good: list[Record] = []
                 for record in self._records_of(block):
-                    (self.misshapen if record.fault(self.width) else good).append(record)
+                    if reason := record.fault(self.width):
+                        self.misshapen.append((record.line, reason, record.raw))
+                    else:
+                        good.append(record)
                 if len(self.misshapen) > self.most:
                     return
                 columns = [[record.fields[place] for record in good if record.fields] for place in self.places]

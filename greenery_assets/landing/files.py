@@ -1,6 +1,6 @@
 """Which files of a source folder make up which table, and whether one has changed.
 
-Here: names, the layout of folders, the identity of a file. Not here: what its content means (shapes.py, load.py).
+Here: names, the layout of folders, the identity of a file. Not here: what its content means (columns.py, rows.py).
 """
 
 import difflib

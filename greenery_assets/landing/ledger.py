@@ -1,8 +1,8 @@
-"""What has been loaded: every version of every source file, and what of that the models still have to see.
+"""What has been loaded: every version of every source file, and the last load that is in every model.
 
 Here: schema landing of the warehouse. Its tables: `files` has one row for each version of a file (a file that went
-away has a last version that says so), `days` one for each version and day of created_at in it. The tables that dbt's
-models write there (dbt_project/macros/keeping.sql) are only made and cleared here. Not here: reading files.
+away has a last version that says so), `days` one for each version and day of created_at in it. `complete_runs` and
+`broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made here. Not here: reading files.
 """
 
 import json
@@ -31,17 +31,9 @@ _TABLES = {
     "source": "kind varchar, folder varchar, load_id bigint",
     "arrivals": "source_table varchar, load_id bigint, rows_before bigint, row_count bigint, rows_read bigint, "
     "rows_rejected bigint, is_accepted boolean, is_refused boolean",
-    "checked": "check_name varchar, load_id bigint, run_at timestamp",
-    "processed": "model varchar, load_id bigint, run_at timestamp, full_at timestamp, definition varchar",
-    "touched_sessions": "session_id uuid, since timestamp, load_id bigint",
-    "touched_days": "day date, load_id bigint",
-    "touched_orders": "order_id uuid, user_id uuid, reported_by varchar, since timestamp, load_id bigint",
-    "touched_buyers": "user_id uuid, load_id bigint",
-    "touched_users": "user_id uuid, load_id bigint",
-    "touched_page_orders": "order_id uuid, since timestamp, load_id bigint",
-    "changed_visits": "user_id uuid, sessions bigint, sessions_with_checkout bigint, load_id bigint",
-    "changed_user_sessions": "user_id uuid, since timestamp, sessions bigint, sessions_under_a_minute bigint, "
-    "browsing_microseconds bigint, load_id bigint",
+    "complete_runs": "what varchar, load_id bigint, run_at timestamp, definition varchar",
+    "dbt_runs": "started_at timestamp",
+    "broken_guards": "guard varchar, cases bigint",
 }
 
 
@@ -135,8 +127,8 @@ def next_load(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the load that is under way: no load before had it, and no model has seen it."""
     row = connection.execute(
         "select coalesce(max(load_id), 0) + 1 from "
-        # A load that only found files gone leaves no file, once all have seen it.
-        "(select load_id from landing.files union all select load_id from landing.processed)"
+        # A load that only found files gone leaves no file, once a complete run has seen it.
+        "(select load_id from landing.files union all select load_id from landing.complete_runs)"
     ).fetchone()
     assert row is not None, "an aggregate has one row"
     return int(row[0])
@@ -248,29 +240,14 @@ def replace_extra_columns(connection: duckdb.DuckDBPyConnection, columns: Mappin
         connection.execute(f"insert into {EXTRA_COLUMNS} select ?, unnest(?::varchar[])", [table, list(names)])
 
 
-def forget_what_all_have_seen(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drops notes of loads that every model has processed and every check has looked at."""
-    row = connection.execute(
-        "select min(load_id) from (select max(load_id) as load_id from landing.processed group by model "
-        "union all select load_id from landing.checked) where exists (from landing.processed)"
-    ).fetchone()
-    seen = row[0] if row else None
-    if seen is None:
-        return
-    for name in _TABLES:
-        if name.startswith(("touched_", "changed_")):
-            connection.execute(f"delete from landing.{name} where load_id <= ?", [seen])
-    connection.execute(
-        "delete from landing.processed as old where exists (select 1 from landing.processed as later "
-        "where later.model = old.model and later.run_at > old.run_at)"
-    )
+def forget_replaced(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drops the versions of files that were replaced, or went, before the last complete run."""
     for name in ("days", "files"):
         connection.execute(
-            f"delete from landing.{name} as old where load_id <= ? and exists ("
-            "select 1 from landing.files as later where later.path = old.path and "
-            "later.source_table = old.source_table and later.load_id <= ? "
-            "and (later.load_id > old.load_id or (later.load_id = old.load_id and later.is_removed)))",
-            [seen, seen],
+            f"delete from landing.{name} as old where exists (from landing.files as later where "
+            "later.path = old.path and later.source_table = old.source_table and later.load_id >= old.load_id "
+            "and (later.load_id > old.load_id or later.is_removed) "
+            "and later.load_id <= (select min(load_id) from landing.complete_runs))"
         )
 
 

@@ -93,7 +93,7 @@ def load(
     try:
         with _in_place_of(warehouse, set_aside) as target, transaction(target) as connection:
             ledger.prepare(connection, list(found))
-            ledger.forget_what_all_have_seen(connection)
+            ledger.forget_replaced(connection)
             load_id = ledger.next_load(connection)
             for table, paths in found.items():
                 landing = _Table(connection, source_dir, contracts[table])
@@ -199,13 +199,13 @@ class _Table:
         unchanged = {file.path for file in kept}
         replaced = [file for file in known if file.path not in unchanged]
         removed = [file for file in replaced if file.path not in there]
-        read: list[LoadedFile] = []
+        files, read = kept, list[LoadedFile]()
         if len(unchanged) < len(paths) or removed or not ledger.exists(self.connection, "raw", name):
             shapes = read_shapes([path for path in paths if path not in unchanged], self.contract)
             read = self._read(load_id, shapes, replaced)
             ledger.record_removed(self.connection, name, load_id, removed)
-            self._show([(file.shape, file.in_place) for file in _in_order([*kept, *read])])
-        files = _in_order([*kept, *read])
+            files = sorted([*kept, *read], key=lambda file: file.path)
+            self._show([(file.shape, file.in_place) for file in files])
         extra = {column for file in files for column, _ in file.shape.columns}
         return LoadedTable(
             table=name,
@@ -315,7 +315,3 @@ class _Table:
             where = f" where {FILE} in ({paths})" if is_part or len(shapes) < len(files) else ""
             parts.append(f"select {columns}, {FILE} as {_FILE} from {self.landed}{where}")
         return " union all ".join(parts)
-
-
-def _in_order(files: Sequence[LoadedFile]) -> list[LoadedFile]:
-    return sorted(files, key=lambda file: file.path)

@@ -76,24 +76,21 @@ def fill(
     rejects: list[Reject] = []
     files: dict[str, tuple[Shape, CsvRows | None]] = {}
     for shape in shapes:
-        rows = _csv_rows(shape, contract) if shape.is_csv else None
-        files[str(shape.path)] = shape, rows
-        if rows is None:
-            _insert(connection, target, contract, shape, parquet_source([shape], "file_row_number = true"))
+        if not shape.is_csv:
+            files[str(shape.path)] = shape, None
+            with blaming([shape]):
+                _insert(connection, target, contract, shape, _numbered(shape))
             continue
+        names, wanted = [name for name, _ in shape.columns], [column.name for column in contract.columns]
+        rows = CsvRows(shape.path, names, wanted, MOST_REJECTS)
+        files[str(shape.path)] = shape, rows
         connection.register("landing_rows", rows.arrow())
         try:
             _insert(connection, target, contract, shape, "landing_rows")
-        except duckdb.Error:
-            if rows.error:
-                raise rows.error from None
-            raise
+        except duckdb.Error as error:
+            raise (rows.error or error) from None
         connection.unregister("landing_rows")
-        width = len(shape.columns)
-        rejects += [
-            Reject(shape.path, record.line, None, str(record.fault(width)), _text(record.raw))
-            for record in rows.misshapen
-        ]
+        rejects += [Reject(shape.path, line, None, reason, _text(raw)) for line, reason, raw in rows.misshapen]
         _refuse_too_many(contract, len(rejects))
     faulty = connection.execute(
         f"select {FILE}, {_LINE}, {_FAULT} from {target} where {_FAULT} is not null order by all limit ?",
@@ -101,19 +98,13 @@ def fill(
     ).fetchall()
     _refuse_too_many(contract, len(rejects) + len(faulty))
     for path, group in groupby(faulty, key=lambda row: row[0]):
-        shape, rows = files[path]
+        shape, csv_rows = files[path]
         faults = {line: fault for _, line, fault in group}
-        texts = rows.texts(faults) if rows else _parquet_texts(connection, shape, faults)
+        texts = csv_rows.texts(faults) if csv_rows else _parquet_texts(connection, shape, faults)
         rejects += [_refused(shape, line, fault, texts[line]) for line, fault in faults.items()]
     if faulty:
         connection.execute(f"delete from {target} where {_FAULT} is not null")
     return sorted(rejects)
-
-
-def _csv_rows(shape: Shape, contract: TableContract) -> CsvRows:
-    names = [name for name, _ in shape.columns]
-    places = {name: place for place, name in enumerate(names)}
-    return CsvRows(shape.path, len(names), [places[column.name] for column in contract.columns], MOST_REJECTS)
 
 
 def _insert(
@@ -128,8 +119,7 @@ def _insert(
     fault = f"nullif(concat_ws(chr(10), {', '.join(faults)}), '')" if faults else "null"
     line = "line" if shape.is_csv else "file_row_number + 1"
     selected = ", ".join([*(value.value for value in values), line, fault, "?"])
-    with blaming([] if shape.is_csv else [shape]):
-        connection.execute(f"insert into {target} select {selected} from {source}", [str(shape.path)])
+    connection.execute(f"insert into {target} select {selected} from {source}", [str(shape.path)])
 
 
 def _values(contract: TableContract, shape: Shape) -> Iterator[_Value]:
@@ -184,14 +174,21 @@ def _parquet_texts(
 ) -> Mapping[int, bytes]:
     """Rows of a Parquet file as JSON."""
     cursor = connection.execute(
-        f"select *, file_row_number + 1 from {parquet_source([shape], 'file_row_number = true')} "
-        f"where {_in_rows([line - 1 for line in lines])}"
+        f"select *, file_row_number + 1 from {_numbered(shape)} where {_in_rows([line - 1 for line in lines])}"
     )
     names = [name for name, _ in shape.columns]
     return {
         row[-1]: json.dumps(dict(zip(names, row, strict=False)), default=str, ensure_ascii=False).encode()
         for row in cursor.fetchall()
     }
+
+
+def _numbered(shape: Shape) -> str:
+    if any(name.casefold() == "file_row_number" for name, _ in shape.columns):
+        raise SourceError(
+            f"{shape} has a column file_row_number, the name that DuckDB gives its rows' numbers; rename it."
+        )
+    return parquet_source([shape], "file_row_number = true")
 
 
 def _refuse_too_many(contract: TableContract, rejects: int) -> None:

@@ -14,7 +14,7 @@ import duckdb
 
 from greenery_assets.landing.errors import SourceChangedError
 from greenery_assets.landing.ledger import exists, paths
-from greenery_assets.landing.opening import open_for_reading
+from greenery_assets.landing.opening import transaction
 
 SAMPLE_DATA = "sample data"
 SAMPLE_FILE = "sample.json"
@@ -83,7 +83,7 @@ def settle_source(
     """
     if not warehouse.exists():
         return None
-    with open_for_reading(warehouse) as connection:
+    with transaction(warehouse) as connection:
         filled_by = recorded_source(connection) or _of_older_version(connection, source, sample_dir)
         if filled_by is None and not exists(connection, "raw"):
             return None

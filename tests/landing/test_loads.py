@@ -101,7 +101,7 @@ def test_another_contract_reads_everything_again(landing: Landing, monkeypatch: 
     assert [len(found) for found in landing.query("from raw.items")] == [2]
 
 
-def test_what_all_models_have_seen_is_forgotten_and_files_are_still_known(landing: Landing) -> None:
+def test_what_a_complete_run_has_seen_is_forgotten_and_files_are_still_known(landing: Landing) -> None:
     path = write(landing, "1.csv", row("a"))
     other = write(landing, "2.csv", row("b", OTHER_ID))
     landing.load("items")
@@ -113,15 +113,13 @@ def test_what_all_models_have_seen_is_forgotten_and_files_are_still_known(landin
         landing.load("items")
     with duckdb.connect(str(landing.warehouse)) as connection:
         connection.execute(
-            "insert into landing.processed select 'model', max(load_id), now(), now(), '' from landing.files"
+            "insert into landing.complete_runs select 'built', max(load_id), now(), '' from landing.files"
         )
-        connection.execute("insert into landing.touched_days select current_date, max(load_id) from landing.files")
     for _ in range(2):
         assert landing.load("items")["items"].read_files == ()
     versions = landing.query("select count(*), count(distinct path), count_if(is_removed) from landing.files")
     assert versions == [(3, 3, 0)]
     assert landing.query("select count(*) from landing.days") == [(3,)]
-    assert landing.query("from landing.touched_days") == []
 
 
 def test_a_bad_new_file_leaves_everything_as_it_was(landing: Landing) -> None:
@@ -150,8 +148,8 @@ def test_a_load_has_a_number_that_no_model_has_seen(landing: Landing) -> None:
         landing.load("items")
         ((number,),) = landing.query("select max(load_id) from landing.files")
         with duckdb.connect(str(landing.warehouse)) as connection:
-            connection.execute("delete from landing.processed")
-            connection.execute("insert into landing.processed values ('all', ?, now(), now(), '')", [number])
+            connection.execute("delete from landing.complete_runs")
+            connection.execute("insert into landing.complete_runs values ('built', ?, now(), '')", [number])
         return int(number)
 
     write(landing, "1.csv", row("a"))

@@ -57,7 +57,7 @@ def test_what_was_written_lands_and_what_was_corrupted_does_not(
 
 
 def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[int]]:
-    """9 MB, which DuckDB would split at the eighth, with what misleads it there."""
+    """9 MB, which are read in blocks, with what a block could lose or mistake at its ends."""
     lines = ["note,n"]
     good: list[tuple[str | None, int | None]] = []
     bad: list[int] = []
@@ -74,6 +74,12 @@ def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[in
         elif kind == "empty lines":
             note = "x"
             text = f"{note},{number}" + "\n" * 180
+        elif kind == "all quoted":
+            text = f'"{note[:90]}""{note[:90]}","{number}"'
+            note = f'{note[:90]}"{note[:90]}'
+        elif kind == "marks inside" and number % 10_000 == 7:
+            note = f'{number}" pot'
+            text = f"{note},{number}"
         elif kind == "one bad value" and number == 37_777:
             text = f"{note},y"
             bad.append(line)
@@ -84,8 +90,11 @@ def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[in
     return "\n".join(lines), good, bad
 
 
-@pytest.mark.parametrize("kind", ["plain", "one bad value", "quoted lines", "runs of bad rows", "empty lines"])
-@pytest.mark.parametrize("block", [1_000, 10**9])
+@pytest.mark.parametrize(
+    "kind",
+    ["plain", "one bad value", "quoted lines", "runs of bad rows", "empty lines", "all quoted", "marks inside"],
+)
+@pytest.mark.parametrize("block", [10_000, 10**9])
 def test_large_files_lose_and_double_no_row(
     landing: Landing, monkeypatch: pytest.MonkeyPatch, kind: str, block: int
 ) -> None:

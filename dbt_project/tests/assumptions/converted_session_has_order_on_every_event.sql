@@ -1,13 +1,12 @@
-{% set condition %}
-    order_id is null
-    and {{ touched_lately('int_page_views', 'sessions', by='session_id', since='start_time') }}
-    and session_id in (
-        select session_id
-        from {{ ref('int_page_views') }}
+select page_views.*
+from {{ ref('int_page_views') }} as page_views
+where
+    page_views.order_id is null
+    and {{ in_affected_days('page_views.session_date', of='sessions') }}
+    and page_views.session_id in (
+        select checkouts.session_id
+        from {{ ref('int_page_views') }} as checkouts
         where
-            event_type = 'checkout'
-            and session_id is not null
-            and {{ touched_lately('int_page_views', 'sessions', by='session_id', since='start_time') }}
+            checkouts.event_type = 'checkout'
+            and {{ in_affected_days('checkouts.session_date', of='sessions') }}
     )
-{% endset %}
-{{ rows_that(ref('int_page_views'), condition) }}

@@ -1,15 +1,21 @@
-with shares as (
+with users as (
     select
         user_id,
-        sessions as number_of_sessions,
-        sum(sessions) over () as all_sessions
-    from {{ ref('int_user_visits') }}
+        count(*) as number_of_sessions
+    from {{ ref('int_sessions') }}
+    group by user_id
+),
+
+total as (
+    select sum(number_of_sessions) as all_sessions
+    from users
 )
 
 select
-    user_id,
-    number_of_sessions,
-    all_sessions,
+    users.user_id,
+    users.number_of_sessions,
+    total.all_sessions,
     {{ var('max_session_share') }} as share_allowed
-from shares
-where number_of_sessions > all_sessions * {{ var('max_session_share') }}
+from users
+cross join total
+where users.number_of_sessions > total.all_sessions * {{ var('max_session_share') }}

@@ -1,32 +1,26 @@
-with order_items as (
+with orders as (
     select
         order_id,
-        product_id,
-        quantity
-    from {{ ref('stg_order_items') }}
-    where {{ in_question('order_id', ['orders', 'order_items'], parents=['products']) }}
+        order_cost,
+        created_at
+    from {{ ref('stg_orders') }}
+    where {{ in_affected_days('created_at', of='order_items', parents=['products']) }}
 ),
 
 items as (
     select
         order_items.order_id,
         sum(order_items.quantity * products.price) as items_cost
-    from order_items
+    from {{ ref('stg_order_items') }} as order_items
     inner join {{ ref('stg_products') }} as products
         on order_items.product_id = products.product_id
+    where order_items.order_id in (select orders.order_id from orders)
     group by order_items.order_id
-),
-
-orders as (
-    select
-        order_id,
-        order_cost
-    from {{ ref('stg_orders') }}
-    where {{ in_question('order_id', ['orders', 'order_items'], parents=['products']) }}
 )
 
 select
     orders.order_id,
+    orders.created_at,
     orders.order_cost,
     coalesce(items.items_cost, 0) as items_cost
 from orders

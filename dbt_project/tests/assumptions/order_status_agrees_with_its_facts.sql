@@ -1,21 +1,23 @@
-with facts as (
+with shipments as (
+    select distinct order_id
+    from {{ ref('stg_events') }}
+    where
+        event_type = 'package_shipped'
+        and {{ in_affected_days('created_at', of='orders', around=2) }}
+),
+
+facts as (
     select
         orders.order_id,
+        orders.created_at,
         orders.status,
         orders.delivered_at,
         orders.tracking_id,
-        coalesce(
-            orders.order_id in (
-                select events.order_id
-                from {{ ref('stg_events') }} as events
-                where
-                    events.event_type = 'package_shipped'
-                    and events.order_id is not null
-                    and {{ in_question('order_id', ['orders', 'events'], since='created_at', of='events') }}
-            ),
-            false
-        ) as is_shipped
-    from {{ arrived_or_named('orders', 'order_id', by='events') }} as orders
+        shipments.order_id is not null as is_shipped
+    from {{ ref('stg_orders') }} as orders
+    left join shipments
+        on orders.order_id = shipments.order_id
+    where {{ in_affected_days('orders.created_at', of='orders') }}
 )
 
 select *

@@ -4,21 +4,28 @@ with checkouts as (
     select
         user_id,
         session_id,
-        order_id
+        order_id,
+        created_at
     from {{ ref('stg_events') }}
     where
         event_type = 'checkout'
         and user_id is not null
         and session_id is not null
-        and {{ in_question('session_id', ['events'], since='created_at') }}
+        and {{ in_affected_days('created_at', of='items', around=1) }}
 ),
 
-without_order as (
+sessions as (
     select
-        candidate.user_id,
-        candidate.session_id
-    from checkouts as candidate
-    where {{ is_missing_from(['order_id'], ref('stg_orders'), ['order_id']) }}
+        checkouts.user_id,
+        checkouts.session_id,
+        min(checkouts.created_at) as created_at
+    from checkouts
+    left join {{ ref('stg_orders') }} as orders
+        on checkouts.order_id = orders.order_id
+    group by checkouts.user_id, checkouts.session_id
+    having
+        count(case when orders.order_id is null then 1 end) = 0
+        and count(case when {{ in_affected_days('checkouts.created_at', of='items') }} then 1 end) > 0
 ),
 
 products as (
@@ -30,37 +37,31 @@ products as (
     from {{ ref('stg_events') }}
     where
         event_type = 'add_to_cart'
-        and {{ in_question('session_id', ['events'], since='created_at') }}
-        and (user_id, session_id) in (
-            select
-                checkouts.user_id,
-                checkouts.session_id
-            from checkouts
-        )
+        and {{ in_affected_days('created_at', of='items', around=1) }}
     union all
     select
         checkouts.user_id,
         checkouts.session_id,
         order_items.product_id,
         1 as is_ordered
-    from {{ ref('stg_order_items') }} as order_items
-    inner join checkouts
-        on order_items.order_id = checkouts.order_id
+    from checkouts
+    inner join {{ ref('stg_order_items') }} as order_items
+        on checkouts.order_id = order_items.order_id
 )
 
 select
-    user_id,
-    session_id,
-    product_id,
-    case when min(is_ordered) = 1 then 'ordered, not in the cart' else 'in the cart, not ordered' end as difference
-from products
-where (user_id, session_id) not in (
-    select
-        without_order.user_id,
-        without_order.session_id
-    from without_order
-)
-group by user_id, session_id, product_id
+    sessions.user_id,
+    sessions.session_id,
+    sessions.created_at,
+    products.product_id,
+    case when min(products.is_ordered) = 1 then 'ordered, not in the cart' else 'in the cart, not ordered' end
+        as difference
+from sessions
+inner join products
+    on
+        sessions.user_id = products.user_id
+        and sessions.session_id = products.session_id
+group by sessions.user_id, sessions.session_id, sessions.created_at, products.product_id
 having
-    min(is_ordered) = max(is_ordered)
-    or product_id is null
+    min(products.is_ordered) = max(products.is_ordered)
+    or products.product_id is null

@@ -1,13 +1,25 @@
-with shared as (
-    select session_id
+with users as (
+    select distinct
+        session_id,
+        user_id
     from {{ ref('stg_events') }}
-    where {{ in_question('session_id', ['events'], since='created_at') }}
+    where
+        user_id is not null
+        and session_id in (
+            select recent.session_id
+            from {{ ref('stg_events') }} as recent
+            where {{ in_affected_days('recent.created_at', of='events') }}
+        )
+),
+
+shared as (
+    select session_id
+    from users
     group by session_id
-    having min(user_id) <> max(user_id)
+    having count(*) > 1
 )
 
 select events.*
 from {{ ref('stg_events') }} as events
 inner join shared
     on events.session_id = shared.session_id
-where {{ in_question('session_id', ['events'], since='created_at', of='events') }}

@@ -4,6 +4,6 @@ select
     max(created_at) as ended_at,
     count(*) as number_of_events
 from {{ ref('stg_events') }}
-where {{ in_question('session_id', ['events'], since='created_at') }}
+where {{ in_affected_days('created_at', of='sessions', kept='started_at') }}
 group by session_id
 having max(created_at) >= {{ days_after('min(created_at)', 1) }}

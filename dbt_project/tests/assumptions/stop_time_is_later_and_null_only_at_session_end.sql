@@ -5,7 +5,7 @@ with sessions as (
         session_id,
         max(start_time) as last_moment
     from {{ ref('int_page_views') }}
-    where {{ touched_lately('int_page_views', 'sessions', by='session_id', since='start_time') }}
+    where {{ in_affected_days('session_date', of='sessions') }}
     group by user_id, session_id
     having
         min(case when stop_time is null then start_time end) < max(start_time)
@@ -20,7 +20,7 @@ inner join sessions
         page_views.user_id = sessions.user_id
         and page_views.session_id = sessions.session_id
 where
-    {{ touched_lately('int_page_views', 'sessions', by='page_views.session_id', since='page_views.start_time') }}
+    {{ in_affected_days('page_views.session_date', of='sessions') }}
     and (
         page_views.stop_time <= page_views.start_time
         or (page_views.stop_time is null and page_views.start_time < sessions.last_moment)

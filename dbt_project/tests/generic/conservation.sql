@@ -1,24 +1,20 @@
 {#
     One row for each total that differs between a model and what it was built from.
     totals names each: [an aggregate over the model, the aggregate over the other relation it must equal].
-    touched: of a mart's new rows, as touched_lately() asks for it, with there_since for the other relation.
+    affected: [column of both, what], as in_affected_days() takes them.
 #}
-{% test adds_up_to(model, to, totals, touched=none) %}
-    {% set here_condition, there_condition = 'true', 'true' %}
-    {% if touched %}
-        {% set here_condition = touched_lately(model.identifier, touched.kind, touched.by, touched.get('since'), keeps_rows=false) %}
-        {% set there_condition = touched_lately(model.identifier, touched.kind, touched.by, touched.get('there_since'), keeps_rows=false) %}
-    {% endif %}
+{% test adds_up_to(model, to, totals, affected=none) %}
+    {% set condition = in_affected_days(affected[0], affected[1]) if affected else 'true' %}
     with built as (
         select {% for here, _ in totals.values() %} {{ here }} as total_{{ loop.index }} {% if not loop.last %}, {% endif %} {% endfor %}
         from {{ model }}
-        where {{ here_condition }}
+        where {{ condition }}
     ),
 
     expected as (
         select {% for _, there in totals.values() %} {{ there }} as total_{{ loop.index }} {% if not loop.last %}, {% endif %} {% endfor %}
         from {{ to }}
-        where {{ there_condition }}
+        where {{ condition }}
     )
 
     {% for name in totals %}

@@ -1,29 +1,33 @@
 {#
-    Rows that share a key with another row, and rows with a key column missing. Of new source rows it is asked whether any
-    other has their key; of a mart, which holds nothing else of whom they belong to, whether one of them has.
-    touched: what a mart's new rows are, as touched_lately() asks for it.
+    Rows that share a key with another row, and rows with a key column missing. affected: [column, what], as
+    in_affected_days() takes them: the keys of those days are looked up in all rows.
 #}
-{% test is_key(model, columns, touched=none) %}
-    {% set names = columns | join(', ') %}
-    {% set condition = key_in_question(model, columns, touched) %}
-    with duplicated as (
-        select {{ names }}
-        from {{ model }}
-        where {{ condition }}
-        group by {{ names }}
+{% test is_key(model, columns, affected=none) %}
+    {% set condition = in_affected_days(affected[0], affected[1]) if affected else 'true' %}
+    with candidates as (
+        select * from {{ model }}
+    ),
+
+    duplicated as (
+        select {{ columns | join(', ') }}
+        from candidates
+        {% if condition != 'true' %}
+            where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from candidates where {{ condition }})
+        {% endif %}
+        group by {{ columns | join(', ') }}
         having count(*) > 1
     )
 
-    select candidate.*
-    from {{ model }} as candidate
+    select candidates.*
+    from candidates
     inner join duplicated
         on {% for column in columns %}
-            candidate.{{ column }} = duplicated.{{ column }}
+            candidates.{{ column }} = duplicated.{{ column }}
             {% if not loop.last %} and {% endif %}
         {% endfor %}
     union all
     select *
-    from {{ model }}
+    from candidates
     where {% for column in columns %} {{ column }} is null {% if not loop.last %} or {% endif %} {% endfor %}
 {% endtest %}
 
@@ -35,8 +39,17 @@
 
 {# Rows that name a row of another table which is not there. A null names nothing. #}
 {% test refers_to(model, column, to, field) %}
-    {{ rows_that(
-        arrived(model.identifier[4:], failing_by=column, staged=model),
-        column ~ ' is not null and ' ~ is_missing_from([column], to, [field])
-    ) }}
+    with candidates as (
+        select * from {{ model }}
+    )
+
+    select candidates.*
+    from candidates
+    where
+        candidates.{{ column }} is not null
+        and not exists (
+            select 1
+            from {{ to }} as parent
+            where parent.{{ field }} = candidates.{{ column }}
+        )
 {% endtest %}

@@ -1,9 +1,8 @@
 {# Rows whose value is outside the enumeration; a null is outside too, unless it is allowed. #}
 {% test is_one_of(model, column, values, or_null=false) %}
-    {% set condition %}
-        {{ column }} not in ('{{ values | join("', '") }}') {% if not or_null %} or {{ column }} is null {% endif %}
-    {% endset %}
-    {{ rows_that(arrived(model.identifier[4:], failing_by=column, staged=model), condition) }}
+    select *
+    from {{ model }}
+    where {{ column }} not in ('{{ values | join("', '") }}') {% if not or_null %} or {{ column }} is null {% endif %}
 {% endtest %}
 
 {% test is_not_negative(model, column) %}

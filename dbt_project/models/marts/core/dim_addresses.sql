@@ -1,15 +1,7 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    meta={'key': ['address_id']},
-) }}
-{{ loaded_rows(
-    'addresses',
-    columns={
-        'address_id': 'address_id',
-        'address': 'address',
-        'zipcode': 'zipcode',
-        'state': 'state',
-        'country': 'country',
-    },
-) }}
+select
+    address_id,
+    address,
+    zipcode,
+    state,
+    country
+from {{ ref('stg_addresses') }}

@@ -6,20 +6,17 @@
 -- depends_on: {{ ref('stg_promos') }}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched',
-    meta={'key': ['event_id'], 'since': 'created_at', 'notes': 'events'},
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_days('created_at', of='events') }}",
 ) }}
-{{ loaded_rows(
-    'events',
-    columns={
-        'event_id': 'event_id',
-        'session_id': 'session_id',
-        'user_id': 'user_id',
-        'page_url': 'page_url',
-        'created_at': 'created_at',
-        'event_type': 'event_type',
-        'order_id': 'order_id',
-        'product_id': 'product_id',
-    },
-    moment='created_at',
-) }}
+select
+    event_id,
+    session_id,
+    user_id,
+    page_url,
+    created_at,
+    event_type,
+    order_id,
+    product_id
+from {{ ref('stg_events') }}
+where {{ in_affected_days('created_at', of='events') }}

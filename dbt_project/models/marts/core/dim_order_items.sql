@@ -4,16 +4,8 @@
 -- depends_on: {{ ref('stg_users') }}
 -- depends_on: {{ ref('stg_addresses') }}
 -- depends_on: {{ ref('stg_promos') }}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    meta={'key': ['order_id', 'product_id'], 'notes': 'order_items'},
-) }}
-{{ loaded_rows(
-    'order_items',
-    columns={
-        'order_id': 'order_id',
-        'product_id': 'product_id',
-        'quantity': 'quantity',
-    },
-) }}
+select
+    order_id,
+    product_id,
+    quantity
+from {{ ref('stg_order_items') }}

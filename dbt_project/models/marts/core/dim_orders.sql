@@ -4,25 +4,22 @@
 -- depends_on: {{ ref('stg_promos') }}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched',
-    meta={'key': ['order_id'], 'since': 'order_date', 'notes': 'orders'},
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_days('order_date', of='order_rows') }}",
 ) }}
-{{ loaded_rows(
-    'orders',
-    columns={
-        'order_id': 'order_id',
-        'user_id': 'user_id',
-        'promo_id': 'promo_id',
-        'address_id': 'address_id',
-        'order_date': 'created_at',
-        'order_cost': 'order_cost',
-        'shipping_cost': 'shipping_cost',
-        'order_total': 'order_total',
-        'tracking_id': 'tracking_id',
-        'shipping_service': 'shipping_service',
-        'estimated_delivery_at': 'estimated_delivery_at',
-        'delivered_at': 'delivered_at',
-        'status': 'status',
-    },
-    moment='created_at',
-) }}
+select
+    order_id,
+    user_id,
+    promo_id,
+    address_id,
+    created_at as order_date,
+    order_cost,
+    shipping_cost,
+    order_total,
+    tracking_id,
+    shipping_service,
+    estimated_delivery_at,
+    delivered_at,
+    status
+from {{ ref('stg_orders') }}
+where {{ in_affected_days('created_at', of='order_rows') }}

@@ -1,9 +1,4 @@
 -- depends_on: {{ ref('dim_orders') }}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    meta={'touched': [{'kind': 'order_users', 'by': 'user_id'}]},
-) }}
 -- Orders of one user may share a timestamp, so the dates alone would flag several: rank instead.
 with ranked as (
     select
@@ -16,7 +11,6 @@ with ranked as (
         row_number() over (partition by user_id order by order_date, order_id) as nth_order,
         count(*) over (partition by user_id) as number_of_orders
     from {{ ref('int_fact_orders') }}
-    where {{ is_touched('order_users', by='user_id') }}
 )
 
 select

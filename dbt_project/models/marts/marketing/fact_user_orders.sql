@@ -1,8 +1,3 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    meta={'touched': [{'kind': 'buyers', 'by': 'user_id'}]},
-) }}
 with orders as (
     select
         user_id,
@@ -11,7 +6,6 @@ with orders as (
         {{ microseconds_between('order_date', 'ship_date') }} as prep_microseconds,
         {{ microseconds_between('ship_date', 'order_delivered_date') }} as ship_microseconds
     from {{ ref('int_user_orders') }}
-    where {{ is_touched('buyers', by='user_id') }}
 )
 
 select

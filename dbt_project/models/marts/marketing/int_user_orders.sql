@@ -1,14 +1,17 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched',
-    meta={'touched': [{'kind': 'orders', 'by': 'order_id', 'since': 'order_date'}], 'notes': ['buyers']},
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_days('order_date', of='orders') }}",
 ) }}
 with shipments as (
     select
         order_id,
-        min(ship_date) as ship_date
-    from {{ ref('int_order_events') }}
-    where {{ is_touched('orders', by='order_id') }}
+        min(created_at) as ship_date
+    from {{ ref('dim_events') }}
+    where
+        event_type = 'package_shipped'
+        and order_id is not null
+        and {{ in_affected_days('created_at', of='orders', around=2) }}
     group by order_id
 )
 
@@ -27,4 +30,4 @@ select
 from {{ ref('dim_orders') }} as orders
 left join shipments
     on orders.order_id = shipments.order_id
-where {{ is_touched('orders', by='orders.order_id', since='orders.order_date') }}
+where {{ in_affected_days('orders.order_date', of='orders') }}

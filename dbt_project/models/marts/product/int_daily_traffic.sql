@@ -1,27 +1,27 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched',
-    meta={'touched': [{'kind': 'days', 'by': 'day'}]},
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_days('day', of='sessions') }}",
 ) }}
 with daily_events as (
     select
         cast(created_at as date) as day,
         count(*) as events
     from {{ ref('dim_events') }}
-    where {{ is_touched('days', by='cast(created_at as date)', since='created_at') }}
+    where {{ in_affected_days('created_at', of='sessions') }}
     group by cast(created_at as date)
 ),
 
 -- A session belongs to the day it began on: shipping carries many across midnight.
 daily_sessions as (
     select
-        cast(started_at as date) as day,
+        session_date,
         count(*) as sessions,
         count(case when has_cart then 1 end) as sessions_with_cart,
         count(case when has_checkout then 1 end) as sessions_with_checkout
     from {{ ref('int_sessions') }}
-    where {{ is_touched('days', by='cast(started_at as date)', since='started_at') }}
-    group by cast(started_at as date)
+    where {{ in_affected_days('session_date', of='sessions') }}
+    group by session_date
 )
 
 select
@@ -32,4 +32,4 @@ select
     cast(coalesce(daily_sessions.sessions_with_checkout, 0) as integer) as sessions_with_checkout
 from daily_events
 left join daily_sessions
-    on daily_events.day = daily_sessions.day
+    on daily_events.day = daily_sessions.session_date

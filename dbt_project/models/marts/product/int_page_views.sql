@@ -1,12 +1,8 @@
--- depends_on: {{ ref('int_sessions') }}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched',
-    meta={'touched': [{'kind': 'sessions', 'by': 'session_id', 'since': 'start_time'}], 'notes': ['page_orders']},
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_days('session_date', of='sessions') }}",
 ) }}
-{% set touched = is_touched(
-    'sessions', by='session_id', since='created_at', in_full=in_chunk('session_id', 'created_at')
-) %}
 -- Whatever the source holds, an event stays one row: the checkouts of a session that are joined below share no moment.
 -- Partitions are by user and session, as two users may share a session id; what has no user or no session is nobody's.
 with checkouts as (
@@ -22,7 +18,7 @@ with checkouts as (
     where
         event_type = 'checkout'
         and order_id is not null
-        and {{ touched }}
+        and {{ in_affected_days('created_at', of='sessions', around=1) }}
 ),
 
 events as (
@@ -35,14 +31,18 @@ events as (
         product_id,
         created_at as start_time,
         {{ next_later('created_at', partition_by=['user_id', 'session_id']) }} as stop_time,
+        cast(first_value(created_at) over (partition by user_id, session_id order by created_at) as date)
+            as session_date,
         {{ highest_id(
-            "case when event_type = 'checkout' and user_id is not null and session_id is not null then order_id end"
-        ) }} over (partition by user_id, session_id) as only_order_id
+            "case when event_type = 'checkout' and user_id is not null and session_id is not null then order_id end",
+            over='partition by user_id, session_id',
+        ) }} as only_order_id
     from {{ ref('dim_events') }}
-    where {{ touched }}
+    where {{ in_affected_days('created_at', of='sessions', around=1) }}
 )
 
 select
+    events.session_date,
     events.event_id,
     events.session_id,
     events.user_id,
@@ -60,3 +60,4 @@ left join checkouts
         and checkouts.number_of_checkouts > 1
         and (checkouts.nth_checkout = 1 or events.start_time > checkouts.previous_at)
         and (checkouts.nth_checkout = checkouts.number_of_checkouts or events.start_time <= checkouts.created_at)
+where {{ in_affected_days('events.session_date', of='sessions') }}

@@ -1,0 +1,74 @@
+{#
+    What the scheme by day (days.sql) relies on. Before a run builds anything, the ids that affected days name are looked
+    up in all source rows. Where a guard is broken, no earlier run counts as complete: all days are rebuilt, in this
+    run and until one finds the guards whole.
+#}
+
+{% macro look_at_guards() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') and not var('only_days') -%}
+        {%- if flags.FULL_REFRESH -%} {%- do run_query('delete from ' ~ landing('complete_runs')) -%} {%- endif -%}
+        delete from {{ landing('broken_guards') }};
+        insert into {{ landing('broken_guards') }}
+        {{ session_that_is_too_long() }}
+        union all
+        {{ order_in_several_sessions() }}
+        union all
+        {{ order_far_from_its_events() }};
+        delete from {{ landing('complete_runs') }} where exists (select 1 from {{ landing('broken_guards') }});
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro session_that_is_too_long() -%}
+    select 'sessions last over more than {{ var('session_days') + 1 }} days' as guard, count(*) as cases
+    from (
+        select user_id, session_id
+        from {{ source('raw', 'events') }}
+        where {{ named_by_affected_events('session_id') }}
+        group by user_id, session_id
+        having max(created_at) >= {{ days_after('cast(min(created_at) as date)', var('session_days') + 1) }}
+    ) as cases
+    having count(*) > 0
+{%- endmacro %}
+
+{% macro order_in_several_sessions() -%}
+    select 'orders are named in several sessions' as guard, count(*) as cases
+    from (
+        select order_id
+        from (
+            select distinct order_id, user_id, session_id
+            from {{ source('raw', 'events') }}
+            where order_id is not null and {{ named_by_affected_events('order_id') }}
+        ) as naming
+        group by order_id
+        having count(*) > 1
+    ) as cases
+    having count(*) > 0
+{%- endmacro %}
+
+{# What days of orders have to be rebuilt is told from the days of events. #}
+{% macro order_far_from_its_events() -%}
+    {%- set order_days = affected_days('order_rows') -%}
+    select 'orders lie more than {{ 2 * var('session_days') }} days from an event that names them' as guard, count(*) as cases
+    from {{ source('raw', 'events') }} as events
+    inner join {{ source('raw', 'orders') }} as orders
+        on events.order_id = orders.order_id
+    where
+        ({{ named_by_affected_events('events.order_id') }} or {{ in_days('orders.created_at', order_days) }})
+        and (
+            events.created_at < {{ days_after('cast(orders.created_at as date)', -2 * var('session_days')) }}
+            or events.created_at >= {{ days_after('cast(orders.created_at as date)', 2 * var('session_days') + 1) }}
+        )
+    having count(*) > 0
+{%- endmacro %}
+
+{% macro named_by_affected_events(id) -%}
+    {%- set days = affected_days('events') -%}
+    {%- if days is none -%}
+        true
+    {%- else -%}
+        {{ id }} in (
+            select {{ id.split('.')[-1] }} from {{ source('raw', 'events') }}
+            where {{ id.split('.')[-1] }} is not null and {{ in_days('created_at', days) }}
+        )
+    {%- endif -%}
+{%- endmacro %}
