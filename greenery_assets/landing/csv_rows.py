@@ -80,14 +80,6 @@ class CsvRows:
         self.misshapen: list[tuple[int, str, bytes]] = []
         self.error: Exception | None = None
 
-    def arrow(self) -> "pa.RecordBatchReader":
-        """The rows as columns c0, c1, .. of text in the order of `wanted`, and the column `line`."""
-        import pyarrow as pa  # noqa: PLC0415  costs half a second, which only a load needs
-
-        names = [f"c{number}" for number in range(len(self.places))]
-        schema = pa.schema([*((name, pa.string()) for name in names), ("line", pa.int64())])
-        return pa.RecordBatchReader.from_batches(schema, self._batches(schema))
-
     def texts(self, lines: Collection[int]) -> Mapping[int, bytes]:
         """The bytes of the rows that begin at these physical lines."""
         wanted, found = np.array(sorted(lines)), dict[int, bytes]()
@@ -97,36 +89,38 @@ class CsvRows:
                 found |= {record.line: record.raw for record in self._records_of(block) if record.line in lines}
         return found
 
-    def _batches(self, schema: "pa.Schema") -> Iterator["pa.RecordBatch"]:
+    def batches(self, schema: "pa.Schema", number: int) -> Iterator["pa.RecordBatch"]:
+        """The rows as `stream` has them; `number` is that of the file."""
         import pyarrow as pa  # noqa: PLC0415
 
         try:
             for block in self._blocks():
-                if block.lines and (table := self._plain_table(block)) is not None:
-                    yield from table.cast(schema).to_batches()
-                    continue
-                good: list[Record] = []
-                for record in self._records_of(block):
-                    if reason := record.fault(self.width):
-                        self.misshapen.append((record.line, reason, record.raw))
-                    else:
-                        good.append(record)
-                if len(self.misshapen) > self.most:
-                    return
-                columns = [[record.fields[place] for record in good if record.fields] for place in self.places]
-                yield pa.record_batch([*columns, [record.line for record in good]], schema=schema)
+                if block.lines and (columns := self._plain_columns(block)) is not None:
+                    lines = np.arange(block.line, block.end)
+                else:
+                    good: list[Record] = []
+                    for record in self._records_of(block):
+                        if reason := record.fault(self.width):
+                            self.misshapen.append((record.line, reason, record.raw))
+                        else:
+                            good.append(record)
+                    if len(self.misshapen) > self.most:
+                        return
+                    columns = [[record.fields[place] for record in good if record.fields] for place in self.places]
+                    lines = np.array([record.line for record in good])
+                files = np.full(len(lines), number)
+                yield from pa.table([*columns, lines, files], schema=schema).to_batches()
         except Exception as error:
             self.error = error
             raise
 
-    def _plain_table(self, block: _Block) -> "pa.Table | None":
-        """The block as pyarrow reads it; None where not each line is a row of the right width."""
+    def _plain_columns(self, block: _Block) -> "list[pa.ChunkedArray] | None":
+        """The columns of a block as pyarrow reads it; None where not each line is a row of the right width."""
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow import csv as arrow_csv  # noqa: PLC0415
 
         names = [f"c{place}" for place in range(self.width)]
         chosen = [names[place] for place in self.places]
-        rows = block.lines.count(b"\n")
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(block.lines),
@@ -136,10 +130,7 @@ class CsvRows:
             )
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != rows:
-            return None
-        lines = pa.array(np.arange(block.line, block.line + rows))
-        return table.rename_columns([f"c{number}" for number in range(len(chosen))]).append_column("line", lines)
+        return table.columns if table.num_rows == block.end - block.line else None
 
     def _blocks(self) -> Iterator[_Block]:
         with reading(self.path), self.path.open("rb") as file:
@@ -165,6 +156,16 @@ class CsvRows:
                 yield record
             elif self.width == 1:  # else an empty line is no row
                 yield record._replace(fields=[""])
+
+
+def stream(files: Sequence[CsvRows]) -> "pa.RecordBatchReader":
+    """The rows of files, one after the other: columns c0, c1, .. of text as wanted, `line`, `file` (its number, from 1)."""
+    import pyarrow as pa  # noqa: PLC0415  costs half a second, which only a load needs
+
+    names = [f"c{number}" for number in range(len(files[0].places))]
+    schema = pa.schema([*((name, pa.string()) for name in names), ("line", pa.int64()), ("file", pa.int64())])
+    batches = (batch for number, rows in enumerate(files, start=1) for batch in rows.batches(schema, number))
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def records(

@@ -16,7 +16,7 @@ import numpy as np
 
 from greenery_assets.landing.columns import Shape, glob_escape
 from greenery_assets.landing.contract import TableContract
-from greenery_assets.landing.csv_rows import CsvRows
+from greenery_assets.landing.csv_rows import CsvRows, stream
 from greenery_assets.landing.errors import SourceError
 from greenery_assets.landing.files import reading
 from greenery_assets.landing.values import INT96, conversion, literal, quoted
@@ -74,42 +74,50 @@ def fill(
     Raises SourceError when a file cannot be read to its end, or when more than MOST_REJECTS rows do not fit.
     """
     rejects: list[Reject] = []
-    files: dict[str, tuple[Shape, CsvRows | None]] = {}
-    for shape in shapes:
-        if not shape.is_csv:
-            files[str(shape.path)] = shape, None
-            with blaming([shape]):
-                _insert(connection, target, contract, shape, _numbered(shape))
+    csv_rows: dict[Path, CsvRows] = {}
+    for is_csv, group in groupby(shapes, key=_alike):
+        alike = list(group)
+        if not is_csv[0]:
+            with blaming(alike):
+                selected = _select(contract, alike[0], "file_row_number + 1", FILE)
+                connection.execute(f"insert into {target} {selected} from {_numbered(alike)}")
             continue
-        names, wanted = [name for name, _ in shape.columns], [column.name for column in contract.columns]
-        rows = CsvRows(shape.path, names, wanted, MOST_REJECTS)
-        files[str(shape.path)] = shape, rows
-        connection.register("landing_rows", rows.arrow())
+        wanted = [column.name for column in contract.columns]
+        csv_rows |= {s.path: CsvRows(s.path, [name for name, _ in s.columns], wanted, MOST_REJECTS) for s in alike}
+        connection.register("landing_rows", stream([csv_rows[shape.path] for shape in alike]))
+        paths = ", ".join(literal(str(shape.path)) for shape in alike)
         try:
-            _insert(connection, target, contract, shape, "landing_rows")
+            selected = _select(contract, alike[0], "line", f"list_extract([{paths}], file)")
+            connection.execute(f"insert into {target} {selected} from landing_rows")
         except duckdb.Error as error:
-            raise (rows.error or error) from None
+            raise next((rows.error for rows in csv_rows.values() if rows.error), error) from None
         connection.unregister("landing_rows")
-        rejects += [Reject(shape.path, line, None, reason, _text(raw)) for line, reason, raw in rows.misshapen]
-        _refuse_too_many(contract, len(rejects))
+    for path, rows in csv_rows.items():
+        rejects += [Reject(path, line, None, reason, _text(raw)) for line, reason, raw in rows.misshapen]
+    _refuse_too_many(contract, len(rejects))
     faulty = connection.execute(
         f"select {FILE}, {_LINE}, {_FAULT} from {target} where {_FAULT} is not null order by all limit ?",
         [MOST_REJECTS + 1],
     ).fetchall()
     _refuse_too_many(contract, len(rejects) + len(faulty))
-    for path, group in groupby(faulty, key=lambda row: row[0]):
-        shape, csv_rows = files[path]
-        faults = {line: fault for _, line, fault in group}
-        texts = csv_rows.texts(faults) if csv_rows else _parquet_texts(connection, shape, faults)
+    by_path = {str(shape.path): shape for shape in shapes}
+    for path, found in groupby(faulty, key=lambda row: row[0]):
+        shape, faults = by_path[path], {line: fault for _, line, fault in found}
+        texts = csv_rows[shape.path].texts(faults) if shape.is_csv else _parquet_texts(connection, shape, faults)
         rejects += [_refused(shape, line, fault, texts[line]) for line, fault in faults.items()]
     if faulty:
         connection.execute(f"delete from {target} where {_FAULT} is not null")
     return sorted(rejects)
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, target: str, contract: TableContract, shape: Shape, source: str
-) -> None:
+def _alike(shape: Shape) -> tuple[object, ...]:
+    """Neighbours of which this is equal can be read by one statement, which costs more than a small file."""
+    found = [found for _, found in shape.columns]
+    return (True,) if shape.is_csv else (False, shape.columns, shape.path if INT96 in found else None)
+
+
+def _select(contract: TableContract, shape: Shape, line: str, file: str) -> str:
+    """SQL of the columns of `create` from the file's; `line` and `file` are SQL too."""
     values = list(_values(contract, shape))
     faults = [
         f"case when {value.is_refused} then {literal(value.name)} || chr(9) || {value.reason} end"
@@ -117,9 +125,7 @@ def _insert(
         if value.is_refused
     ]
     fault = f"nullif(concat_ws(chr(10), {', '.join(faults)}), '')" if faults else "null"
-    line = "line" if shape.is_csv else "file_row_number + 1"
-    selected = ", ".join([*(value.value for value in values), line, fault, "?"])
-    connection.execute(f"insert into {target} select {selected} from {source}", [str(shape.path)])
+    return f"select {', '.join([*(value.value for value in values), line, fault, file])}"
 
 
 def _values(contract: TableContract, shape: Shape) -> Iterator[_Value]:
@@ -174,7 +180,7 @@ def _parquet_texts(
 ) -> Mapping[int, bytes]:
     """Rows of a Parquet file as JSON."""
     cursor = connection.execute(
-        f"select *, file_row_number + 1 from {_numbered(shape)} where {_in_rows([line - 1 for line in lines])}"
+        f"select *, file_row_number + 1 from {_numbered([shape])} where {_in_rows([line - 1 for line in lines])}"
     )
     names = [name for name, _ in shape.columns]
     return {
@@ -183,12 +189,13 @@ def _parquet_texts(
     }
 
 
-def _numbered(shape: Shape) -> str:
+def _numbered(shapes: Sequence[Shape]) -> str:
+    shape = shapes[0]
     if any(name.casefold() == "file_row_number" for name, _ in shape.columns):
         raise SourceError(
             f"{shape} has a column file_row_number, the name that DuckDB gives its rows' numbers; rename it."
         )
-    return parquet_source([shape], "file_row_number = true")
+    return parquet_source(shapes, f"file_row_number = true, filename = {literal(FILE)}")
 
 
 def _refuse_too_many(contract: TableContract, rejects: int) -> None:
