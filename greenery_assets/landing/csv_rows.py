@@ -159,7 +159,7 @@ class CsvRows:
 
 
 def stream(files: Sequence[CsvRows]) -> "pa.RecordBatchReader":
-    """The rows of files, one after the other: columns c0, c1, .. of text as wanted, `line`, `file` (its number, from 1)."""
+    """The rows of files, one after the other: columns c0, c1, .. as wanted, `line`, and `file`, its number from 1."""
     import pyarrow as pa  # noqa: PLC0415  costs half a second, which only a load needs
 
     names = [f"c{number}" for number in range(len(files[0].places))]

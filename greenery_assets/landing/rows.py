@@ -75,9 +75,9 @@ def fill(
     """
     rejects: list[Reject] = []
     csv_rows: dict[Path, CsvRows] = {}
-    for is_csv, group in groupby(shapes, key=_alike):
+    for _, group in groupby(shapes, key=_alike):
         alike = list(group)
-        if not is_csv[0]:
+        if not alike[0].is_csv:
             with blaming(alike):
                 selected = _select(contract, alike[0], "file_row_number + 1", FILE)
                 connection.execute(f"insert into {target} {selected} from {_numbered(alike)}")
