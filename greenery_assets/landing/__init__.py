@@ -4,60 +4,33 @@ Here: everything between the source folder and schema raw, as plain functions; `
 here: Dagster (assets/raw.py), settings, and any judgement of the data beyond its types.
 """
 
-from greenery_assets.landing.contract import SUPPORTED_TYPES, Column, TableContract, read_contract
-from greenery_assets.landing.errors import (
-    ContractError,
-    LandingError,
-    LoadRefusedError,
-    SourceChangedError,
-    SourceError,
-    WarehouseBusyError,
-    WarehouseCorruptError,
-    WarehouseError,
-    WarehouseMissingError,
-)
-from greenery_assets.landing.ledger import (
-    Arrival,
-    extra_columns,
-    files_in_and_gone,
-    last_arrival,
-    newest_moment,
-    rows_by_day,
-)
-from greenery_assets.landing.load import LoadedTable, changed_in_place, load
-from greenery_assets.landing.opening import open_for_reading
-from greenery_assets.landing.source import SAMPLE_DATA, SAMPLE_FILE, Source, recorded_source, settle_source
-from greenery_assets.landing.warehouse import EXTRA_COLUMNS, REJECTED_ROWS
-
-__all__ = [
-    "EXTRA_COLUMNS",
-    "REJECTED_ROWS",
-    "SAMPLE_DATA",
-    "SAMPLE_FILE",
-    "SUPPORTED_TYPES",
-    "Arrival",
-    "Column",
-    "ContractError",
-    "LandingError",
-    "LoadRefusedError",
-    "LoadedTable",
-    "Source",
-    "SourceChangedError",
-    "SourceError",
-    "TableContract",
-    "WarehouseBusyError",
-    "WarehouseCorruptError",
-    "WarehouseError",
-    "WarehouseMissingError",
-    "changed_in_place",
-    "extra_columns",
-    "files_in_and_gone",
-    "last_arrival",
-    "load",
-    "newest_moment",
-    "open_for_reading",
-    "read_contract",
-    "recorded_source",
-    "rows_by_day",
-    "settle_source",
-]
+from greenery_assets.landing.contract import SUPPORTED_TYPES as SUPPORTED_TYPES
+from greenery_assets.landing.contract import Column as Column
+from greenery_assets.landing.contract import TableContract as TableContract
+from greenery_assets.landing.contract import read_contract as read_contract
+from greenery_assets.landing.errors import ContractError as ContractError
+from greenery_assets.landing.errors import LandingError as LandingError
+from greenery_assets.landing.errors import LoadRefusedError as LoadRefusedError
+from greenery_assets.landing.errors import SourceChangedError as SourceChangedError
+from greenery_assets.landing.errors import SourceError as SourceError
+from greenery_assets.landing.errors import WarehouseBusyError as WarehouseBusyError
+from greenery_assets.landing.errors import WarehouseCorruptError as WarehouseCorruptError
+from greenery_assets.landing.errors import WarehouseError as WarehouseError
+from greenery_assets.landing.errors import WarehouseMissingError as WarehouseMissingError
+from greenery_assets.landing.ledger import EXTRA_COLUMNS as EXTRA_COLUMNS
+from greenery_assets.landing.ledger import REJECTED_ROWS as REJECTED_ROWS
+from greenery_assets.landing.ledger import Arrival as Arrival
+from greenery_assets.landing.ledger import extra_columns as extra_columns
+from greenery_assets.landing.ledger import files_in_and_gone as files_in_and_gone
+from greenery_assets.landing.ledger import last_arrival as last_arrival
+from greenery_assets.landing.ledger import newest_moment as newest_moment
+from greenery_assets.landing.ledger import rows_by_day as rows_by_day
+from greenery_assets.landing.load import LoadedTable as LoadedTable
+from greenery_assets.landing.load import changed_in_place as changed_in_place
+from greenery_assets.landing.load import load as load
+from greenery_assets.landing.opening import open_for_reading as open_for_reading
+from greenery_assets.landing.source import SAMPLE_DATA as SAMPLE_DATA
+from greenery_assets.landing.source import SAMPLE_FILE as SAMPLE_FILE
+from greenery_assets.landing.source import Source as Source
+from greenery_assets.landing.source import recorded_source as recorded_source
+from greenery_assets.landing.source import settle_source as settle_source

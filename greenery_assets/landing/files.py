@@ -1,6 +1,6 @@
 """Which files of a source folder make up which table, and whether one has changed.
 
-Here: names, the layout of folders, the identity of a file. Not here: what its content means (shapes.py, load.py).
+Here: names, the layout of folders, the identity of a file. Not here: what its content means (columns.py, rows.py).
 """
 
 import difflib
@@ -87,77 +87,51 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
     folder is missing, unreadable or empty, when tables are missing (all of them are named), when a
     table is there in two forms, when a table's folder is empty or holds anything else, or when a name is not UTF-8.
     """
-    _refuse_other_names([source_dir])
-    entries = _entries(source_dir)
+    entries = _visible(source_dir)
+    if not entries:
+        raise SourceError(f"The source folder {named(source_dir)} is empty. {_SETTING}, or put them there.")
     found: dict[str, tuple[Path, ...]] = {}
     missing = []
     for table in tables:
-        forms = [entry for entry in entries if _is_form_of(entry, table)]
+        forms = [entry for entry in entries if (entry.name if entry.is_dir() else _table(entry)) == table]
         if len(forms) > 1:
             names = " and ".join(_shown(form) for form in forms)
             raise SourceError(
                 f"{named(source_dir)} holds the table {table} more than once, as {names}, and landing cannot tell "
                 "which is meant; keep one and move the other away."
             )
-        if not forms:
-            missing.append(table)
-        elif forms[0].name == table:
-            found[table] = _files_in(forms[0], table)
-        elif forms[0].is_dir():
-            raise SourceError(
-                f"{named(forms[0])} is a folder with the name of a file; name the folder {table} if it holds the "
-                f"files of the table {table}."
-            )
+        if forms:
+            found[table] = _files_in(forms[0], table) if forms[0].is_dir() else (forms[0],)
         else:
-            found[table] = (forms[0],)
+            missing.append(table)
     if missing:
         raise SourceError(_missing(source_dir, missing, entries))
+    _refuse_other_names([source_dir, *(path for paths in found.values() for path in paths)])
     return found
 
 
-def _entries(source_dir: Path) -> list[Path]:
-    try:
-        entries = _visible(source_dir)
-    except FileNotFoundError as error:
-        raise SourceError(f"The source folder {named(source_dir)} does not exist. {_SETTING}.") from error
-    except NotADirectoryError as error:
-        raise SourceError(
-            f"The source folder {named(source_dir)} is a file. {_SETTING}, not to one of them."
-        ) from error
-    except OSError as error:
-        raise SourceError(
-            f"The source folder {named(source_dir)} cannot be read ({error.strerror}); grant access to it."
-        ) from error
-    if not entries:
-        raise SourceError(f"The source folder {named(source_dir)} is empty. {_SETTING}, or put them there.")
-    return entries
+def _table(path: Path) -> str | None:
+    return path.stem if path.suffix.lower() in SUFFIXES else None
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
-
-
-def _is_form_of(entry: Path, table: str) -> bool:
-    if entry.name == table:
-        return entry.is_dir()
-    return entry.stem == table and entry.suffix.lower() in SUFFIXES
+    try:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
+    except OSError as error:
+        known = {FileNotFoundError: "does not exist", NotADirectoryError: "is a file"}
+        what = known.get(type(error), f"cannot be read ({error.strerror}): grant access to it")
+        raise SourceError(f"The source folder {named(folder)} {what}. {_SETTING}.") from error
 
 
 def _files_in(folder: Path, table: str) -> tuple[Path, ...]:
-    try:
-        entries = _visible(folder)
-    except OSError as error:
-        raise SourceError(
-            f"The folder {named(folder)} cannot be read ({error.strerror}); grant access to it."
-        ) from error
+    entries = _visible(folder)
     for entry in entries:
-        if entry.suffix.lower() not in SUFFIXES or entry.is_dir():
+        if _table(entry) is None or entry.is_dir():
             raise SourceError(
                 f"{named(entry)} is neither a CSV nor a Parquet file, and the folder of the table {table} may hold "
                 "nothing else, so that no data is passed over in silence; move it away, or begin its name "
                 "with _ to have it skipped."
             )
-    _refuse_other_names(entries)
     if not entries:
         raise SourceError(
             f"The folder {named(folder)} of the table {table} holds no CSV or Parquet file; put the files there "
@@ -177,19 +151,19 @@ def _refuse_other_names(paths: Iterable[Path]) -> None:
 
 
 def _missing(source_dir: Path, missing: list[str], entries: list[Path]) -> str:
-    hints = []
-    for table in missing:
-        # "Events.csv", "event.csv" and "events.csv.gz" are what people have where events.csv is missing.
-        by_start = {entry.name.split(".")[0].lower(): entry for entry in entries}
-        for close in difflib.get_close_matches(table, by_start, n=1, cutoff=0.8):
-            hints.append(f"{_shown(by_start[close])} is there; is it {table}?")
-    what = "table" if len(missing) == 1 else "tables"
-    text = (
-        f"The source folder {named(source_dir)} lacks the {what} {', '.join(missing)}: each is wanted as "
-        f"<table>.csv, <table>.parquet or a folder <table> of such files. {_SETTING}."
+    # "Events.csv", "event.csv", a folder "events.csv" and "events.csv.gz" are what people have for events.csv.
+    by_start = {entry.name.split(".")[0].lower(): _shown(entry) for entry in entries}
+    near = [(table, *difflib.get_close_matches(table, by_start, n=1, cutoff=0.8)) for table in missing]
+    hints = [f" {by_start[close[0]]} is there; is it {table}?" for table, *close in near if close]
+    return (
+        f"The source folder {named(source_dir)} lacks the table{'s' * (len(missing) > 1)} {', '.join(missing)}: each "
+        f"is wanted as <table>.csv, <table>.parquet or a folder <table> of such files. {_SETTING}.{''.join(hints)}"
     )
-    return " ".join([text, *hints])
 
 
 def _shown(entry: Path) -> str:
-    return named(f"{entry.name}/" if entry.is_dir() else entry.name)
+    return (
+        f"{named(entry.name)}/, a folder with the name of a file,"
+        if entry.is_dir() and entry.suffix
+        else (named(f"{entry.name}/" if entry.is_dir() else entry.name))
+    )

@@ -13,9 +13,15 @@ from pathlib import Path
 
 import duckdb
 
+from greenery_assets.landing.columns import Shape
 from greenery_assets.landing.contract import TableContract
 from greenery_assets.landing.files import Identity
-from greenery_assets.landing.shapes import Shape, is_csv
+
+REJECTED_ROWS = "quality.rejected_rows"
+EXTRA_COLUMNS = "quality.extra_columns"
+
+RejectedRow = tuple[object, ...]
+"""The columns of quality.rejected_rows but for the last, load_was_refused."""
 
 _TABLES = {
     "files": "source_table varchar, path varchar, load_id bigint, bytes bigint, modified_ns bigint, contract varchar, "
@@ -31,31 +37,44 @@ _TABLES = {
 }
 
 
-# What a file's identity is made of beyond size and time of change; a warehouse of an older version lacks it.
-_IDENTITY = {"changed_ns": "bigint", "inode": "ubigint", "digest": "varchar"}
+# Columns that a warehouse of an older version lacks.
+_QUALITY = f"""
+create table if not exists {REJECTED_ROWS} (
+    source_table varchar, file varchar, line bigint, column_name varchar, reason varchar, raw_text varchar
+);
+alter table {REJECTED_ROWS} add column if not exists load_was_refused boolean default false;
+create table if not exists {EXTRA_COLUMNS} (source_table varchar, column_name varchar);
+alter table landing.files add column if not exists changed_ns bigint;
+alter table landing.files add column if not exists inode ubigint;
+alter table landing.files add column if not exists digest varchar;
+"""
+
+# The last version of each file.
+_LATEST = (
+    "(select * from landing.files qualify row_number() over "
+    "(partition by source_table, path order by load_id desc) = 1) as latest"
+)
 
 
 @dataclass(frozen=True)
 class LoadedFile:
     """The version of a source file that is in the warehouse.
 
-    `path` is absolute, `identity` tells whether the file changed, `contract` is the one it was read against, `newest`
-    the latest created_at (naive UTC), `in_place` tells Parquet that is read where it lies.
+    `shape` is the file as it was when it was read, with its absolute path, `contract` the one it was read against,
+    `newest` the latest created_at (naive UTC), `in_place` tells Parquet that is read where it lies.
     """
 
-    path: Path
-    identity: Identity
+    shape: Shape
     contract: str
-    columns: tuple[tuple[str, str], ...]
     in_place: bool
     rows: int
     rejected: int
     newest: datetime | None
 
     @property
-    def shape(self) -> Shape:
-        """The file as it was when it was read."""
-        return Shape(self.path, is_csv(self.path), self.identity, self.columns)
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.shape.path
 
 
 @dataclass(frozen=True)
@@ -78,137 +97,163 @@ class Arrival:
 
 
 def contract_text(contract: TableContract) -> str:
-    """What of a contract matters to rows that were loaded under it."""
-    return ", ".join(f"{column.name} {column.data_type}" for column in contract.columns)
+    """What of a contract matters to rows that were loaded under it, and how they are kept (2: with their line)."""
+    return "2: " + ", ".join(f"{column.name} {column.data_type}" for column in contract.columns)
 
 
-class Ledger:
-    """The tables of schema landing, in an open transaction; `schema` is its name as quoted SQL."""
+def exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str | None = None) -> bool:
+    """Whether the warehouse has such a table or view; any of the schema, where none is named."""
+    found = connection.execute(
+        "select 1 from information_schema.tables "
+        "where table_catalog = current_database() and table_schema = ? and coalesce(table_name = ?, true)",
+        [schema, name],
+    )
+    return found.fetchone() is not None
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
-        self.connection, self.schema = connection, schema
-        there = connection.execute(
-            "select table_name from information_schema.tables "
-            "where table_catalog = current_database() and table_schema = 'landing'"
-        ).fetchall()
-        missing = _TABLES.keys() - {name for (name,) in there}
-        if missing:
-            connection.execute(f"create schema if not exists {schema}")
-        for name in sorted(missing):
-            connection.execute(f"create table {schema}.{name} ({_TABLES[name]})")
-        if "files" not in missing:
-            for column, data_type in _IDENTITY.items():
-                connection.execute(f"alter table {schema}.files add column if not exists {column} {data_type}")
 
-    def next_load(self) -> int:
-        """The number of the load that is under way: no load before had it, and no model has seen it."""
-        row = self.connection.execute(
-            "select coalesce(max(load_id), 0) + 1 from "
-            # A load that only found files gone leaves no file, once a complete run has seen it.
-            f"(select load_id from {self.schema}.files union all select load_id from {self.schema}.complete_runs)"
-        ).fetchone()
-        assert row is not None, "an aggregate has one row"
-        return int(row[0])
+def prepare(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
+    """Makes what landing writes, and drops what no load needs any more: of these tables, if it was refused."""
+    for schema in ("raw", "landing", "quality"):
+        connection.execute(f"create schema if not exists {schema}")
+    for name, columns in _TABLES.items():
+        connection.execute(f"create table if not exists landing.{name} ({columns})")
+    connection.execute(_QUALITY)
+    connection.execute(
+        f"delete from {REJECTED_ROWS} where load_was_refused and list_contains(?, source_table)", [list(tables)]
+    )
 
-    def files(self, table: str) -> list[LoadedFile]:
-        """The files of a table that are in the warehouse, in the order of their paths."""
-        return _files(self.connection, self.schema, "source_table = ?", table)
 
-    def record(
-        self, table: str, load_id: int, files: Iterable[LoadedFile], days: Mapping[str, Mapping[date | None, int]]
-    ) -> None:
-        """Notes new versions of files, and the rows of each by day of created_at (None where it has none)."""
-        for file in files:
-            columns = json.dumps(file.columns)
-            self.connection.execute(
-                f"insert into {self.schema}.files (source_table, path, load_id, bytes, modified_ns, changed_ns, inode, "
-                "digest, contract, columns, in_place, row_count, rejected, newest, is_removed) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
-                [
-                    table,
-                    str(file.path),
-                    load_id,
-                    *astuple(file.identity),
-                    file.contract,
-                    columns,
-                    file.in_place,
-                    file.rows,
-                    file.rejected,
-                    file.newest,
-                ],
-            )
-            by_day = days.get(str(file.path), {})
-            self.connection.execute(
-                f"insert into {self.schema}.days select ?, ?, ?, unnest(?::date[]), unnest(?::bigint[])",
-                [table, str(file.path), load_id, list(by_day), list(by_day.values())],
-            )
+def next_load(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the load that is under way: no load before had it, and no model has seen it."""
+    row = connection.execute(
+        "select coalesce(max(load_id), 0) + 1 from "
+        # A load that only found files gone leaves no file, once a complete run has seen it.
+        "(select load_id from landing.files union all select load_id from landing.complete_runs)"
+    ).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return int(row[0])
 
-    def paths(self) -> list[tuple[str, Path]]:
-        """The files that are in the warehouse, each with its table."""
-        rows = self.connection.execute(
-            f"select source_table, path from {_latest(self.schema)} where not is_removed"
-        ).fetchall()
-        return [(table, Path(path)) for table, path in rows]
 
-    def record_source(self, kind: str, folder: Path, load_id: int) -> None:
-        """Notes which source fills the warehouse, and since which load."""
-        recorded = self.connection.execute(f"select kind, folder from {self.schema}.source").fetchall()
-        if recorded != [(kind, str(folder))]:
-            self.connection.execute(f"delete from {self.schema}.source")
-            self.connection.execute(f"insert into {self.schema}.source values (?, ?, ?)", [kind, str(folder), load_id])
+def files(connection: duckdb.DuckDBPyConnection, where: str = "true", *parameters: str) -> list[LoadedFile]:
+    """The files that are in the warehouse, of those that an SQL condition names, in the order of their paths."""
+    rows = connection.execute(
+        "select path, bytes, modified_ns, changed_ns, inode, digest, contract, columns, in_place, row_count, "
+        f"rejected, newest from {_LATEST} where {where} and not is_removed order by path",
+        list(parameters),
+    ).fetchall()
+    return [
+        LoadedFile(
+            Shape(Path(path), Identity(*state), tuple((name, found) for name, found in json.loads(columns))), *others
+        )
+        for path, *state, contract, columns, in_place, count, rejected, newest in rows
+        for others in [(contract, in_place, count, rejected, newest)]
+    ]
 
-    def record_arrivals(self, load_id: int, arrivals: Iterable[Arrival]) -> None:
-        """Notes how tables arrived in a load, in place of what was noted of them before."""
-        for found in arrivals:
-            self.connection.execute(f"delete from {self.schema}.arrivals where source_table = ?", [found.table])
-            self.connection.execute(
-                f"insert into {self.schema}.arrivals values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    found.table,
-                    load_id,
-                    found.rows_before,
-                    found.rows,
-                    found.rows_read,
-                    found.rows_rejected,
-                    found.is_accepted,
-                    found.is_refused,
-                ],
-            )
 
-    def record_removed(self, table: str, load_id: int, files: Sequence[LoadedFile]) -> None:
-        """Notes that files are not there any more."""
-        self.connection.execute(
-            f"insert into {self.schema}.files (source_table, path, load_id, bytes, modified_ns, contract, columns, "
-            "in_place, row_count, rejected, newest, is_removed) "
-            "select ?, unnest(?::varchar[]), ?, 0, 0, '', '[]', false, 0, 0, null, true",
-            [table, [str(file.path) for file in files], load_id],
+def paths(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Path]]:
+    """The files that are in a warehouse of any version, each with its table."""
+    if not exists(connection, "landing", "files"):
+        return []
+    rows = connection.execute(f"select source_table, path from {_LATEST} where not is_removed").fetchall()
+    return [(table, Path(path)) for table, path in rows]
+
+
+def record(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    load_id: int,
+    read: Iterable[LoadedFile],
+    days: Mapping[str, Mapping[date | None, int]],
+) -> None:
+    """Notes new versions of files, and the rows of each by day of created_at (None where it has none)."""
+    for file in read:
+        path = str(file.path)
+        connection.execute(
+            "insert into landing.files (source_table, path, load_id, bytes, modified_ns, changed_ns, inode, digest, "
+            "columns, contract, in_place, row_count, rejected, newest, is_removed) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
+            [
+                *(table, path, load_id, *astuple(file.shape.identity), json.dumps(file.shape.columns)),
+                *(file.contract, file.in_place, file.rows, file.rejected, file.newest),
+            ],
+        )
+        connection.execute(
+            "insert into landing.days select ?, ?, ?, unnest(?::date[]), unnest(?::bigint[])",
+            [table, path, load_id, list(days[path]), list(days[path].values())],
         )
 
-    def forget_replaced(self) -> None:
-        """Drops the versions of files that were replaced, or went, before the last complete run."""
-        for name in ("days", "files"):
-            self.connection.execute(
-                f"delete from {self.schema}.{name} as old where exists (from {self.schema}.files as later where "
-                "later.path = old.path and later.source_table = old.source_table and later.load_id >= old.load_id "
-                "and (later.load_id > old.load_id or later.is_removed) "
-                f"and later.load_id <= (select min(load_id) from {self.schema}.complete_runs))"
-            )
 
-
-def _latest(schema: str = "landing") -> str:
-    """The last version of each file, as a relation."""
-    return (
-        f"(select * from {schema}.files qualify row_number() over "
-        "(partition by source_table, path order by load_id desc) = 1) as latest"
+def record_removed(
+    connection: duckdb.DuckDBPyConnection, table: str, load_id: int, removed: Sequence[LoadedFile]
+) -> None:
+    """Notes that files are not there any more."""
+    connection.execute(
+        "insert into landing.files (source_table, path, load_id, bytes, modified_ns, contract, columns, "
+        "in_place, row_count, rejected, newest, is_removed) "
+        "select ?, unnest(?::varchar[]), ?, 0, 0, '', '[]', false, 0, 0, null, true",
+        [table, [str(file.path) for file in removed], load_id],
     )
+
+
+def record_source(connection: duckdb.DuckDBPyConnection, kind: str, folder: Path, load_id: int) -> None:
+    """Notes which source fills the warehouse, and since which load."""
+    recorded = connection.execute("select kind, folder from landing.source").fetchall()
+    if recorded != [(kind, str(folder))]:
+        connection.execute("delete from landing.source")
+        connection.execute("insert into landing.source values (?, ?, ?)", [kind, str(folder), load_id])
+
+
+def record_arrivals(connection: duckdb.DuckDBPyConnection, load_id: int, arrivals: Iterable[Arrival]) -> None:
+    """Notes how tables arrived in a load, in place of what was noted of them before."""
+    for arrival in arrivals:
+        table, *figures = astuple(arrival)
+        connection.execute("delete from landing.arrivals where source_table = ?", [table])
+        connection.execute("insert into landing.arrivals values (?, ?, ?, ?, ?, ?, ?, ?)", [table, load_id, *figures])
+
+
+def replace_rejects(
+    connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], rejects: Sequence[RejectedRow]
+) -> None:
+    """Puts the rejected rows of the files with these names in place of those from before."""
+    connection.execute(
+        f"delete from {REJECTED_ROWS} where source_table = ? and list_contains(?, file)", [table, list(names)]
+    )
+    add_rejects(connection, rejects, load_was_refused=False)
+
+
+def add_rejects(
+    connection: duckdb.DuckDBPyConnection, rejects: Sequence[RejectedRow], *, load_was_refused: bool
+) -> None:
+    """Notes rejected rows, of what is loaded or of a load that was refused."""
+    if rejects:
+        connection.execute(
+            f"insert into {REJECTED_ROWS} select unnest(?::varchar[]), unnest(?::varchar[]), "
+            "unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), ?",
+            [*(list(column) for column in zip(*rejects, strict=True)), load_was_refused],
+        )
+
+
+def replace_extra_columns(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Sequence[str]]) -> None:
+    """Puts the columns that no contract asked for, by table, in place of those from before."""
+    connection.execute(f"delete from {EXTRA_COLUMNS} where list_contains(?, source_table)", [list(columns)])
+    for table, names in columns.items():
+        connection.execute(f"insert into {EXTRA_COLUMNS} select ?, unnest(?::varchar[])", [table, list(names)])
+
+
+def forget_replaced(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drops the versions of files that were replaced, or went, before the last complete run."""
+    for name in ("days", "files"):
+        connection.execute(
+            f"delete from landing.{name} as old where exists (from landing.files as later where "
+            "later.path = old.path and later.source_table = old.source_table and later.load_id >= old.load_id "
+            "and (later.load_id > old.load_id or later.is_removed) "
+            "and later.load_id <= (select min(load_id) from landing.complete_runs))"
+        )
 
 
 def last_arrival(connection: duckdb.DuckDBPyConnection, table: str) -> Arrival | None:
     """How a table arrived in the last load of it; None where none is on record."""
-    if not connection.execute(
-        "select 1 from information_schema.tables where table_catalog = current_database() "
-        "and table_schema = 'landing' and table_name = 'arrivals'"
-    ).fetchone():
+    if not exists(connection, "landing", "arrivals"):
         return None
     row = connection.execute(
         "select source_table, rows_before, row_count, rows_read, rows_rejected, is_accepted, is_refused "
@@ -218,36 +263,10 @@ def last_arrival(connection: duckdb.DuckDBPyConnection, table: str) -> Arrival |
     return Arrival(*row) if row else None
 
 
-def _files(connection: duckdb.DuckDBPyConnection, schema: str, where: str, *parameters: str) -> list[LoadedFile]:
-    rows = connection.execute(
-        "select path, bytes, modified_ns, changed_ns, inode, digest, contract, columns, in_place, row_count, "
-        f"rejected, newest from {_latest(schema)} where {where} and not is_removed order by path",
-        list(parameters),
-    ).fetchall()
-    return [
-        LoadedFile(
-            path=Path(path),
-            identity=Identity(*state),
-            contract=contract,
-            columns=tuple((name, data_type) for name, data_type in json.loads(columns)),
-            in_place=in_place,
-            rows=count,
-            rejected=rejected,
-            newest=newest,
-        )
-        for path, *state, contract, columns, in_place, count, rejected, newest in rows
-    ]
-
-
-def files_in_place(connection: duckdb.DuckDBPyConnection) -> list[LoadedFile]:
-    """The Parquet files that are read where they lie, of all tables."""
-    return _files(connection, "landing", "in_place")
-
-
 def newest_moment(connection: duckdb.DuckDBPyConnection, table: str) -> datetime | None:
     """The latest created_at (naive UTC) of a table's rows, as it was noted when they were loaded."""
     row = connection.execute(
-        f"select max(newest) from {_latest()} where source_table = ? and not is_removed", [table]
+        f"select max(newest) from {_LATEST} where source_table = ? and not is_removed", [table]
     ).fetchone()
     return row[0] if row else None
 
@@ -257,7 +276,7 @@ def rows_by_day(connection: duckdb.DuckDBPyConnection, table: str) -> dict[date,
     return dict(
         connection.execute(
             "select day, cast(sum(days.row_count) as bigint) from landing.days as days "
-            f"join {_latest()} using (source_table, path, load_id) "
+            f"join {_LATEST} using (source_table, path, load_id) "
             "where source_table = ? and not is_removed and day is not null group by day",
             [table],
         ).fetchall()
@@ -271,7 +290,7 @@ def files_in_and_gone(connection: duckdb.DuckDBPyConnection, table: str, source_
     """
     rows = connection.execute(
         "select path, is_removed, load_id = (select max(load_id) from landing.files) "
-        f"from {_latest()} where source_table = ? order by path",
+        f"from {_LATEST} where source_table = ? order by path",
         [table],
     ).fetchall()
     folder = source_dir.absolute()
@@ -290,7 +309,7 @@ def extra_columns(
     Files are named by their paths, places count from 1.
     """
     rows = connection.execute(
-        f"select path, columns from {_latest()} where source_table = ? and not is_removed order by path", [table]
+        f"select path, columns from {_LATEST} where source_table = ? and not is_removed order by path", [table]
     ).fetchall()
     found: dict[str, tuple[str, int]] = {}
     for path, columns in rows:

@@ -3,6 +3,7 @@
 Here: the order of things, and what is reported of each table. Not here: any of the steps.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,20 +13,19 @@ from pathlib import Path
 
 import duckdb
 
+from greenery_assets.landing import ledger
+from greenery_assets.landing.columns import Shape, read_shapes
 from greenery_assets.landing.contract import TableContract
 from greenery_assets.landing.errors import LoadRefusedError, SourceError, WarehouseError
 from greenery_assets.landing.files import find_files, identity, named
-from greenery_assets.landing.ledger import Arrival, LoadedFile, contract_text, files_in_place
-from greenery_assets.landing.parquet import can_stay_in_place, in_place_query, literal, quoted
-from greenery_assets.landing.rejects import Reject
-from greenery_assets.landing.shapes import Shape, read_shapes
+from greenery_assets.landing.ledger import Arrival, LoadedFile, RejectedRow
+from greenery_assets.landing.opening import transaction
+from greenery_assets.landing.rows import FILE, blaming, can_stay_in_place, create, fill, in_place_query
 from greenery_assets.landing.source import Source, unfinished
-from greenery_assets.landing.typed import FILE, blaming, fill
-from greenery_assets.landing.warehouse import Warehouse, transaction
+from greenery_assets.landing.values import literal, quoted
 
 # The name of the column with a row's file, in the views of schema landing.
 _FILE = "landing_file"
-_STRAY = "landing_stray"
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,6 @@ class LoadedTable:
     extra_columns: tuple[str, ...]
     read_in_place: bool
     arrival: Arrival
-
-
-class _RefusedError(Exception):
-    """Ends the transaction of a load that is given up; carries what is kept of it."""
-
-    def __init__(self, load_id: int, arrivals: Sequence[Arrival], rejects: Sequence[tuple[object, ...]]) -> None:
-        super().__init__()
-        self.load_id, self.arrivals, self.rejects = load_id, arrivals, rejects
 
 
 def load(
@@ -96,34 +88,33 @@ def load(
     source_dir = source_dir.absolute()  # views keep the paths
     source = Source.at(source_dir)
     found = find_files(source_dir, contracts)
+    loaded: dict[str, LoadedTable] = {}
+    rejects: list[RejectedRow] = []
     try:
-        with _in_place_of(warehouse, set_aside) as target, transaction(target) as opened:
-            opened.forget_refused(list(found))
-            opened.ledger.forget_replaced()
-            load_id = opened.ledger.next_load()
-            loaded = {
-                table: _land(opened, load_id, source_dir, contracts[table], paths, reread=reread)
-                for table, paths in found.items()
-            }
+        with _in_place_of(warehouse, set_aside) as target, transaction(target) as connection:
+            ledger.prepare(connection, list(found))
+            ledger.forget_replaced(connection)
+            load_id = ledger.next_load(connection)
+            for table, paths in found.items():
+                landing = _Table(connection, source_dir, contracts[table])
+                loaded[table] = landing.bring_up_to_date(load_id, paths, reread=reread)
+                rejects += landing.rejects
             arrivals = [replace(table.arrival, is_accepted=is_accepted) for table in loaded.values()]
-            if any(map(refuses, arrivals)):
-                rejects = opened.rejects_of({name: table.read_files for name, table in loaded.items()})
-                raise _RefusedError(load_id, arrivals, rejects)
-            opened.replace_extra_columns({name: table.extra_columns for name, table in loaded.items()})
-            opened.ledger.record_arrivals(load_id, arrivals)
-            opened.ledger.record_source(source.kind, source.folder, load_id)
-    except _RefusedError as refused:
-        with transaction(warehouse) as opened:
-            opened.forget_refused(list(found))
-            opened.keep_refused(refused.rejects)
-            opened.ledger.record_arrivals(
-                refused.load_id, [replace(arrival, is_refused=True) for arrival in refused.arrivals]
-            )
-        names = ", ".join(arrival.table for arrival in refused.arrivals if refuses(arrival))
-        raise LoadRefusedError(
-            f"Nothing was loaded from {source}, and the tables are as they were: too many rows are missing from, "
-            f"or were rejected in, {names}. If that is meant: make run ARGS=--accept-row-loss."
-        ) from None
+            if refused := [arrival.table for arrival in arrivals if refuses(arrival)]:
+                raise LoadRefusedError(
+                    f"Nothing was loaded from {source}, and the tables are as they were: too many rows are missing "
+                    f"from, or were rejected in, {', '.join(refused)}. If that is meant: make run "
+                    "ARGS=--accept-row-loss."
+                )
+            ledger.replace_extra_columns(connection, {name: table.extra_columns for name, table in loaded.items()})
+            ledger.record_arrivals(connection, load_id, arrivals)
+            ledger.record_source(connection, source.kind, source.folder, load_id)
+    except LoadRefusedError:
+        with transaction(warehouse) as connection:
+            ledger.prepare(connection, list(found))
+            ledger.add_rejects(connection, rejects, load_was_refused=True)
+            ledger.record_arrivals(connection, load_id, [replace(arrival, is_refused=True) for arrival in arrivals])
+        raise
     return loaded
 
 
@@ -170,202 +161,157 @@ def _wal(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _land(
-    warehouse: Warehouse,
-    load_id: int,
-    source_dir: Path,
-    contract: TableContract,
-    paths: Sequence[Path],
-    *,
-    reread: bool,
-) -> LoadedTable:
-    known = warehouse.ledger.files(contract.name)
-    text = contract_text(contract)
-    there = set(paths)
-    kept = [
-        file for file in known if not reread and file.path in there and file.contract == text and _is_as_it_was(file)
-    ]
-    unchanged = {file.path for file in kept}
-    replaced = [file for file in known if file.path not in unchanged]
-    removed = [file for file in replaced if file.path not in there]
-    read: list[LoadedFile] = []
-    if len(unchanged) < len(paths) or removed or not warehouse.has(contract.name):
-        shapes = read_shapes([path for path in paths if path not in unchanged], contract)
-        read, figures = _read(warehouse, source_dir, contract, shapes, replaced)
-        warehouse.ledger.record(contract.name, load_id, read, {path: found.days for path, found in figures.items()})
-        warehouse.ledger.record_removed(contract.name, load_id, removed)
-        _show(warehouse, contract, sorted([*kept, *read], key=lambda file: file.path))
-    files = sorted([*kept, *read], key=lambda file: file.path)
-    columns = {column.name for column in contract.columns}
-    return LoadedTable(
-        table=contract.name,
-        rows=sum(file.rows for file in files),
-        rejected_rows=sum(file.rejected for file in files),
-        files=tuple(_name(file.path, source_dir) for file in files),
-        read_files=tuple(_name(file.path, source_dir) for file in read),
-        removed_files=tuple(str(file.path) for file in removed),
-        bytes=sum(file.identity.bytes for file in files),
-        newest=max((file.newest for file in files if file.newest), default=None),
-        extra_columns=tuple(sorted({name for file in files for name, _ in file.columns} - columns)),
-        read_in_place=all(file.in_place for file in files),
-        arrival=Arrival(
-            table=contract.name,
-            rows_before=sum(file.rows for file in known) if known else None,
-            rows=sum(file.rows for file in files),
-            rows_read=sum(file.rows + file.rejected for file in read),
-            rows_rejected=sum(file.rejected for file in read),
-            is_accepted=False,
-        ),
-    )
-
-
 def changed_in_place(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """The Parquet files (absolute paths, fit to be shown) that are read where they lie and are not as they were loaded.
 
     What models read of them was not held against the contract, or not counted. The next load reads them again.
     """
     try:
-        files = files_in_place(connection)
+        files = ledger.files(connection, "in_place")
     except (duckdb.CatalogException, duckdb.BinderException):  # nothing was loaded by this version of the project
         return []
-    return [named(file.path) for file in files if not _is_there_as_it_was(file)]
+    return [named(file.path) for file in files if not _is_as_it_was(file)]
 
 
-def _is_there_as_it_was(file: LoadedFile) -> bool:
+def _is_as_it_was(file: LoadedFile) -> bool:
     try:
-        return _is_as_it_was(file)
+        return identity(file.path).is_same(file.shape.identity)
     except SourceError:
         return False
 
 
-def _is_as_it_was(file: LoadedFile) -> bool:
-    return identity(file.path).is_same(file.identity)
+class _Table:
+    """One table while it is loaded; `rejects` are the rows set aside of the files that are read."""
 
+    def __init__(self, connection: duckdb.DuckDBPyConnection, source_dir: Path, contract: TableContract) -> None:
+        self.connection, self.source_dir, self.contract = connection, source_dir, contract
+        self.landed = f"landing.{quoted(contract.name + '_rows')}"  # rows that are not read in place, with their file
+        self.rejects: list[RejectedRow] = []
 
-def _name(path: Path, source_dir: Path) -> str:
-    return path.relative_to(source_dir).as_posix() if path.is_relative_to(source_dir) else str(path)
-
-
-@dataclass
-class _Figures:
-    days: dict[date | None, int]
-    newest: datetime | None
-    strays: int
-
-
-def _read(
-    warehouse: Warehouse,
-    source_dir: Path,
-    contract: TableContract,
-    shapes: Sequence[Shape],
-    replaced: Sequence[LoadedFile],
-) -> tuple[list[LoadedFile], Mapping[str, "_Figures"]]:
-    """Reads new and changed files, and puts their rows in place of those of the files that are replaced."""
-    candidates = [shape for shape in shapes if can_stay_in_place(contract, shape)]
-    figures: dict[str, _Figures] = {}
-    if candidates:
-        with blaming(candidates):
-            query = in_place_query(contract, candidates, _FILE, _STRAY)
-            figures = _figures(warehouse, contract, f"({query})", _FILE, stray=_STRAY)
-    in_place = {shape.path for shape in candidates if not _of(figures, shape).strays}
-    others = [shape for shape in shapes if shape.path not in in_place]
-    rejected = _fill(warehouse, contract, others, replaced)
-    if others:
-        figures |= _figures(warehouse, contract, warehouse.landed(contract.name), FILE, stray="false", shapes=others)
-    rejects = [(_name(shape.path, source_dir), reject) for shape, reject in rejected]
-    paths = [*(file.path for file in replaced), *(shape.path for shape in shapes)]
-    warehouse.replace_rejects(contract.name, [_name(path, source_dir) for path in paths], rejects)
-    for shape in shapes:
-        if not identity(shape.path).is_same(shape.identity):
-            raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
-    read = [
-        LoadedFile(
-            path=shape.path,
-            identity=shape.identity,
-            contract=contract_text(contract),
-            columns=shape.columns,
-            in_place=shape.path in in_place,
-            rows=sum(_of(figures, shape).days.values()),
-            rejected=sum(of is shape for of, _ in rejected),
-            newest=_of(figures, shape).newest,
+    def bring_up_to_date(self, load_id: int, paths: Sequence[Path], *, reread: bool) -> LoadedTable:
+        name, contract = self.contract.name, ledger.contract_text(self.contract)
+        known, there = ledger.files(self.connection, "source_table = ?", name), set(paths)
+        kept = [
+            file
+            for file in known
+            if not reread and file.path in there and file.contract == contract and _is_as_it_was(file)
+        ]
+        unchanged = {file.path for file in kept}
+        replaced = [file for file in known if file.path not in unchanged]
+        removed = [file for file in replaced if file.path not in there]
+        files, read = kept, list[LoadedFile]()
+        if len(unchanged) < len(paths) or removed or not ledger.exists(self.connection, "raw", name):
+            shapes = read_shapes([path for path in paths if path not in unchanged], self.contract)
+            read = self._read(load_id, shapes, replaced)
+            ledger.record_removed(self.connection, name, load_id, removed)
+            files = sorted([*kept, *read], key=lambda file: file.path)
+            self._show([(file.shape, file.in_place) for file in files])
+        extra = {column for file in files for column, _ in file.shape.columns}
+        return LoadedTable(
+            table=name,
+            rows=sum(file.rows for file in files),
+            rejected_rows=sum(file.rejected for file in files),
+            files=tuple(self._name(file.path) for file in files),
+            read_files=tuple(self._name(file.path) for file in read),
+            removed_files=tuple(str(file.path) for file in removed),
+            bytes=sum(file.shape.identity.bytes for file in files),
+            newest=max((file.newest for file in files if file.newest), default=None),
+            extra_columns=tuple(sorted(extra - {column.name for column in self.contract.columns})),
+            read_in_place=all(file.in_place for file in files),
+            arrival=Arrival(
+                table=name,
+                rows_before=sum(file.rows for file in known) if known else None,
+                rows=sum(file.rows for file in files),
+                rows_read=sum(file.rows + file.rejected for file in read),
+                rows_rejected=sum(file.rejected for file in read),
+                is_accepted=False,
+            ),
         )
-        for shape in shapes
-    ]
-    return read, figures
 
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.source_dir).as_posix() if path.is_relative_to(self.source_dir) else str(path)
 
-def _of(figures: Mapping[str, _Figures], shape: Shape) -> _Figures:
-    return figures.get(str(shape.path)) or _Figures({}, None, 0)
-
-
-def _fill(
-    warehouse: Warehouse, contract: TableContract, shapes: Sequence[Shape], replaced: Sequence[LoadedFile]
-) -> list[tuple[Shape, Reject]]:
-    """Brings the landed rows up to date; returns those set aside."""
-    connection, landed = warehouse.connection, warehouse.landed(contract.name)
-    if any(file.contract != contract_text(contract) for file in replaced):
-        connection.execute(f"drop table if exists {landed}")
-    columns = ", ".join(f"{quoted(column.name)} {column.duckdb_type}" for column in contract.columns)
-    connection.execute(f"create table if not exists {landed} ({columns}, {FILE} varchar)")
-    stale = [str(file.path) for file in replaced if not file.in_place]
-    if stale:
-        connection.execute(f"delete from {landed} where list_contains(?, {FILE})", [stale])
-    if not shapes:
-        return []
-    arriving = f"{warehouse.ledger.schema}.{quoted(contract.name + '_arriving')}"
-    rejected = fill(connection, arriving, contract, shapes)
-    connection.execute(f"insert into {landed} from {arriving}; drop table {arriving}")
-    return [(shape, reject) for shape, reject in rejected]
-
-
-def _figures(
-    warehouse: Warehouse,
-    contract: TableContract,
-    relation: str,
-    file: str,
-    *,
-    stray: str,
-    shapes: Sequence[Shape] = (),
-) -> dict[str, _Figures]:
-    """The rows of each file by day of created_at, the newest of them, and how many are strays (an SQL condition)."""
-    has_created_at = any(
-        (column.name, column.duckdb_type) == ("created_at", "TIMESTAMP") for column in contract.columns
-    )
-    moment = "created_at" if has_created_at else "cast(null as timestamp)"
-    # An infinite or far timestamp does not fit Python's.
-    safe = f"case when not {stray} then {moment} end"
-    found: dict[str, _Figures] = {}
-    for path, day, count, newest, strays in warehouse.connection.execute(
-        f"select {file}, cast({safe} as date), count(*), max({safe}), count_if({stray}) "
-        f"from {relation} {f'where list_contains(?, {file})' if shapes else ''} group by all",
-        [[str(shape.path) for shape in shapes]] if shapes else [],
-    ).fetchall():
-        of_file = found.setdefault(path, _Figures({}, None, 0))
-        of_file.days[day] = count
-        of_file.newest = max(filter(None, (of_file.newest, newest)), default=None)
-        of_file.strays += strays
-    return found
-
-
-def _show(warehouse: Warehouse, contract: TableContract, files: Sequence[LoadedFile]) -> None:
-    """Makes the views that show a table's rows, without and with their files."""
-    names = ", ".join(quoted(column.name) for column in contract.columns)
-    landed = warehouse.landed(contract.name)
-    plain, with_file = [], []
-    # In the order of the files' names, whatever kind they are.
-    for is_in_place, group in groupby(files, key=lambda file: file.in_place):
-        some = [file.shape for file in group]
-        if is_in_place:
-            plain.append(in_place_query(contract, some))
-            with_file.append(in_place_query(contract, some, _FILE))
-        else:
-            paths = ", ".join(literal(str(shape.path)) for shape in some)
-            where = "" if len(some) == len(files) else f" where {FILE} in ({paths})"
-            plain.append(f"select {names} from {landed}{where}")
-            with_file.append(f"select {names}, {FILE} as {_FILE} from {landed}{where}")
-    connection = warehouse.connection
-    with blaming([file.shape for file in files if file.in_place]):
-        connection.execute(f"create view {warehouse.make_room(contract.name)} as {' union all '.join(plain)}")
-        connection.execute(
-            f"create or replace view {warehouse.by_file(contract.name)} as {' union all '.join(with_file)}"
+    def _read(self, load_id: int, shapes: Sequence[Shape], replaced: Sequence[LoadedFile]) -> list[LoadedFile]:
+        """Reads new and changed files, and puts their rows in place of those of the files that are replaced."""
+        contract = ledger.contract_text(self.contract)
+        if any(file.contract != contract for file in replaced):
+            self.connection.execute(f"drop table if exists {self.landed}")
+        create(self.connection, self.landed, self.contract)
+        self.connection.execute(
+            f"delete from {self.landed} where list_contains(?, {FILE})", [[str(file.path) for file in replaced]]
         )
+        in_place = self._without_strays([shape for shape in shapes if can_stay_in_place(self.contract, shape)])
+        rejects = fill(
+            self.connection, self.landed, self.contract, [shape for shape in shapes if shape not in in_place]
+        )
+        rejected = Counter(reject.path for reject in rejects)
+        self.rejects = [(self.contract.name, self._name(path), *reject) for path, *reject in rejects]
+        names = [self._name(path) for path in (*(file.path for file in replaced), *(shape.path for shape in shapes))]
+        ledger.replace_rejects(self.connection, self.contract.name, names, self.rejects)
+        days: dict[str, dict[date | None, int]] = {str(shape.path): {} for shape in shapes}
+        newest: dict[str, datetime] = {}
+        for path, day, count, latest in self._rows_by_day([(shape, shape in in_place) for shape in shapes]):
+            days[path][day] = count
+            if latest:
+                newest[path] = max(newest.get(path, latest), latest)
+        for shape in shapes:
+            if not identity(shape.path).is_same(shape.identity):
+                raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
+        read = [
+            LoadedFile(
+                shape=shape,
+                contract=contract,
+                in_place=shape in in_place,
+                rows=sum(days[str(shape.path)].values()),
+                rejected=rejected[shape.path],
+                newest=newest.get(str(shape.path)),
+            )
+            for shape in shapes
+        ]
+        ledger.record(self.connection, self.contract.name, load_id, read, days)
+        return read
+
+    def _without_strays(self, shapes: Sequence[Shape]) -> set[Shape]:
+        """The files of which a view can show every value."""
+        if not shapes:
+            return set()
+        with blaming(shapes):
+            query = in_place_query(self.contract, shapes, _FILE, stray="stray")
+            found = self.connection.execute(f"select distinct {_FILE} from ({query}) where stray").fetchall()
+        return {shape for shape in shapes if (str(shape.path),) not in found}
+
+    def _rows_by_day(self, files: Sequence[tuple[Shape, bool]]) -> list[tuple[str, date | None, int, datetime | None]]:
+        """Each file's rows by day of created_at, and the latest of the day."""
+        if not files:
+            return []
+        has_moment = any(
+            column.name == "created_at" and column.data_type == "timestamp" for column in self.contract.columns
+        )
+        moment = "created_at" if has_moment else "cast(null as timestamp)"
+        with blaming([shape for shape, is_in_place in files if is_in_place]):
+            return self.connection.execute(
+                f"select {_FILE}, cast({moment} as date), count(*), max({moment}) "
+                f"from ({self._query(files, is_part=True)}) group by all"
+            ).fetchall()
+
+    def _show(self, files: Sequence[tuple[Shape, bool]]) -> None:
+        """Makes the views that show the table's rows, with and without their files."""
+        columns = ", ".join(quoted(column.name) for column in self.contract.columns)
+        name, by_file = quoted(self.contract.name), f"landing.{quoted(self.contract.name + '_by_file')}"
+        with blaming([shape for shape, is_in_place in files if is_in_place]):
+            self.connection.execute(f"create or replace view {by_file} as {self._query(files)}")
+            self.connection.execute(f"create or replace view raw.{name} as select {columns} from {by_file}")
+
+    def _query(self, files: Sequence[tuple[Shape, bool]], *, is_part: bool = False) -> str:
+        """SQL of the rows of all files, or of a part of them, each with its path: in the order of the files' names."""
+        columns = ", ".join(quoted(column.name) for column in self.contract.columns)
+        parts = []
+        for is_in_place, group in groupby(files, key=lambda file: file[1]):
+            shapes = [shape for shape, _ in group]
+            if is_in_place:
+                parts.append(in_place_query(self.contract, shapes, _FILE))
+                continue
+            paths = ", ".join(literal(str(shape.path)) for shape in shapes)
+            where = f" where {FILE} in ({paths})" if is_part or len(shapes) < len(files) else ""
+            parts.append(f"select {columns}, {FILE} as {_FILE} from {self.landed}{where}")
+        return " union all ".join(parts)

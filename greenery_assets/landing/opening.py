@@ -1,21 +1,20 @@
 """Opening the warehouse file, and why it could not be opened, read or written.
 
 Here: the one way to open it, and the cause of a failure, found in the file, its lock and its disk: never in the text
-of DuckDB's error. Not here: what is in the warehouse (warehouse.py).
+of DuckDB's error. Not here: what is in the warehouse (ledger.py).
 """
 
+import errno
+import fcntl
 import os
 import shutil
-import struct
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+from packaging.version import InvalidVersion, Version
 
 from greenery_assets.landing.errors import (
     LandingError,
@@ -31,23 +30,15 @@ _CATALOGS = ("main", "temp", "system", "memory", "information_schema", "pg_catal
 RESERVED = frozenset([*_SCHEMAS, *_CATALOGS])
 """What the file may not be called: a name such as raw.users would mean two things in raw.duckdb."""
 
+_NAME_ANOTHER = "name another file in GREENERY_WAREHOUSE_PATH"
+
 # Between the tries to open a file that nobody has locked.
 _PAUSES_S = (0.1, 0.4)
 
 _NEAR_FULL = 16_000_000  # bytes; DuckDB grows a file by a block at a time, and leaves less than one
 
-# A storage version and, from byte 52, the release that wrote the file: https://duckdb.org/docs/internals/storage
-_HEADER = struct.Struct("<8x4sQ32x32s")
-
-# In a process of its own: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
-_PROBE = """
-import errno, fcntl, sys
-with open(sys.argv[1], sys.argv[2]) as file:
-    try:
-        fcntl.lockf(file, (fcntl.LOCK_EX if "+" in sys.argv[2] else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError as error:
-        sys.exit(3 if error.errno in (errno.EAGAIN, errno.EACCES) else 0)
-"""
+# From byte 52 stands the release that wrote the file: https://duckdb.org/docs/internals/storage
+_KIND, _RELEASE = slice(8, 12), slice(52, 84)
 
 
 def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
@@ -67,28 +58,39 @@ def open_for_writing(path: Path) -> duckdb.DuckDBPyConnection:
     WarehouseError when it cannot be opened for another reason.
     """
     catalog = path.name.lstrip(".").split(".")[0]
-    if catalog.casefold() in RESERVED:
-        raise WarehouseError(
-            f"The warehouse {named(path)} cannot have the name {catalog}, which is also that of a schema in it; name "
-            f"it otherwise in GREENERY_WAREHOUSE_PATH, such as {named(path.with_name('greenery.duckdb'))}."
-        )
-    if odd := next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None):
-        raise WarehouseError(
-            f"The path of the warehouse {named(path)} holds {odd!r}, which dbt does not take; name another path in "
-            "GREENERY_WAREHOUSE_PATH."
-        )
+    odd = next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None)
+    if odd or catalog.casefold() in RESERVED:
+        what = f"holds {odd!r}, which dbt does not take" if odd else f"has the name {catalog}, as a schema in it has"
+        raise WarehouseError(f"The path of the warehouse {named(path)} {what}; {_NAME_ANOTHER}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseError(
             f"The folder {named(path.parent)} of the warehouse cannot be opened ({error.strerror}); grant access to "
-            "it, or name another file in GREENERY_WAREHOUSE_PATH."
+            f"it, or {_NAME_ANOTHER}."
         ) from error
     return _open(path, is_written=True)
 
 
 @contextmanager
-def explaining(path: Path) -> Iterator[None]:
+def transaction(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
+
+    Raises as `open_for_writing`, and WarehouseError when the warehouse cannot be read or written.
+    """
+    with open_for_writing(path) as connection, _explaining(path):
+        connection.begin()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(duckdb.Error):  # what broke the transaction may have ended it
+                connection.rollback()
+            raise
+        connection.commit()
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
     """Turns what DuckDB or the system says while an open warehouse is read or written into a WarehouseError."""
     try:
         yield
@@ -106,8 +108,9 @@ def explaining(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path, *, is_written: bool) -> duckdb.DuckDBPyConnection:
-    # Not before each reading: see _PROBE.
-    if is_written and _is_something_else(path):
+    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed. Not looked at before each
+    # reading: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
+    if is_written and _start(path)[_KIND] not in (b"DUCK", b""):
         raise _no_warehouse(path)
     for pause in (*_PAUSES_S, None):
         try:
@@ -134,33 +137,25 @@ def _no_warehouse(path: Path) -> LandingError:
     )
 
 
-def _is_something_else(path: Path) -> bool:
-    # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed.
-    start = _start(path)
-    return start != b"" and start[8:12] != b"DUCK"
-
-
 def _start(path: Path) -> bytes:
     """The first bytes of the file; none where there is none to be read."""
-    try:
-        if not path.is_file():
-            return b""
-        with path.open("rb") as file:
-            return file.read(_HEADER.size)
-    except OSError:
-        return b""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(_RELEASE.stop)
+    return b""
 
 
 def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
     try:
         if path.is_dir():
-            return WarehouseError(f"The warehouse {named(path)} is a folder; name a file in GREENERY_WAREHOUSE_PATH.")
+            return WarehouseError(f"The warehouse {named(path)} is a folder; {_NAME_ANOTHER}.")
         wanted = os.W_OK if is_written else 0
         for place, right in ((path, os.R_OK), (path.parent, os.X_OK)):
             if place.exists() and not os.access(place, right | wanted):
                 return WarehouseError(
                     f"{named(place)} may not be {'written' if is_written else 'read'}, so the warehouse cannot be "
-                    "opened; grant access to it, or name another file in GREENERY_WAREHOUSE_PATH."
+                    f"opened; grant access to it, or {_NAME_ANOTHER}."
                 )
         if is_written and shutil.disk_usage(path.parent).free < _NEAR_FULL:
             return WarehouseError(
@@ -172,39 +167,37 @@ def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
 
 
 def _of_a_lock(path: Path, *, is_written: bool) -> LandingError | None:
-    probe = [sys.executable, "-I", "-S", "-c", _PROBE, str(path), "r+b" if is_written else "rb"]
-    if subprocess.run(probe, check=False, capture_output=True).returncode != 3:
-        return None
-    return WarehouseBusyError(
-        f"The warehouse {named(path)} is open in another program; close it there, or wait until it is done, "
-        f"and run again.{_holder(path)}"
-    )
+    # DuckDB failed to open it just now, and closed it: this process has no lock on it to lose.
+    try:
+        with path.open("r+b" if is_written else "rb") as file:
+            fcntl.lockf(file, (fcntl.LOCK_EX if is_written else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return WarehouseBusyError(
+                f"The warehouse {named(path)} is open in another program; close it there, or wait until it is done, "
+                f"and run again.{_holder(path)}"
+            )
+    return None
 
 
 def _holder(path: Path) -> str:
-    """Which program has a lock on the file, as far as this system tells."""
-    try:
+    """Which program has a lock on the file, as far as this system shows."""
+    with suppress(OSError, ValueError, StopIteration):  # not Linux, or it has just ended
         state = path.stat()
         file = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
-        for line in Path("/proc/locks").read_text().splitlines():
-            fields = line.split()
-            if file in fields:
-                pid = int(fields[fields.index(file) - 1])
-                program = Path(f"/proc/{pid}/comm").read_text().strip()
-                return f" The program is {program}, PID {pid}."
-    except (OSError, ValueError):  # not Linux, or it has just ended
-        pass
+        fields = next(line.split() for line in Path("/proc/locks").read_text().splitlines() if file in line.split())
+        pid = int(fields[fields.index(file) - 1])
+        return f" The program is {Path(f'/proc/{pid}/comm').read_text().strip()}, PID {pid}."
     return ""
 
 
 def _of_the_file(path: Path, error: Exception) -> LandingError:
-    if _is_something_else(path):
-        return _no_warehouse(path)
     start = _start(path)
-    if len(start) == _HEADER.size:
-        _, version, release = _HEADER.unpack(start)
-        if version > _newest_version():
-            writer = release.rstrip(bytes(1)).decode("ascii", "replace")
+    if start[_KIND] not in (b"DUCK", b""):
+        return _no_warehouse(path)
+    writer = start[_RELEASE].rstrip(b"\0").decode("ascii", "replace")
+    with suppress(InvalidVersion):
+        if Version(writer) > Version(duckdb.__version__):
             return WarehouseError(
                 f"The warehouse {named(path)} was written by a newer DuckDB ({named(writer)}; this is "
                 f"{duckdb.__version__}); install that version, or restore the file from before it."
@@ -221,14 +214,6 @@ def _damaged(path: Path) -> LandingError:
         "it away and run make run ARGS=--full-refresh; that builds all but the history in orders_snapshot, which is in "
         "this file alone. See docs/runbook.md, The warehouse is damaged."
     )
-
-
-def _newest_version() -> int:
-    """The storage version of a file that this DuckDB writes by itself."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "new.duckdb")
-        duckdb.connect(str(file)).close()
-        return int(_HEADER.unpack(file.read_bytes()[: _HEADER.size])[1])
 
 
 def _unexpected(path: Path, error: Exception) -> LandingError:

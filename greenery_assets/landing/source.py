@@ -13,7 +13,8 @@ from pathlib import Path
 import duckdb
 
 from greenery_assets.landing.errors import SourceChangedError
-from greenery_assets.landing.warehouse import Warehouse, transaction
+from greenery_assets.landing.ledger import exists, paths
+from greenery_assets.landing.opening import transaction
 
 SAMPLE_DATA = "sample data"
 SAMPLE_FILE = "sample.json"
@@ -61,10 +62,7 @@ class Source:
 
 def recorded_source(connection: duckdb.DuckDBPyConnection) -> Source | None:
     """The source that filled a warehouse; None where nothing was loaded, or only by an older version."""
-    if not connection.execute(
-        "select 1 from information_schema.tables where table_catalog = current_database() "
-        "and table_schema = 'landing' and table_name = 'source'"
-    ).fetchone():
+    if not exists(connection, "landing", "source"):
         return None
     row = connection.execute("select kind, folder from landing.source").fetchone()
     return Source(Path(row[1]), row[0] == SAMPLE_DATA) if row else None
@@ -85,9 +83,9 @@ def settle_source(
     """
     if not warehouse.exists():
         return None
-    with transaction(warehouse) as opened:
-        filled_by = recorded_source(opened.connection) or _of_older_version(opened, source, sample_dir)
-        if filled_by is None and not opened.is_filled:
+    with transaction(warehouse) as connection:
+        filled_by = recorded_source(connection) or _of_older_version(connection, source, sample_dir)
+        if filled_by is None and not exists(connection, "raw"):
             return None
     if filled_by is not None and filled_by.is_same(source):
         return None
@@ -122,9 +120,9 @@ def _beside(warehouse: Path, what: str) -> Path:
     return warehouse.with_name(f"{warehouse.stem}.{what}{warehouse.suffix}")
 
 
-def _of_older_version(opened: Warehouse, source: Source, sample_dir: Path) -> Source | None:
+def _of_older_version(connection: duckdb.DuckDBPyConnection, source: Source, sample_dir: Path) -> Source | None:
     """The source of a warehouse without a record of it, by the files in it: `source` if it can be that one."""
-    files = opened.ledger.paths()
+    files = paths(connection)
     # A file of a table lies in the source's folder, or there in a folder with the table's name.
     if files and all(
         any(Source.of(folder, sample_dir).is_same(source) for folder in list(path.parents)[:2]) for _, path in files

@@ -170,6 +170,14 @@ def test_an_empty_text_is_null_as_in_csv(landing: Landing) -> None:
     assert landing.query("select name from raw.items") == [(None,)]
 
 
+def test_a_column_of_the_name_of_row_numbers_is_refused_where_rows_are_counted(landing: Landing) -> None:
+    path = _write(landing, File_Row_Number=[7])
+    assert landing.load("items")["items"].read_in_place
+    pq.write_table(pa.table(TYPED | {"file_row_number": [7], "pieces": ["x"]}), path)
+    with pytest.raises(SourceError, match=r"items\.parquet has a column file_row_number.*rename it"):
+        landing.load("items")
+
+
 def test_parquet_with_a_broken_page_is_refused(landing: Landing) -> None:
     for name in ("1", "2", "3"):
         path = _write(landing, f"items/{name}.parquet", created_at=["2021-02-10"])

@@ -57,7 +57,7 @@ def test_what_was_written_lands_and_what_was_corrupted_does_not(
 
 
 def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[int]]:
-    """9 MB, which DuckDB would split at the eighth, with what misleads it there."""
+    """9 MB, which are read in blocks, with what a block could lose or mistake at its ends."""
     lines = ["note,n"]
     good: list[tuple[str | None, int | None]] = []
     bad: list[int] = []
@@ -74,6 +74,12 @@ def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[in
         elif kind == "empty lines":
             note = "x"
             text = f"{note},{number}" + "\n" * 180
+        elif kind == "all quoted":
+            text = f'"{note[:90]}""{note[:90]}","{number}"'
+            note = f'{note[:90]}"{note[:90]}'
+        elif kind == "marks inside" and number % 10_000 == 7:
+            note = f'{number}" pot'
+            text = f"{note},{number}"
         elif kind == "one bad value" and number == 37_777:
             text = f"{note},y"
             bad.append(line)
@@ -84,12 +90,15 @@ def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[in
     return "\n".join(lines), good, bad
 
 
-@pytest.mark.parametrize("kind", ["plain", "one bad value", "quoted lines", "runs of bad rows", "empty lines"])
-@pytest.mark.parametrize("worth_splitting", [1_000, 10**9])
+@pytest.mark.parametrize(
+    "kind",
+    ["plain", "one bad value", "quoted lines", "runs of bad rows", "empty lines", "all quoted", "marks inside"],
+)
+@pytest.mark.parametrize("block", [10_000, 10**9])
 def test_large_files_lose_and_double_no_row(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch, kind: str, worth_splitting: int
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, kind: str, block: int
 ) -> None:
-    monkeypatch.setattr("greenery_assets.landing.typed._WORTH_SPLITTING", worth_splitting)
+    monkeypatch.setattr("greenery_assets.landing.csv_rows._BLOCK", block)
     content, good, bad = _large(kind)
     landing.write("notes.csv", content)
     loaded = landing.load("notes")["notes"]
@@ -99,11 +108,11 @@ def test_large_files_lose_and_double_no_row(
     assert [line for _, line, *_ in landing.rejects()] == bad
 
 
-@pytest.mark.parametrize("worth_splitting", [1, 10**9])
+@pytest.mark.parametrize("block", [1, 10**9])
 def test_a_quote_that_never_closes_swallows_nothing_in_silence(
-    landing: Landing, monkeypatch: pytest.MonkeyPatch, worth_splitting: int
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr("greenery_assets.landing.typed._WORTH_SPLITTING", worth_splitting)
+    monkeypatch.setattr("greenery_assets.landing.csv_rows._BLOCK", block)
     landing.write("notes.csv", 'note,n\n"a ""b""",1\n5" pot,2\n"two\nlines",3\n"open,4\nlost,5\n')
     with pytest.raises(SourceError, match="in the row at line 6"):
         landing.load("notes")

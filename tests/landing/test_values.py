@@ -30,6 +30,8 @@ TAKEN: list[tuple[str, str, object]] = [
     ("name", '5" pot', '5" pot'),
     ("name", '"a ""b"", c"', 'a "b", c'),
     ("name", '"two\nlines"', "two\nlines"),
+    # As RFC 4180 has it: blanks are part of a value, which is not quoted then.
+    ("name", ' "a" ', ' "a" '),
     ("name", "NULL", "NULL"),
     ("name", "Ünïcødé 🌿", "Ünïcødé 🌿"),
     ("created_at", "2021-02-10 00:00:05", AT_FIVE),

@@ -74,7 +74,7 @@ def test_rejects_and_extra_columns_of_other_tables_are_kept(landing: Landing) ->
 
 
 def test_too_many_rejects_are_an_error(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenery_assets.landing.typed.MOST_REJECTS", 3)
+    monkeypatch.setattr("greenery_assets.landing.rows.MOST_REJECTS", 3)
     for rows in ("a,x\n" * 4, "a\n" * 4, "a,x\na\n" * 2):
         landing.write("notes.csv", f"note,n\n{rows}")
         with pytest.raises(SourceError, match="More than 3 rows of the table notes"):
