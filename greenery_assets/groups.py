@@ -23,3 +23,8 @@ def group_in_words(name: str) -> str:
 def position(name: str) -> int:
     """Where a group stands among the groups; one that somebody added stands behind them."""
     return GROUPS.index(name) if name in PURPOSES else len(GROUPS)
+
+
+def is_mart(name: str) -> bool:
+    """Whether people use its tables: all groups but those that lead to the marts and those that report on them."""
+    return name not in {"raw", "staging", "reporting"}

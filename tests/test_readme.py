@@ -29,7 +29,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_every_command_of_the_alerts_that_is_named_exists() -> None:
-    promised = set(re.findall(r"greenery_assets\.alerts ([a-z]+)", README + RUNBOOK))
+    promised = set(re.findall(r"greenery_assets alerts ([a-z]+)", README + RUNBOOK))
     assert {"status", "test", "ack", "silence"} <= promised
     assert promised <= {command.callback.__name__ for command in app.registered_commands if command.callback}
 

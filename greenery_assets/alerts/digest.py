@@ -1,25 +1,29 @@
-"""The day's one message on the state of the data: verdict, counts, what is open, key figures.
+"""The day's one message on the state of the data: what it is made of, when it is due, when it is edited.
 
-Pure, and without any wording that is true only for a while: the message is edited when its facts change, not
-when time passes. Where the facts come from is daily's business.
+`digest_message` is pure, and without any wording that is true only for a while: the message is edited when its facts
+change, not when time passes. `Editor` collects the facts.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from hashlib import sha256
+from uuid import uuid4
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Entry, counted, escaped, moment, text
-from greenery_assets.alerts.incidents import Incident, Silence
+from greenery_assets.alerts.incidents import Figure, Incident, MartState, Outcome, Policy, Severity, Silence
+from greenery_assets.alerts.ledger import FIRST_PASS, Book, CheckState, Outgoing
 from greenery_assets.alerts.messages import Message, Reader, line_elements, message
-from greenery_assets.alerts.observations import MartState, Severity
+from greenery_assets.alerts.project import Catalogue, in_order
+from greenery_assets.alerts.routing import Routing
 
 SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
 SHOWN_AGES = 3
 LONGEST_SILENCE_REASON = 200
-PICTURED = "The verdict, repeat rate, conversion, events and orders a day with what is expected, and the funnel."
+PICTURED = "The state of the data in one picture."
 # Characters for each list of incidents, so that both and the tables fit in one message.
 ROOM_FOR_OPEN = 2_700
 ROOM_FOR_SILENCED = 1_100
@@ -34,15 +38,6 @@ class MartCounts:
     warned: int
     failed: int
     unknown: int
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A key figure and what it was before, as shares from 0 to 1."""
-
-    name: str
-    value: float
-    previous: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +124,7 @@ def _verdict(facts: DigestFacts, reader: Reader) -> list[str]:
 
 
 def _figures_are_old(facts: DigestFacts, reader: Reader) -> str:
-    """ "; core and marketing figures are from 21 Nov 06:04 UTC": of each mart with old figures, since when."""
+    """ "; oven and counter figures are from 21 Nov 06:04 UTC": of each mart with old figures, since when."""
     by_mart = defaultdict(list)
     for state in facts.stale:
         by_mart[state.mart].append(state)
@@ -195,3 +190,96 @@ def _before(figure: Figure) -> tuple[str, str]:
 
 def _share(value: float) -> str:
     return f"{value * 100:.1f} %"
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Writes the day's digest and keeps it current."""
+
+    catalogue: Catalogue
+    routing: Routing
+    reader: Reader
+
+    def due(self, book: Book, policy: Policy, now: datetime) -> DigestFacts | None:
+        """What the day's digest says, if it is not written yet or says something else by now."""
+        today = now.astimezone(self.reader.timezone).date()
+        # One that ended after now did so by a clock that was wrong: of today it says nothing.
+        project = self.catalogue.project
+        runs = book.runs_of(project.daily_job, datetime.combine(today, time(), self.reader.timezone), now)
+        first_end = next((run.ended_at for run in runs if run.reached_end), None)
+        is_late = (first_end or now) >= self._expected(today) and not self._began_on(today, book)
+        if not runs and not is_late:
+            return None
+        open_incidents = list(book.open_incidents().values())
+        known = self.catalogue.lineage.groups.keys()
+        silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
+        last = runs[-1] if runs else None
+        facts = DigestFacts(
+            day=today,
+            finished_at=last.ended_at if last and last.reached_end else None,
+            failed_at=last.ended_at if last and not last.reached_end else None,
+            is_complete=last is None or last.is_complete,
+            expected_by=self.routing.expected_by,
+            is_late=is_late,
+            marts=_counts_of(book.check_states(), self.catalogue),
+            open_incidents=tuple(incident for incident, silence in silenced if silence is None),
+            silenced=tuple((incident, silence) for incident, silence in silenced if silence),
+            figures=(),
+            stale=_stale([*open_incidents, *book.left_old()], known),
+            # One of before the run would contradict the words beside it.
+            picture=blocks.picture_name(project.picture, last.started_at) if last and project.picture else "",
+        )
+        written = book.digest(today)
+        return None if written and written.content == self._fingerprint(facts) else facts
+
+    def write(self, book: Book, facts: DigestFacts, figures: Sequence[Figure], now: datetime) -> None:
+        """Queue the day's digest, or its new content."""
+        message = digest_message(replace(facts, figures=tuple(figures)), self.reader)
+        written = book.digest(facts.day)
+        new_id = str(uuid4())
+        edits = written.delivery_id if written else None
+        book.enqueue(Outgoing(new_id, self.routing.digest_channel, message, edits=edits), now)
+        book.set_digest(facts.day, edits or new_id, self._fingerprint(facts))
+
+    def _fingerprint(self, facts: DigestFacts) -> str:
+        """What tells two contents apart; the key figures change only with the rest."""
+        return sha256(str(digest_message(facts, self.reader)).encode()).hexdigest()
+
+    def _expected(self, day: date) -> datetime:
+        return datetime.combine(day, self.routing.expected_by, self.reader.timezone)
+
+    def _began_on(self, day: date, book: Book) -> bool:
+        """Whether alerts were first switched on that day: nobody expected a run then."""
+        began = book.progress(FIRST_PASS)
+        return began is not None and datetime.fromisoformat(began).astimezone(self.reader.timezone).date() == day
+
+
+def _counts_of(states: Sequence[CheckState], catalogue: Catalogue) -> tuple[MartCounts, ...]:
+    groups, checks = catalogue.lineage.groups, catalogue.subjects
+    found = Counter(
+        (groups.get(state.subject.asset, ""), _column(state))
+        for state in states
+        if replace(state.subject, partition="") in checks
+    )
+    return tuple(
+        MartCounts(group, *(found[group, column] for column in ("passed", "warned", "failed", "unknown")))
+        for group in in_order({of for of, _ in found}, catalogue.project.groups)
+    )
+
+
+def _column(state: CheckState) -> str:
+    if state.outcome.is_failing:
+        return "failed" if state.severity == Severity.ERROR or state.outcome == Outcome.ERRORED else "warned"
+    return state.outcome.value
+
+
+def _stale(incidents: Sequence[Incident], known: Set[str]) -> tuple[MartState, ...]:
+    """The marts that incidents stopped, the resolved ones among them, and that the project still has."""
+    stale = {
+        mart.asset: mart
+        for incident in incidents
+        if incident.stops
+        for mart in incident.marts
+        if not mart.is_refreshed and mart.asset in known
+    }
+    return tuple(stale[asset] for asset in sorted(stale))

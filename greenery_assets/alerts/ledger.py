@@ -1,15 +1,16 @@
 """What was seen, what is open, what was sent: the alert ledger's reads and writes.
 
-Every change of a pass is one transaction: what was observed, what follows from it, and the messages that say
-so become true together or not at all. Decides nothing; its tables are schema's business.
+Every change of a pass is one transaction: what was observed, what follows from it, and the messages about it become
+true together or not at all. Decides nothing; its tables are the business of schema.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    Select,
     Table,
     and_,
     delete,
@@ -27,10 +29,20 @@ from sqlalchemy import (
     update,
 )
 
-from greenery_assets.alerts.entries import CheckState, DailyRun, Outgoing, Thread
-from greenery_assets.alerts.incidents import Incident, Memory, Silence, State, Track
+from greenery_assets.alerts.incidents import (
+    RETRIED,
+    Incident,
+    Memory,
+    Outcome,
+    RunObservation,
+    Severity,
+    Silence,
+    State,
+    Subject,
+    Track,
+)
 from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.observations import RETRIED, Outcome, RunObservation, Severity, Subject
+from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.schema import (
     digests,
     incidents,
@@ -44,6 +56,65 @@ from greenery_assets.alerts.schema import (
     tracks,
 )
 
+
+@dataclass(frozen=True)
+class CheckState:
+    """How a check was found by the last run that planned it."""
+
+    subject: Subject
+    outcome: Outcome
+    severity: Severity
+
+
+class Seen(NamedTuple):
+    """One check as one ended run found it; `end_id` is the place of the run's end in Dagster's log."""
+
+    end_id: int
+    run_id: str
+    ended_at: datetime
+    subject: Subject
+    outcome: Outcome
+    severity: Severity
+    failing_rows: int
+
+
+@dataclass(frozen=True)
+class DailyRun:
+    """A run of the daily job: whether it was through when it ended, whatever its checks found.
+
+    One that is not `is_complete` reports success, but left planned tables or checks out.
+    """
+
+    started_at: datetime
+    ended_at: datetime
+    reached_end: bool
+    is_complete: bool = True
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A thread in Slack: its first message's delivery id, its channel, and how that message is worded."""
+
+    root: str
+    channel: str
+    form: str
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to be sent: a new one, in the thread of `root` if given, or the new content of the one `edits`."""
+
+    delivery_id: str
+    channel: str
+    message: Message
+    root: str | None = None
+    edits: str | None = None
+    is_broadcast: bool = False
+    about_run_ended_at: datetime | None = None
+
+
+# Of the last evaluations of a check, those of earlier runs are not looked for.
+RUNS_LOOKED_THROUGH = 500
 INCIDENT = TypeAdapter(Incident)
 READ_TO = "dagster_log_read_to"
 STARTED_AFTER = "dagster_log_started_after"
@@ -61,9 +132,9 @@ class Ledger:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> "Ledger":
-        """Open a ledger, making or upgrading its tables. Raises LedgerError."""
-        return cls(open_engine(url))
+    def open(cls, project: Project) -> "Ledger":
+        """Open a project's ledger, making or upgrading its tables. Raises LedgerError."""
+        return cls(open_engine(project))
 
     @contextmanager
     def transaction(self) -> Iterator["Book"]:
@@ -214,6 +285,21 @@ class Book:
         return [
             CheckState(_subject(row), Outcome(row.outcome), Severity(row.severity))
             for row in self._do(select(tracks).where(tracks.c.outcome != "").order_by(tracks.c.asset, tracks.c.name))
+        ]
+
+    def last_seen(self, limit: int) -> list[Seen]:
+        """The findings of every check by the last `limit` runs, oldest first."""
+        return [
+            Seen(
+                row.end_id,
+                row.run_id,
+                row.ended_at,
+                _subject(row),
+                Outcome(row.outcome),
+                Severity(row.severity),
+                row.failing_rows,
+            )
+            for row in self._do(_last_seen(limit))
         ]
 
     def open_incidents(self) -> dict[int, Incident]:
@@ -398,3 +484,13 @@ def _is(table: Table, subject: Subject) -> ColumnElement[bool]:
 
 def _is_episode(incident: Incident) -> ColumnElement[bool]:
     return and_(_is(incidents, incident.subject), incidents.c.episode == incident.episode)
+
+
+def _last_seen(limit: int) -> Select[Any]:
+    key = (observations.c.asset, observations.c.name, observations.c.partition)
+    place = func.row_number().over(partition_by=key, order_by=observations.c.end_id.desc()).label("place")
+    oldest = select(runs.c.end_id).order_by(runs.c.end_id.desc()).offset(RUNS_LOOKED_THROUGH).limit(1)
+    is_recent = observations.c.end_id > func.coalesce(oldest.scalar_subquery(), -1)
+    newest = select(observations, place).where(is_recent).subquery()
+    joined = select(newest, runs.c.run_id, runs.c.ended_at).join(runs, runs.c.end_id == newest.c.end_id)
+    return joined.where(newest.c.place <= limit).order_by(newest.c.end_id)

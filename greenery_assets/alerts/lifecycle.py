@@ -9,17 +9,24 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 
-from greenery_assets.alerts.failed_runs import failed_run, stopping, unevaluated
-from greenery_assets.alerts.incidents import Incident, Kind, Memory, Policy, State, Track, Transition
-from greenery_assets.alerts.observations import (
-    MARTS,
+from greenery_assets.alerts.incidents import (
     Finding,
+    Incident,
+    Kind,
     Lineage,
     MartState,
+    Memory,
     Outcome,
+    Policy,
     RunObservation,
     Severity,
+    State,
     Subject,
+    Track,
+    Transition,
+    failed_run,
+    stopping,
+    unevaluated,
 )
 
 # A check that turned this often within its remembered evaluations is flapping, until it was the same a few times.
@@ -143,7 +150,7 @@ class _Judge:
                 incident=replace(
                     self._failing(track, failed, ""),
                     awaiting=earlier | left,
-                    marts=self._marts(name for name in self.run.not_built if self.lineage.groups.get(name) in MARTS),
+                    marts=self._marts(name for name in self.run.not_built if self.lineage.is_mart(name)),
                     held_back=len(unevaluated(self.run)),
                 )
             )

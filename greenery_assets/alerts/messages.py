@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, Entry, counted, duration_in_words, escaped, moment, text
-from greenery_assets.alerts.incidents import Incident, Kind, Transition
-from greenery_assets.alerts.observations import Outcome, Severity, Subject
+from greenery_assets.alerts.incidents import Incident, Kind, Outcome, Severity, Subject, Transition
 
 SAMPLE = "SAMPLE DATA"
 SHOWN_IN_FULL = 5

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks
 from greenery_assets.alerts.blocks import counted, duration_in_words, escaped, moment
-from greenery_assets.alerts.incidents import Incident
-from greenery_assets.alerts.observations import AD_HOC_JOB, Finding, MartState, Outcome, Severity, Subject
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Finding, Incident, MartState, Outcome, Severity, Subject
 
 LONGEST_STATEMENT = 300
 LONGEST_CAUSE = 400
@@ -81,7 +80,7 @@ def state_word(incident: Incident) -> str:
 
 
 def headline(incident: Incident) -> str:
-    """State and extent in a few words: "ERROR: 312 rows not as assumed in stg_events"."""
+    """State and extent in a few words: "ERROR: 312 rows not as assumed in orders"."""
     finding, where = incident.finding, place(incident.subject)
     if incident.resolved_at:
         now = f"runs of {where} end well again" if incident.subject.is_job else f"a check of {where} holds again"
@@ -227,7 +226,7 @@ def _bare(sentence: str) -> str:
 
 
 def _names(marts: Iterable[MartState]) -> str:
-    """As mrkdwn, by group: "core: dim_orders; marketing: fact_repeat_rate, fact_user_orders; 3 more"."""
+    """As mrkdwn, by group: "oven: loaves; counter: sales, takings; 3 more"."""
     split = sorted((mart.mart, mart.asset.rpartition("/")[2]) for mart in marts)
     keys = [(escaped(group, blocks.LONGEST_NAME), escaped(name, blocks.LONGEST_NAME)) for group, name in split]
     kept = used = 0

@@ -43,8 +43,8 @@ ARRIVES = Assumption(
     "Messages to Slack arrive: none waits for longer than 15 minutes, none is refused.",
     "WARN",
     "Whoever relies on Slack to hear of failed checks does not hear of them.",
-    "Run python -m greenery_assets.alerts status, which says what Slack answered, then "
-    "python -m greenery_assets.alerts test. What waits is sent as soon as Slack takes it.",
+    "Run python -m greenery_assets alerts status, which says what Slack answered, then "
+    "python -m greenery_assets alerts test. What waits is sent as soon as Slack takes it.",
 )
 MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVES, OWNER)
 
@@ -62,7 +62,9 @@ def messages_arrive() -> dg.AssetCheckResult:
 
 
 def _look(now: datetime) -> Verdict:
-    ledger = Ledger.open(load_settings().ledger_url)
+    from greenery_assets.definitions import alerts_project  # noqa: PLC0415  it holds this check
+
+    ledger = Ledger.open(alerts_project(load_settings()))
     try:
         with ledger.transaction() as book:
             # One of a clock that was ahead has waited for nobody knows how long.

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from greenery_assets.alerts.incidents import Incident
-from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sample, Severity, Subject
+from greenery_assets.alerts.incidents import Finding, Incident, MartState, Outcome, Sample, Severity, Subject
 from tests.alerts.told import NASTY
 
 anything = st.one_of(

@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 
 from greenery_assets.alerts import wording
-from greenery_assets.alerts.incidents import Incident, Kind, Transition
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Kind, Outcome, Severity, Subject, Transition
 from greenery_assets.alerts.messages import (
     change_messages,
 )
-from greenery_assets.alerts.observations import AD_HOC_JOB, Outcome, Severity, Subject
 from tests.alerts.told import OPENED_AT, READER, assert_slack_takes, happened, incident, job, mentions, retired, shown
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from greenery_assets.__main__ import open_project
 from greenery_assets.alerts import cli
 from greenery_assets.alerts import slack as slack_module
 from greenery_assets.alerts.cli import app
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.dispatch import Alerts
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
 from tests.job import ROOT
@@ -47,7 +48,7 @@ def command(shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> Co
     monkeypatch.setattr(cli.console, "width", 160)
 
     def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(app, arguments, obj=open_project)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert "Traceback" not in result.output
         assert slack.token not in result.output
@@ -375,7 +376,7 @@ def test_an_alerts_file_that_stops_the_definitions_from_loading_is_told_as_plain
 ) -> None:
     monkeypatch.setenv("GREENERY_ALERTS_FILE", str(tmp_path / "nowhere.yml"))
     process = subprocess.run(
-        [sys.executable, "-m", "greenery_assets.alerts", "status"],
+        [sys.executable, "-m", "greenery_assets", "alerts", "status"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from greenery_assets.alerts import slack as slack_module
-from greenery_assets.alerts.delivery import LONGEST_WAIT, SETTLE
-from greenery_assets.alerts.without_slack import LogTransport
+from greenery_assets.alerts.notify import LONGEST_WAIT, SETTLE
+from greenery_assets.alerts.preview import LogTransport
 from tests.alerts.outbox import ALERTS, DAILY, HAPPENS, LONG, Outbox, fake_slack, outbox_in
 from tests.alerts.shop import transport_to
 from tests.slack import fake

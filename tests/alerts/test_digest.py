@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
-from greenery_assets.alerts.incidents import Silence
-from greenery_assets.alerts.observations import MartState, Severity, Subject
+from greenery_assets.alerts.incidents import MartState, Severity, Silence, Subject
 from tests.alerts.strategies import anything, huge, incidents, times
 from tests.alerts.told import (
     NASTY,

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from greenery_assets.alerts.incidents import Incident, Kind
+from greenery_assets.alerts.incidents import Incident, Kind, MartState
 from greenery_assets.alerts.lifecycle import time_passes
-from greenery_assets.alerts.observations import MartState
 from tests.alerts.builders import HOUR, LINEAGE, SEEN_AFTER, START, SUBJECTS, Story, finding, findings, told
 
 TABLE: dict[str, list[tuple[str, str, str]]] = {

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from greenery_assets.alerts.incidents import Kind
+from greenery_assets.alerts.incidents import AD_HOC_JOB, RETRIED, Kind, MartState, Severity
 from greenery_assets.alerts.lifecycle import observe, retire
-from greenery_assets.alerts.observations import AD_HOC_JOB, RETRIED, MartState, Severity
 from tests.alerts.builders import LINEAGE, START, SUBJECTS, Story, findings, run, told
 
 JOB_RUNS: list[tuple[str, dict[str, Any], Severity | None]] = [

@@ -8,9 +8,19 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenery_assets.alerts.incidents import Incident, Kind, Policy, Silence, State, Transition
+from greenery_assets.alerts.incidents import (
+    Finding,
+    Incident,
+    Kind,
+    Lineage,
+    Policy,
+    RunObservation,
+    Silence,
+    State,
+    Subject,
+    Transition,
+)
 from greenery_assets.alerts.lifecycle import observe, time_passes
-from greenery_assets.alerts.observations import Finding, Lineage, RunObservation, Subject
 from tests.alerts.builders import RENOTIFY_AFTER, START, finding, run
 
 ASSETS = tuple("abcdef")
@@ -26,7 +36,7 @@ FAMILIES = st.fixed_dictionaries(
         for index, asset in enumerate(ASSETS)
     }
 )
-LINEAGES = FAMILIES.map(lambda parents: Lineage(parents, dict.fromkeys(ASSETS, "core")))
+LINEAGES = FAMILIES.map(lambda parents: Lineage(parents, dict.fromkeys(ASSETS, "core"), frozenset({"core"})))
 FOUND = st.dictionaries(st.sampled_from(CHECKS), st.sampled_from(CODES), min_size=1)
 
 

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from greenery_assets.alerts.incidents import Incident
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, MartState
 from greenery_assets.alerts.lifecycle import rebuilt, retire
 from greenery_assets.alerts.messages import group_message, incident_message
-from greenery_assets.alerts.observations import AD_HOC_JOB, MartState
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.builders import JOB, LINEAGE, START, SUBJECTS, Story, findings, run
 from tests.alerts.shop import Shop
 from tests.alerts.told import READER, STALE, YESTERDAY, assert_slack_takes, incident, resolved, retired, shown, title

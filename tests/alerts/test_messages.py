@@ -8,7 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from greenery_assets.alerts import blocks, messages, wording
-from greenery_assets.alerts.incidents import Incident, Transition
+from greenery_assets.alerts.incidents import (
+    AD_HOC_JOB,
+    Incident,
+    MartState,
+    Outcome,
+    Sample,
+    Severity,
+    Subject,
+    Transition,
+)
 from greenery_assets.alerts.messages import (
     change_messages,
     detail_messages,
@@ -16,7 +25,6 @@ from greenery_assets.alerts.messages import (
     incident_message,
     rank,
 )
-from greenery_assets.alerts.observations import AD_HOC_JOB, MartState, Outcome, Sample, Severity, Subject
 from tests.alerts.told import (
     IN_THREADS,
     NASTY,

@@ -14,10 +14,9 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from greenery_assets.alerts.dispatch import Alerts, replayed
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Subject
 from greenery_assets.alerts.ledger import READ_TO
-from greenery_assets.alerts.observations import AD_HOC_JOB, Subject
-from greenery_assets.alerts.replay import replayed
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.builders import JOB, Story
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from greenery_assets.alerts import pictures
-from greenery_assets.alerts.delivery import Report
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts import blocks
+from greenery_assets.alerts import slack as slack_module
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.notify import Report
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
 from tests.slack.fake import ANY_METHOD, UPLOAD, FakeSlack, Fault, Posted
@@ -21,8 +22,8 @@ FIRST, SECOND = b"\x89PNG first", b"\x89PNG second"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "PAUSES_S", (0.01, 0.01))
-    monkeypatch.setattr(pictures, "LONGEST_UPLOAD_S", 1)
+    monkeypatch.setattr(slack_module, "PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(slack_module, "LONGEST_UPLOAD_S", 1)
 
 
 @pytest.fixture
@@ -175,10 +176,10 @@ def test_while_slack_is_down_the_digest_waits_and_then_carries_the_newest_pictur
 
 def test_a_missing_picture_has_no_name_and_a_changed_one_another(tmp_path: Path) -> None:
     picture, since = tmp_path / "picture.png", datetime.now().astimezone() - timedelta(minutes=1)
-    assert pictures.name_of(picture, since) == ""
+    assert blocks.picture_name(picture, since) == ""
     picture.write_bytes(FIRST)
-    name = pictures.name_of(picture, since)
-    assert pictures.read(picture, name) == FIRST
+    name = blocks.picture_name(picture, since)
+    assert blocks.read_picture(picture, name) == FIRST
     picture.write_bytes(SECOND)
-    assert pictures.read(picture, name) is None
-    assert pictures.name_of(picture, since + timedelta(minutes=2)) == ""
+    assert blocks.read_picture(picture, name) is None
+    assert blocks.picture_name(picture, since + timedelta(minutes=2)) == ""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.project import WAREHOUSE_POOL
 from greenery_assets.runner import _make_way
 from tests.alerts.builders import JOB

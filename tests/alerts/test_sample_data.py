@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.alerts.incidents import Kind
 from greenery_assets.alerts.messages import change_messages, detail_messages, group_message, incident_message
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
 from tests.alerts.told import IN_THREADS, READER, assert_slack_takes, happened, incident, shown, title

@@ -9,10 +9,9 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from greenery_assets.alerts.incidents import Silence
+from greenery_assets.alerts.dispatch import Alerts, BusyError
+from greenery_assets.alerts.incidents import Silence, Subject
 from greenery_assets.alerts.ledger import READ_TO
-from greenery_assets.alerts.observations import Subject
-from greenery_assets.alerts.service import Alerts, BusyError
 from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import ROUTING, Shop, shop_in, transport_to
@@ -353,7 +352,7 @@ def test_what_waits_is_sent_even_if_a_run_cannot_be_read(
     def breaks(*_: object) -> None:
         raise ValueError("broken storage")
 
-    monkeypatch.setattr("greenery_assets.alerts.service.read_run", breaks)
+    monkeypatch.setattr("greenery_assets.alerts.dispatch.read_run", breaks)
     with pytest.raises(ValueError, match="broken storage"):
         alerts.run_pass()
     assert len(first_lines(slack)) == 1
@@ -363,7 +362,7 @@ def test_what_waits_is_sent_even_if_a_run_cannot_be_read(
 
 
 def test_two_passes_at_once_do_not_meet(alerts: Alerts) -> None:
-    with FileLock(alerts.lock), pytest.raises(BusyError, match=r"alerts\.lock"):
+    with FileLock(alerts.catalogue.project.home / "alerts.lock"), pytest.raises(BusyError, match=r"alerts\.lock"):
         alerts.run_pass()
 
 

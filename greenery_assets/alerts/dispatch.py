@@ -1,27 +1,63 @@
-"""One pass of the alerts: what ended since the last one is observed, judged, remembered and told.
+"""One pass of the alerts: what ended since the last one is observed, judged, remembered and dispatched.
 
-Ties the pure parts to the ledger and to Dagster's history; the sensor, `make run` and the command line call it.
-Whatever happens between two steps, the next pass goes on where this one was.
+Ties the pure parts to the ledger and to Dagster's history; the sensor, one run in a terminal and the command line call
+it. Whatever happens between two steps, the next pass goes on where this one was. New incidents of one batch share a
+thread; what happens to an incident later is a reply in its thread, and the thread's first message is edited.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from greenery_assets.alerts.broken_runs import broken_runs
-from greenery_assets.alerts.daily import Editor
-from greenery_assets.alerts.delivery import SETTLE, Deliverer, Report, Transport
-from greenery_assets.alerts.failed_runs import failed_run
-from greenery_assets.alerts.history import (
-    Catalogue,
+from greenery_assets.alerts.digest import Editor
+from greenery_assets.alerts.incidents import (
+    Incident,
+    Kind,
+    Lineage,
+    Memory,
+    Policy,
+    RunObservation,
+    Severity,
+    Silence,
+    State,
+    Track,
+    Transition,
+    failed_run,
+)
+from greenery_assets.alerts.ledger import (
+    FIRST_PASS,
+    READ_TO,
+    STARTED_AFTER,
+    Book,
+    Ledger,
+    Outgoing,
+    Thread,
+    outgoing_of,
+)
+from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
+from greenery_assets.alerts.messages import (
+    Message,
+    Reader,
+    change_messages,
+    detail_messages,
+    group_message,
+    incident_message,
+)
+from greenery_assets.alerts.notify import SETTLE, Deliverer, Report, Transport
+from greenery_assets.alerts.preview import write_preview
+from greenery_assets.alerts.project import AlertsError, Catalogue
+from greenery_assets.alerts.routing import Routing
+from greenery_assets.alerts.runs import (
     RunEnd,
+    broken_runs,
     figures,
     is_sample_data,
     last_evaluations,
@@ -29,22 +65,142 @@ from greenery_assets.alerts.history import (
     newest_run_end,
     read_run,
     run_ends,
+    run_ends_since,
 )
-from greenery_assets.alerts.incidents import Incident, Memory, Policy, Silence, State, Track, Transition
-from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Book, Ledger
-from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
-from greenery_assets.alerts.messages import Reader
-from greenery_assets.alerts.observations import RunObservation
-from greenery_assets.alerts.planning import Planner
-from greenery_assets.alerts.routing import Routing
 from greenery_assets.alerts.schema import LedgerError
-from greenery_assets.alerts.without_slack import write_preview
+
+
+class Form:
+    """How the first message of a thread is worded."""
+
+    SINGLE = "single"
+    GROUP = "group"
+    FIRST = "first"
+
+
+class Threads(Protocol):
+    """Where to look up which threads speak of which incidents."""
+
+    def threads_of(self, incident: Incident) -> list[Thread]:
+        """The threads that speak of an incident, one a channel."""
+
+    def members(self, thread: Thread) -> list[Incident]:
+        """The incidents that a thread speaks of, as they were saved last."""
+
+
+@dataclass
+class Plan:
+    """Messages in order, and the threads that they start: root, form and incidents of each."""
+
+    messages: list[Outgoing] = field(default_factory=list)
+    threads: list[tuple[str, str, Sequence[Incident]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What planning needs to know beside the transitions."""
+
+    routing: Routing
+    reader: Reader
+    lineage: Lineage
+    threads: Threads
+    new_id: Callable[[], str]
+
+    def plan(
+        self,
+        transitions: Sequence[Transition],
+        state: State,
+        touched: Sequence[Incident] = (),
+        *,
+        run_ended_at: datetime | None = None,
+        is_first: bool = False,
+    ) -> Plan:
+        """The messages for transitions that happened together, by the state after them, which is saved already.
+
+        Of incidents that were only `touched`, the first messages of their threads are brought up to date.
+        """
+        plan = Plan()
+        changes: dict[str, tuple[Thread, list[Transition]]] = {}
+        opened: dict[str, list[Incident]] = {self.routing.default_channel: []} if is_first and not transitions else {}
+        for happened in transitions:
+            threads = self._threads(happened, state)
+            known = {thread.channel for thread in threads}
+            is_raised = happened.kind == Kind.RAISED and happened.incident.announced is not None
+            if happened.kind.starts_thread or is_raised:
+                for channel in self._channels(happened.incident):
+                    if channel not in known:
+                        opened.setdefault(channel, []).append(happened.incident)
+            if not happened.kind.starts_thread:
+                for thread in threads:
+                    changes.setdefault(thread.root, (thread, []))[1].append(happened)
+        for thread, happening in changes.values():
+            self._tell_changes(plan, thread, happening)
+        renewed = {thread.root: thread for incident in touched for thread in self.threads.threads_of(incident)}
+        plan.messages += [self._renewed(thread) for root, thread in renewed.items() if root not in changes]
+        folded = [happened for happened in transitions if happened.kind == Kind.FOLDED]
+        for channel, incidents in opened.items():
+            root = self._open_thread(plan, channel, incidents, run_ended_at, is_first=is_first)
+            subjects = {incident.subject for incident in incidents}
+            below = [happened for happened in folded if happened.incident.folded_under in subjects]
+            plan.messages += [
+                Outgoing(self.new_id(), channel, message, root) for message in change_messages(below, self.reader)
+            ]
+        return plan
+
+    def _threads(self, happened: Transition, state: State) -> list[Thread]:
+        incident = happened.incident
+        if incident.folded_under and not incident.announced:
+            cause = state.get(incident.folded_under)
+            return self.threads.threads_of(cause.incident) if cause and cause.incident else []
+        return self.threads.threads_of(incident)
+
+    def _channels(self, incident: Incident) -> tuple[str, ...]:
+        held = [
+            self.lineage.groups.get(mart.asset, "")
+            for mart in incident.marts
+            if not mart.is_refreshed and incident.finding.severity == Severity.ERROR
+        ]
+        group = self.lineage.groups.get(incident.subject.asset, "")
+        return self.routing.channels_for(incident.finding.owner, group, held)
+
+    def _open_thread(
+        self, plan: Plan, channel: str, incidents: Sequence[Incident], at: datetime | None, *, is_first: bool
+    ) -> str:
+        root = self.new_id()
+        is_single = len(incidents) == 1 and not is_first
+        form = Form.SINGLE if is_single else Form.FIRST if is_first else Form.GROUP
+        plan.messages.append(Outgoing(root, channel, self._first_message(form, incidents), about_run_ended_at=at))
+        plan.threads.append((root, form, incidents))
+        if not is_single:
+            plan.messages += [
+                Outgoing(self.new_id(), channel, message, root) for message in detail_messages(incidents, self.reader)
+            ]
+        return root
+
+    def _tell_changes(self, plan: Plan, thread: Thread, happening: list[Transition]) -> None:
+        is_broadcast = any(happened.kind.reaches_channel for happened in happening)
+        for message in change_messages(happening, self.reader):
+            plan.messages.append(
+                Outgoing(self.new_id(), thread.channel, message, thread.root, is_broadcast=is_broadcast)
+            )
+            is_broadcast = False
+        plan.messages.append(self._renewed(thread))
+
+    def _renewed(self, thread: Thread) -> Outgoing:
+        message = self._first_message(thread.form, self.threads.members(thread))
+        return Outgoing(self.new_id(), thread.channel, message, edits=thread.root)
+
+    def _first_message(self, form: str, incidents: Sequence[Incident]) -> Message:
+        if form == Form.SINGLE:
+            return incident_message(incidents[0], self.reader)
+        return group_message(incidents, self.reader, is_first=form == Form.FIRST)
+
 
 # With the longest delivery, a pass stays well under Dagster's limit of a minute.
 LONGEST_READING = timedelta(seconds=8)
 
 
-class BusyError(Exception):
+class BusyError(AlertsError):
     """Another process is at work on the same ledger."""
 
 
@@ -57,11 +213,7 @@ class PassReport(Report):
 
 @dataclass
 class Alerts:
-    """The alerts of one Dagster instance.
-
-    `lock` names the file that keeps two passes apart: the sensor's and that of `make run`; `preview` the page to
-    draw the messages on where no token for Slack is set; `picture` the report's, which the digest carries.
-    """
+    """The alerts of one Dagster instance. `preview` is the page to draw messages on where there is no Slack."""
 
     instance: dg.DagsterInstance
     catalogue: Catalogue
@@ -69,11 +221,9 @@ class Alerts:
     routing: Routing
     reader: Reader
     transport: Transport
-    lock: Path
-    picture: Path
     preview: Path | None = None
     settle: timedelta = SETTLE
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("greenery.alerts"))
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
 
     def run_pass(self, wait_s: float = 0) -> PassReport:
         """Observe what is new and deliver what waits. Raises BusyError when another pass goes on for longer."""
@@ -113,9 +263,9 @@ class Alerts:
         self.pass_time(now)
         with self.ledger.transaction() as book:
             policy = self._policy(book, now)
-            editor = Editor(self.catalogue.lineage, self.catalogue.subjects, self.routing, self.reader, self.picture)
+            editor = Editor(self.catalogue, self.routing, self.reader)
             if due := editor.due(book, policy, now):
-                editor.write(book, due, figures(self.instance), now)
+                editor.write(book, due, figures(self.instance, self.catalogue.project), now)
 
     def pass_time(self, now: datetime) -> None:
         """Reminders, and what a silence or a cause kept back until now."""
@@ -134,9 +284,10 @@ class Alerts:
         report = deliverer.deliver()
         if self.preview and (report.sent or report.edited or not self.preview.exists()):
             try:
-                write_preview(self.ledger, self.preview, self.picture, is_sample=self.reader.is_sample)
+                write_preview(self.ledger, self.preview, self.catalogue.project, is_sample=self.reader.is_sample)
             except OSError as error:
-                reason = f"{self.preview} cannot be written ({error.strerror}); name another GREENERY_REPORT_DIR."
+                setting = self.catalogue.project.setting("REPORT_DIR")
+                reason = f"{self.preview} cannot be written ({error.strerror}); name another {setting}."
                 report.problems.append(reason)
                 self.log.error(reason)
         return report
@@ -267,14 +418,15 @@ class Alerts:
 
     @contextmanager
     def _alone(self, wait_s: float) -> Iterator[None]:
-        lock = FileLock(self.lock)
+        file = self.catalogue.project.home / "alerts.lock"
+        lock = FileLock(file)
         try:
             lock.acquire(timeout=wait_s)
         except Timeout:
-            raise BusyError(f"Another process is at work on the alerts ({self.lock}).") from None
+            raise BusyError(f"Another process is at work on the alerts ({file}).") from None
         except OSError as error:
             raise LedgerError(
-                f"The alerts' lock {self.lock} cannot be used ({error.strerror}). Let this user write it and its "
+                f"The alerts' lock {file} cannot be used ({error.strerror}). Let this user write it and its "
                 "folder, or free some space there."
             ) from None
         try:
@@ -288,3 +440,22 @@ def _has_changed(before: Track | None, incident: Incident) -> bool:
     """Whether an incident's first message would read otherwise now; which run saw it last does not count."""
     known = before.incident if before else None
     return known is not None and replace(known, last_run=incident.last_run) != incident
+
+
+def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoing]]:
+    """The messages of the runs that ended since a time, with the run's end, as if alerts had begun then."""
+    ledger = Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))
+    rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
+    rehearsal.look_at_source()
+    last = 0
+    try:
+        for end in run_ends_since(alerts.instance, since):
+            rehearsal.pass_time(end.at)
+            rehearsal.take_in(end, end.at)
+            with ledger.transaction() as book:
+                for row in book.waiting():
+                    if row.id > last and not row.edits:
+                        yield end.at, outgoing_of(row)
+                    last = max(last, row.id)
+    finally:
+        ledger.close()
