@@ -146,7 +146,7 @@ def preformatted(value: str) -> Block:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Block:
     """Rows of literal values, aligned, figures to the right; columns and rows that do not fit are counted.
 
-    Of a UUID its first part is shown: it tells rows apart, and the table of all failing rows has the rest.
+    Of a UUID its first part is shown: it keeps rows apart, and the table of all failing rows has the rest.
     """
     shown = [columns, *rows[:MOST_ROWS]]
     cells = [[literal(_short(value), LONGEST_CELL) if value else "" for value in row] for row in shown]

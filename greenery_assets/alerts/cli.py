@@ -120,11 +120,11 @@ def test(context: typer.Context) -> None:
 def ack(
     context: typer.Context,
     number: Annotated[int, typer.Argument(help="The incident's number, as status shows it.")],
-    by: Annotated[str, typer.Option(help="Who is on it, as the message shall say.")],
+    by: Annotated[str, typer.Option(help="Who is working on it, as the message says.")],
 ) -> None:
     """Say that somebody is on an incident: no reminders until it gets more severe or is resolved."""
     if not by.strip():
-        _stop("--by must name whoever is on it.")
+        _stop("--by must name who is working on it.")
     with _alerts(context) as alerts:
         incident = alerts.acknowledge(number, by)
     if incident is None:
@@ -192,11 +192,11 @@ def _incident_table(incidents: dict[int, Incident], now: datetime) -> Table:
 
 
 def _notified(incident: Incident) -> str:
-    if incident.folded_under:
-        return f"with {incident.folded_under.id}"
+    if incident.inhibited_by:
+        return f"with {incident.inhibited_by.id}"
     if incident.announced is None:
         return "not yet, or silenced"
-    return f"yes; {incident.acknowledged_by} is on it" if incident.acknowledged_by else "yes"
+    return f"yes; {incident.acknowledged_by} is working on it" if incident.acknowledged_by else "yes"
 
 
 def _one_a_reason(rows: list[Row]) -> list[Row]:

@@ -15,7 +15,7 @@ from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Entry, counted, escaped, moment, text
 from greenery_assets.alerts.incidents import Figure, Incident, MartState, Outcome, Policy, Severity, Silence
 from greenery_assets.alerts.ledger import FIRST_PASS, Book, CheckState, Outgoing
-from greenery_assets.alerts.messages import Message, Reader, line_elements, message
+from greenery_assets.alerts.messages import Message, Reader, line_elements, message, rank
 from greenery_assets.alerts.project import Catalogue, in_order
 from greenery_assets.alerts.routing import Routing
 
@@ -71,7 +71,7 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
     if facts.finished_at:
         verdict.append(f"*Daily run finished:* {moment(facts.finished_at, reader.timezone)}.")
     stale = wording.marts_in_words(facts.stale, reader.timezone)
-    open_incidents = [_open_entry(incident, facts.day, reader) for incident in facts.open_incidents]
+    open_incidents = [_open_entry(incident, facts.day, reader) for incident in rank(facts.open_incidents)]
     silenced = [_silenced_entry(incident, silence, reader) for incident, silence in facts.silenced]
     return message(
         title,
@@ -108,19 +108,32 @@ def _verdict(facts: DigestFacts, reader: Reader) -> list[str]:
         late = "" if failed and not facts.is_late else f"did not finish by {deadline}"
         ended = " and ".join(filter(None, (failed, late)))
         return [f"The daily run {ended}{_figures_are_old(facts, reader)}."]
-    total = sum(mart.passed + mart.warned + mart.failed + mart.unknown for mart in facts.marts)
-    failing = sum(mart.warned + mart.failed for mart in facts.marts)
-    unknown = sum(mart.unknown for mart in facts.marts)
-    of_all = f" of {counted(total, 'check')}"
-    parts = [f"{failing:,}{of_all} fail{'s' if failing == 1 else ''}"] if failing else []
-    if unknown:
-        parts.append(f"{unknown:,}{'' if failing else of_all} not evaluated")
-    if not parts and facts.is_complete:
-        parts = [f"All {counted(total, 'check')} hold" if total else "No check was evaluated"]
+    parts = _state_in_words(facts)
     if not facts.is_complete:
         parts.insert(0, "The daily run did not build all of its tables and evaluate all of its checks")
     verdict = [f"{', '.join(parts)}{_figures_are_old(facts, reader)}."]
     return [*verdict, f"The daily run finished later than {deadline}."] if facts.is_late else verdict
+
+
+def _state_in_words(facts: DigestFacts) -> list[str]:
+    """What is wrong, counted as in every other message; or that nothing is."""
+    total = sum(mart.passed + mart.warned + mart.failed + mart.unknown for mart in facts.marts)
+    failing = sum(mart.warned + mart.failed for mart in facts.marts)
+    unknown = sum(mart.unknown for mart in facts.marts)
+    of_all = f" of {counted(total, 'check')}"
+    parts = []
+    if facts.open_incidents:
+        is_stale = facts.stale or any(each.finding.severity == Severity.ERROR for each in facts.open_incidents)
+        state = "Not all figures are current" if is_stale else "All figures are current"
+        parts = [f"{state}: {wording.tally(facts.open_incidents)}"]
+    elif failing:
+        # Nobody is to be notified of them: they are silenced, or come and go.
+        parts = [f"{failing:,}{of_all} fail{'s' if failing == 1 else ''}"]
+    if unknown:
+        parts.append(f"{unknown:,}{of_all} not evaluated")
+    if not parts and facts.is_complete:
+        parts = [f"All {counted(total, 'check')} hold" if total else "No check was evaluated"]
+    return parts
 
 
 def _figures_are_old(facts: DigestFacts, reader: Reader) -> str:
@@ -145,16 +158,16 @@ def _open_entry(incident: Incident, day: date, reader: Reader) -> Entry:
     age = f"for {counted(days, 'day')}" if days > 0 else "new"
     words = [f"{age}, since {moment(incident.opened_at, reader.timezone)}"]
     if incident.acknowledged_by:
-        words.append(f"on it: {blocks.literal(incident.acknowledged_by, blocks.LONGEST_NAME)}")
+        words.append(f"working on it: {blocks.literal(incident.acknowledged_by, blocks.LONGEST_NAME)}")
     if incident.finding.owner:
         words.append(f"owner: {wording.owner_name(incident.finding.owner)}")
-    return Entry((*line_elements(incident), text(f" · {' · '.join(words)}")), "")
+    return Entry((*line_elements(incident, reader), text(f" · {' · '.join(words)}")), "")
 
 
 def _silenced_entry(incident: Incident, silence: Silence, reader: Reader) -> Entry:
     reason = blocks.literal(silence.reason, LONGEST_SILENCE_REASON)
     until = f" · until {moment(silence.until, reader.timezone)}: {reason}"
-    return Entry((*line_elements(incident), text(until)), "")
+    return Entry((*line_elements(incident, reader), text(until)), "")
 
 
 def _list(title: str, entries: Sequence[Entry], most: int, room: int) -> list[Block]:
@@ -225,7 +238,7 @@ class Editor:
             open_incidents=tuple(incident for incident, silence in silenced if silence is None),
             silenced=tuple((incident, silence) for incident, silence in silenced if silence),
             figures=(),
-            stale=_stale([*open_incidents, *book.left_old()], known),
+            stale=_stale([*open_incidents, *book.left_stale()], known),
             # One of before the run would contradict the words beside it.
             picture=blocks.picture_name(project.picture, last.started_at) if last and project.picture else "",
         )
@@ -242,7 +255,7 @@ class Editor:
         book.set_digest(facts.day, edits or new_id, self._fingerprint(facts))
 
     def _fingerprint(self, facts: DigestFacts) -> str:
-        """What tells two contents apart; the key figures change only with the rest."""
+        """What differs between two contents; the key figures change only with the rest."""
         return sha256(str(digest_message(facts, self.reader)).encode()).hexdigest()
 
     def _expected(self, day: date) -> datetime:

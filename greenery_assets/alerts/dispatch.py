@@ -134,14 +134,14 @@ class Planner:
                 for thread in threads:
                     changes.setdefault(thread.root, (thread, []))[1].append(happened)
         for thread, happening in changes.values():
-            self._tell_changes(plan, thread, happening)
+            self._add_changes(plan, thread, happening)
         renewed = {thread.root: thread for incident in touched for thread in self.threads.threads_of(incident)}
         plan.messages += [self._renewed(thread) for root, thread in renewed.items() if root not in changes]
-        folded = [happened for happened in transitions if happened.kind == Kind.FOLDED]
+        inhibited = [happened for happened in transitions if happened.kind == Kind.INHIBITED]
         for channel, incidents in opened.items():
             root = self._open_thread(plan, channel, incidents, run_ended_at, is_first=is_first)
             subjects = {incident.subject for incident in incidents}
-            below = [happened for happened in folded if happened.incident.folded_under in subjects]
+            below = [happened for happened in inhibited if happened.incident.inhibited_by in subjects]
             plan.messages += [
                 Outgoing(self.new_id(), channel, message, root) for message in change_messages(below, self.reader)
             ]
@@ -149,8 +149,8 @@ class Planner:
 
     def _threads(self, happened: Transition, state: State) -> list[Thread]:
         incident = happened.incident
-        if incident.folded_under and not incident.announced:
-            cause = state.get(incident.folded_under)
+        if incident.inhibited_by and not incident.announced:
+            cause = state.get(incident.inhibited_by)
             return self.threads.threads_of(cause.incident) if cause and cause.incident else []
         return self.threads.threads_of(incident)
 
@@ -177,7 +177,7 @@ class Planner:
             ]
         return root
 
-    def _tell_changes(self, plan: Plan, thread: Thread, happening: list[Transition]) -> None:
+    def _add_changes(self, plan: Plan, thread: Thread, happening: list[Transition]) -> None:
         is_broadcast = any(happened.kind.reaches_channel for happened in happening)
         for message in change_messages(happening, self.reader):
             plan.messages.append(
@@ -237,7 +237,7 @@ class Alerts:
         return PassReport(**vars(delivered), runs=runs)
 
     def begin(self) -> None:
-        """Start at the head of history, if this is the first time: what already fails is told in one summary."""
+        """Start at the head of history, if this is the first time: what already fails comes in one summary."""
         with self._alone(wait_s=30):
             self._begin(datetime.now(UTC))
 
@@ -248,7 +248,7 @@ class Alerts:
         with self.ledger.transaction() as book:
             news = self._news(book)
             if news is None:
-                self.log.warning("Dagster's history has begun anew; it is read from its start.")
+                self.log.warning("Dagster's history was started again; it is read from its start.")
                 book.forget_runs()
                 news = self._news(book) or []
         taken = 0
@@ -274,7 +274,7 @@ class Alerts:
             catalogue = self.catalogue
             left, closed = retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
             after, transitions = time_passes(left, self.catalogue.lineage, policy, now)
-            self._tell(book, before, after, [*closed, *transitions], now)
+            self._notify(book, before, after, [*closed, *transitions], now)
 
     def deliver(self) -> Report:
         """Send what waits."""
@@ -305,7 +305,7 @@ class Alerts:
                 return incident if incident.announced else None
             after = Memory(before)
             after[incident.subject] = track
-            self._tell(book, before, after, transitions, now)
+            self._notify(book, before, after, transitions, now)
             return track.incident
 
     def look_at_source(self) -> None:
@@ -339,7 +339,7 @@ class Alerts:
                 transitions += opened
                 book.record_outcomes(run)
             if newest:
-                self._tell(book, before, state, transitions, now, is_first=True)
+                self._notify(book, before, state, transitions, now, is_first=True)
 
     def _news(self, book: Book) -> list[RunEnd] | None:
         """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""
@@ -363,7 +363,7 @@ class Alerts:
         return run is not None
 
     def remember(self, end_id: int, run: RunObservation | None, now: datetime) -> None:
-        """What a run told, what follows and the messages about it, in one transaction.
+        """What a run found, what follows and the messages about it, in one transaction.
 
         `end_id` is the place of its end in Dagster's log; None is a run that is not ours, or not there any more.
         """
@@ -375,8 +375,8 @@ class Alerts:
             book.record_outcomes(run)
             before = book.state(found.subject for found in run.findings)
             after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
-            left = [incident for incident in book.left_old() if rebuilt(incident, run) != incident]
-            self._tell(
+            left = [incident for incident in book.left_stale() if rebuilt(incident, run) != incident]
+            self._notify(
                 book,
                 before,
                 after,
@@ -386,7 +386,7 @@ class Alerts:
                 rebuilt=[rebuilt(incident, run) for incident in left],
             )
 
-    def _tell(
+    def _notify(
         self,
         book: Book,
         before: State,
@@ -437,9 +437,9 @@ class Alerts:
 
 
 def _has_changed(before: Track | None, incident: Incident) -> bool:
-    """Whether an incident's first message would read otherwise now; which run saw it last does not count."""
+    """Whether an incident's first message is to be edited; which run found the same last does not count."""
     known = before.incident if before else None
-    return known is not None and replace(known, last_run=incident.last_run) != incident
+    return known is not None and replace(known, last_run=incident.last_run, found_at=incident.found_at) != incident
 
 
 def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoing]]:

@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 AD_HOC_JOB = "__ASSET_JOB"
-# The status of a failed run that another attempt follows: that one tells.
+# The status of a failed run that another attempt follows: that one counts.
 RETRIED = "RETRIED"
+
+
+# What a check affects that no figure depends on.
+NO_FIGURE = "no figure"
 
 
 class Severity(StrEnum):
@@ -67,7 +74,8 @@ class Sample:
 class Finding:
     """One subject as one run found it.
 
-    `statement` is the assumption in words, `reason` what was found, `kept_in` the table of all failing rows.
+    `statement` is the assumption in words, `reason` what was found, `kept_in` the table of all failing rows. `affects`
+    names the figures that are wrong then in the words of their readers; it is NO_FIGURE for a mere note.
     """
 
     subject: Subject
@@ -78,11 +86,17 @@ class Finding:
     assumption: str = ""
     why: str = ""
     remedy: str = ""
+    affects: str = ""
     reason: str = ""
     failing_rows: int = 0
     rows_checked: int | None = None
     kept_in: str = ""
     sample: Sample = field(default_factory=Sample)
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is a warning that no figure is wrong by."""
+        return self.severity == Severity.WARN and self.affects == NO_FIGURE
 
 
 @dataclass(frozen=True)
@@ -253,7 +267,7 @@ class Kind(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     FLAPPING = "flapping"
-    FOLDED = "folded"
+    INHIBITED = "inhibited"
     WORSE = "worse"
     BETTER = "better"
     RAISED = "raised"
@@ -278,7 +292,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Silence:
-    """Assets and checks (patterns with *) about which nobody is told until a time (UTC), and why."""
+    """Assets and checks (patterns with *) of which nobody is notified until a time (UTC), and why."""
 
     asset: str
     check: str
@@ -306,10 +320,10 @@ class Policy:
 class Incident:
     """One episode of a subject failing.
 
-    `finding` is the newest failing one, `announced` the one people last read about (None: nobody was told),
-    `notified_at` when the channel last showed it, `folded_under` the cause whose thread speaks for it, `held_back`
-    the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run counts
-    as made good. One that was closed because its check is gone was resolved by no run. Times are UTC.
+    `finding` is the newest failing one, found at `found_at`, `announced` the one people last read of (None: nobody was
+    notified), `notified_at` when the channel last showed it, `inhibited_by` the cause whose thread speaks for it,
+    `held_back` the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run
+    counts as recovered. One that was closed because its check is gone was resolved by no run. Times are UTC.
     """
 
     subject: Subject
@@ -318,9 +332,11 @@ class Incident:
     opened_by_run: str
     finding: Finding
     last_run: str
+    found_at: datetime | None = None
     announced: Finding | None = None
     notified_at: datetime | None = None
-    folded_under: Subject | None = None
+    # Older rows of the ledger have it by its earlier name.
+    inhibited_by: Annotated[Subject | None, Field(validation_alias=AliasChoices("inhibited_by", "folded_under"))] = None
     is_flapping: bool = False
     acknowledged_by: str = ""
     resolved_at: datetime | None = None
@@ -340,7 +356,7 @@ class Incident:
         return self.finding.severity == Severity.ERROR or self.subject.is_job
 
     @property
-    def old_marts(self) -> tuple[MartState, ...]:
+    def stale_marts(self) -> tuple[MartState, ...]:
         """What it left with the data of before it was resolved, and no run has built since; none while it is open."""
         return () if self.is_open else tuple(mart for mart in self.marts if not mart.is_refreshed)
 
@@ -352,7 +368,7 @@ class Incident:
             and not self.subject.is_job
             and self.finding.severity == Severity.ERROR
             and self.announced is not None
-            and self.folded_under is None
+            and self.inhibited_by is None
             and not self.is_flapping
         )
 

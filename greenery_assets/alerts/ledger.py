@@ -119,7 +119,7 @@ INCIDENT = TypeAdapter(Incident)
 READ_TO = "dagster_log_read_to"
 STARTED_AFTER = "dagster_log_started_after"
 FIRST_PASS = "first_pass_at"
-# For so long a message that Slack refused is told of.
+# For so long a message that Slack refused is reported.
 LATELY = timedelta(days=1)
 # The status of a run that failed for another reason than its checks, and of one that succeeded without all it planned.
 BROKEN, INCOMPLETE = "BROKEN", "INCOMPLETE"
@@ -174,7 +174,7 @@ class Book:
         return list(self._do(select(runs.c.run_id).order_by(runs.c.end_id.desc()).limit(limit)).scalars())
 
     def forget_runs(self) -> None:
-        """Forget which runs were seen: Dagster's log has begun anew, and its places mean other runs."""
+        """Forget which runs were seen: Dagster's log was started again, and its places mean other runs."""
         self._do(delete(runs))
         self._do(delete(observations))
         for name in (READ_TO, STARTED_AFTER):
@@ -182,7 +182,7 @@ class Book:
 
     def record_run(self, end_id: int, run: RunObservation, *, is_sound: bool) -> None:
         """Keep what a run found, once. `is_sound` is one that did all it planned, or was stopped by its checks."""
-        # A place in Dagster's log may be given anew after its run was deleted.
+        # A place in Dagster's log may be given again after its run was deleted.
         for table in (runs, observations):
             self._do(delete(table).where(table.c.end_id == end_id))
         self._do(
@@ -261,7 +261,7 @@ class Book:
             if earlier.incident and earlier.incident.episode == track.incident.episode:
                 self.save_incident(track.incident)
             else:
-                # A row of that episode is refused by the database: nothing that was told is ever overwritten.
+                # A row of that episode is refused by the database: nothing that was sent is ever overwritten.
                 key = {**_key(subject), "episode": track.incident.episode}
                 self._do(insert(incidents).values({**key, **_values(track.incident)}))
 
@@ -307,7 +307,7 @@ class Book:
         rows = self._do(select(incidents).where(incidents.c.is_open).order_by(incidents.c.id))
         return {row.id: _incident(row) for row in rows}
 
-    def left_old(self) -> list[Incident]:
+    def left_stale(self) -> list[Incident]:
         """Every resolved incident that left marts with the data of before, oldest first."""
         rows = self._do(select(incidents).where(incidents.c.has_old_marts).order_by(incidents.c.id))
         return [_incident(row) for row in rows]
@@ -373,8 +373,8 @@ class Book:
     def refused(self, since: datetime | None = None) -> list[Row[Any]]:
         """The messages that Slack will not take in any form: all, or those made since a time.
 
-        People are told of those made LATELY, by the status and by the check alike: nothing can be done about one
-        but to mend its cause, and whether that is done shows in those that follow.
+        Those made LATELY are reported, by the status and by the check alike: all that can be done about one is to fix
+        its cause, and whether that is done shows in those that follow.
         """
         wanted = [outbox.c.state == "refused", *([outbox.c.created_at >= since] if since else [])]
         return list(self._do(select(outbox).where(*wanted).order_by(outbox.c.id)))
@@ -469,7 +469,7 @@ def _subject(row: Row[Any]) -> Subject:
 def _values(incident: Incident) -> dict[str, object]:
     return {
         "is_open": incident.is_open,
-        "has_old_marts": bool(incident.old_marts),
+        "has_old_marts": bool(incident.stale_marts),
         "body": INCIDENT.dump_json(incident).decode(),
     }
 

@@ -8,6 +8,7 @@ from a cursor on.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
 import dagster as dg
@@ -120,7 +121,7 @@ def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalog
     if origin and is_named and origin.repository_origin.code_location_origin.location_name == catalogue.location:
         return True
     selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
-    # What a run planned is read only where its job's name and steps alone would have to tell it from another's.
+    # What a run planned is read only where its job's name and steps alone would have to distinguish it from another's.
     if concerned := selected or (_planned(instance, run.run_id) if is_named or not is_known else ()):
         return not catalogue.lineage.groups.keys().isdisjoint(key.to_user_string() for key in concerned)
     if not is_known:
@@ -174,7 +175,7 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
     findings = [
         _finding(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks
     ]
-    findings += [_unknown(key, catalogue) for key in unknown]
+    findings += [_said(key, catalogue) for key in unknown]
     not_built = planned - built.keys()
     retried = end.status == "FAILURE" and run.tags.get(WILL_RETRY_TAG) == "true"
     return RunObservation(
@@ -233,7 +234,7 @@ def job_of(run: dg.DagsterRun, catalogue: Catalogue) -> str:
 
 
 def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
-    """The owner of the asset furthest upstream: who can mend what kept it from being built."""
+    """The owner of the asset furthest upstream: who can fix what kept it from being built."""
     first = min(assets, key=lambda name: (catalogue.lineage.depth(name), name), default="")
     return catalogue.owners.get(first, "")
 
@@ -331,41 +332,38 @@ def _problem(event: dg.DagsterEvent, project: Project, *, is_known: bool) -> lis
 
 
 def _finding(evaluation: dg.AssetCheckEvaluation, catalogue: Catalogue) -> Finding:
-    metadata = evaluation.metadata
-    spec = catalogue.checks.get(evaluation.asset_check_key)
-
-    def text(name: str) -> str:
-        return str(metadata[name].value) if name in metadata else ""
-
+    given = {name: value.value for name, value in evaluation.metadata.items()}
+    found = _said(evaluation.asset_check_key, catalogue, given)
     outcome = Outcome.PASSED
     if not evaluation.passed:
-        outcome = Outcome.ERRORED if text("status") == "error" else Outcome.FAILED
-    return Finding(
-        subject=Subject(evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.partition or ""),
+        outcome = Outcome.ERRORED if given.get("status") == "error" else Outcome.FAILED
+    return replace(
+        found,
+        subject=replace(found.subject, partition=evaluation.partition or ""),
         outcome=outcome,
         severity=Severity(evaluation.severity.value),
-        statement=(spec and spec.description) or f"{evaluation.check_name} holds.",
-        owner=text("owner"),
-        assumption=text("assumption"),
-        why=text("why"),
-        remedy=text("remedy"),
         reason=catalogue.project.mask(evaluation.description or ""),
-        failing_rows=int(text("failing_rows") or 0),
-        rows_checked=int(text("rows_checked")) if "rows_checked" in metadata else None,
-        kept_in=text("kept_in"),
-        sample=_sample(metadata.get("sample"), catalogue.project),
+        failing_rows=int(str(given.get("failing_rows", 0))),
+        rows_checked=int(str(given["rows_checked"])) if "rows_checked" in given else None,
+        kept_in=str(given.get("kept_in", "")),
+        sample=_sample(evaluation.metadata.get("sample"), catalogue.project),
     )
 
 
-def _unknown(key: dg.AssetCheckKey, catalogue: Catalogue) -> Finding:
+def _said(key: dg.AssetCheckKey, catalogue: Catalogue, given: Mapping[str, object] = MappingProxyType({})) -> Finding:
+    """What is known of a check whatever it finds: what its evaluation gave, else its spec. Taken as not evaluated."""
     spec = catalogue.checks.get(key)
-    metadata = spec.metadata if spec else {}
+    known = {name: str(value) for name, value in {**(spec.metadata if spec else {}), **given}.items()}
     return Finding(
         subject=subject_of(key),
         outcome=Outcome.UNKNOWN,
-        severity=Severity(str(metadata.get("severity", Severity.WARN))),
+        severity=Severity(known.get("severity", Severity.WARN)),
         statement=(spec and spec.description) or f"{key.name} holds.",
-        owner=str(metadata.get("owner", "")),
+        owner=known.get("owner", ""),
+        assumption=known.get("assumption", ""),
+        why=known.get("why", ""),
+        remedy=known.get("remedy", ""),
+        affects=known.get("affects", ""),
     )
 
 
@@ -410,7 +408,7 @@ def broken_runs(
 ) -> list[RunObservation]:
     """The last run of each job where it failed by itself, with what was neither built nor evaluated since.
 
-    `evaluated` tells when each check was evaluated last. Runs that others made good are left out.
+    `evaluated` shows when each check was evaluated last. Runs that others recovered are left out.
     """
     evaluated_at = {found.subject: run.ended_at for run in evaluated for found in run.findings}
     runs = [read_run(instance, end, catalogue) for end in _last_ends(instance, catalogue)]
@@ -435,7 +433,7 @@ def _last_ends(instance: dg.DagsterInstance, catalogue: Catalogue) -> Iterable[R
 def _left(
     instance: dg.DagsterInstance, run: RunObservation, evaluated_at: dict[Subject, datetime]
 ) -> RunObservation | None:
-    """What a run left that no other has made good since; None where nothing is left of what it planned."""
+    """What a run left that no other has recovered since; None where nothing is left of what it planned."""
     not_built = frozenset(name for name in run.not_built if not _is_built_since(instance, name, run.ended_at))
     unknown = [found for found in run.findings if found.outcome == Outcome.UNKNOWN]
     not_evaluated = tuple(found for found in unknown if evaluated_at.get(found.subject, run.ended_at) <= run.ended_at)

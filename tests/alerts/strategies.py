@@ -39,7 +39,7 @@ def incidents(draw: st.DrawFn) -> Incident:
         draw(anything),
         finding,
         draw(anything),
-        folded_under=draw(st.none() | st.builds(Subject, anything, anything)),
+        inhibited_by=draw(st.none() | st.builds(Subject, anything, anything)),
         is_flapping=draw(st.booleans()),
         acknowledged_by=draw(anything),
         resolved_at=draw(st.none() | times),

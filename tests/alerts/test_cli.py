@@ -244,11 +244,11 @@ def test_ack_is_told_in_the_thread_and_stops_reminders(
     assert replies(slack) == []
     alerts.run_pass()
     (reply,) = slack.thread(CHANNEL, slack.messages(CHANNEL)[0].ts)
-    assert reply.text.startswith("Somebody is on it. No reminders")
+    assert reply.text.startswith("Somebody is working on this; reminders")
     assert "Ana <!channel>" in str(reply.blocks)
     assert slack.messages(CHANNEL)[0].text.startswith(":octagonal_sign: ERROR, acknowledged:")
     assert "<!channel>" not in [ping for message in slack.all_messages() for ping in pings(message)]
-    assert "Ana <!channel> is on it" in shown(command("status"))
+    assert "Ana <!channel> is working on it" in shown(command("status"))
     alerts.pass_time(datetime.now(UTC) + timedelta(hours=25))
     alerts.deliver()
     assert len(replies(slack)) == 1
@@ -266,7 +266,7 @@ def test_without_an_ack_there_is_a_reminder(shop: Shop, slack: FakeSlack, alerts
     ("arguments", "words"),
     [
         (("99", "--by", "Ana"), "No incident with the number 99 is open and was told; status lists them."),
-        (("1", "--by", " "), "--by must name whoever is on it."),
+        (("1", "--by", " "), "--by must name who is working on it."),
     ],
 )
 def test_an_ack_that_cannot_be_is_refused(

@@ -160,7 +160,7 @@ def test_a_failed_run_names_the_marts_that_it_left_as_they_were() -> None:
     assert "marketing/users" not in {mart.asset for mart in happened.incident.marts}
 
 
-def test_checks_are_not_folded_under_a_failed_run() -> None:
+def test_checks_are_not_inhibited_by_a_failed_run() -> None:
     story = Story()
     story.see(status="FAILURE")
     assert told(story.see(findings("staged=F1"))) == ["opened staged"]
@@ -211,7 +211,7 @@ def test_a_failed_run_calls_the_owner_of_what_it_left() -> None:
     assert state
 
 
-def test_what_is_gone_from_the_project_is_closed_and_frees_what_was_folded_under_it() -> None:
+def test_what_is_gone_from_the_project_is_closed_and_frees_what_was_inhibited_by_it() -> None:
     story = Story()
     story.see(findings("orders=F3 users=F1"))
     checks = {SUBJECTS["users"]}

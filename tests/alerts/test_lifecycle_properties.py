@@ -137,8 +137,8 @@ def test_an_episode_begins_once_and_is_resolved_at_most_once_and_last(lineage: L
         episodes[happened.incident.subject, happened.incident.episode].append(happened.kind)
     for kinds in episodes.values():
         starts = [kind for kind in kinds if kind.starts_thread]
-        assert len(starts) + kinds.count(Kind.FOLDED) > 0
-        assert kinds[0].starts_thread or kinds[0] == Kind.FOLDED
+        assert len(starts) + kinds.count(Kind.INHIBITED) > 0
+        assert kinds[0].starts_thread or kinds[0] == Kind.INHIBITED
         assert len(starts) <= 1
         assert Kind.RESOLVED not in kinds[:-1]
 
@@ -182,8 +182,8 @@ def test_people_know_the_newest_of_all_that_fails_unless_it_flaps_or_is_folded(
             if incident.is_flapping:
                 continue
             if incident.announced is None:
-                assert incident.folded_under
-                assert open_incidents(settled)[incident.folded_under].blocks
+                assert incident.inhibited_by
+                assert open_incidents(settled)[incident.inhibited_by].blocks
             else:
                 assert known(incident.announced) == known(incident.finding)
 
@@ -198,8 +198,8 @@ def test_nobody_is_left_in_the_dark_but_by_a_silence_or_under_a_cause(lineage: L
         holds_now = incident.is_flapping and settled[subject].evaluations.endswith("P")
         is_silenced = last.policy.silence(subject, last.run.ended_at)
         if incident.announced is None and not is_silenced and not holds_now:
-            assert incident.folded_under
-            assert open_incidents(settled)[incident.folded_under].blocks
+            assert incident.inhibited_by
+            assert open_incidents(settled)[incident.inhibited_by].blocks
 
 
 @settings(deadline=None)
@@ -208,7 +208,7 @@ def test_nothing_but_folding_and_the_end_is_told_of_what_is_silenced(lineage: Li
     for moment in live(lineage, journal):
         for happened in (*moment.told_by_time, *moment.told_by_run):
             if moment.policy.silence(happened.incident.subject, moment.run.ended_at):
-                assert happened.kind in {Kind.FOLDED, Kind.RESOLVED}
+                assert happened.kind in {Kind.INHIBITED, Kind.RESOLVED}
 
 
 @settings(deadline=None)
@@ -217,8 +217,8 @@ def test_what_is_folded_lies_below_a_cause_that_people_know_of(lineage: Lineage,
     for moment in live(lineage, journal):
         begun = set(open_incidents(moment.before))
         for happened in moment.told_by_run:
-            cause = happened.incident.folded_under
-            if happened.kind == Kind.FOLDED:
+            cause = happened.incident.inhibited_by
+            if happened.kind == Kind.INHIBITED:
                 assert cause
                 assert cause in begun
                 assert cause.asset in lineage.upstream(happened.incident.subject.asset)

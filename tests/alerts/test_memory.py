@@ -92,7 +92,7 @@ class AllInMind:
             self.tracks[incident.subject] = replace(track, incident=incident)
 
     def left_old(self) -> list[Incident]:
-        return [incident for incident in self.episodes.values() if incident.old_marts]
+        return [incident for incident in self.episodes.values() if incident.stale_marts]
 
     def enqueue(self, out: Outgoing, now: datetime) -> None:
         self.messages.append(out)

@@ -29,8 +29,8 @@ def test_a_script_in_the_data_is_shown_as_text() -> None:
     of = incident(reason=SCRIPT, kept_in=SCRIPT, acknowledged_by=SCRIPT, sample=Sample((SCRIPT,), ((SCRIPT,),)))
     page = render_preview([post(incident_message(of, READER))], replace(PROJECT, name=SCRIPT))
     assert "<script" not in page
-    # Beside the four of the incident: in the title, above the page and as its sender.
-    assert visible(page).count(SCRIPT) == 7
+    # Beside the five of the incident: in the title, above the page and as its sender.
+    assert visible(page).count(SCRIPT) == 8
 
 
 def test_the_page_needs_no_network_and_says_why_it_is_there() -> None:
@@ -61,7 +61,8 @@ def test_messages_stand_by_channel_the_newest_last_with_their_threads() -> None:
         )
     )
     found = [
-        page.index(part) for part in ("#data-alerts", "ERROR: 312", "312 → 400", "Resolved after", "#ops", "only text")
+        page.index(part)
+        for part in ("#data-alerts", "ERROR: Orders", "312 → 400", "Resolved after", "#ops", "only text")
     ]
     assert found == sorted(found)
     assert "1 reply" in page

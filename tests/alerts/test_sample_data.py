@@ -61,7 +61,7 @@ def test_the_words_come_first_and_fit() -> None:
         *detail_messages([incident()], SAMPLED),
     ]
     assert all(title(message).startswith("SAMPLE DATA · ") for message in messages)
-    messages += change_messages([happened(kind) for kind in IN_THREADS if kind != Kind.FOLDED], SAMPLED)
+    messages += change_messages([happened(kind) for kind in IN_THREADS if kind != Kind.INHIBITED], SAMPLED)
     for message in messages:
         assert_slack_takes(message)
         assert message.text.startswith("SAMPLE DATA · ")
