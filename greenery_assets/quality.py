@@ -175,10 +175,25 @@ def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) 
 
 
 def finding(connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts) -> str:
-    """What failing rows say, of up to three: a sentence with their columns in braces, each as `sample` shows it."""
-    names = [name for _, name, _, _ in Formatter().parse(template) if name]
-    rows = _shown(connection, names, f"from {relation} order by all limit 3", texts)
-    return " ".join(template.format(**row) for row in rows.as_records())
+    """What was found, from a sentence with names in braces.
+
+    `{n}` is the number of failing rows, `{n:order has|orders have}` the words for one and for more. Other names are
+    columns, each as `sample` shows it: then there is a sentence for each of the first three rows.
+    """
+    named = dict.fromkeys(name for _, name, _, _ in Formatter().parse(template) if name)
+    n = _Count(count(connection, relation)) if named.pop("n", 0) is None else _Count(0)
+    rows = (
+        _shown(connection, list(named), f"from {relation} order by all limit 3", texts).as_records() if named else [{}]
+    )
+    return " ".join(template.format(n=n, **row) for row in rows)
+
+
+class _Count(int):
+    """A number of rows in a sentence."""
+
+    def __format__(self, words: str) -> str:
+        one, _, more = words.partition("|")
+        return (one if self == 1 else more) if words else f"{int(self):,}"
 
 
 def shown_file(name: str, tables: Collection[str], instead: str = "[name]") -> str:

@@ -125,12 +125,12 @@ def _state_in_words(facts: DigestFacts) -> list[str]:
     if facts.open_incidents:
         is_stale = facts.stale or any(each.finding.severity == Severity.ERROR for each in facts.open_incidents)
         state = "Not all figures are current" if is_stale else "All figures are current"
-        parts = [f"{state}: {wording.tally(facts.open_incidents)}"]
+        parts = [f"{state}: {wording.tally(facts.open_incidents)} in {counted(total, 'check')}"]
     elif failing:
         # Nobody is to be notified of them: they are silenced, or come and go.
         parts = [f"{failing:,}{of_all} fail{'s' if failing == 1 else ''}"]
     if unknown:
-        parts.append(f"{unknown:,}{of_all} not evaluated")
+        parts.append(f"{unknown:,}{'' if parts else of_all} not evaluated")
     if not parts and facts.is_complete:
         parts = [f"All {counted(total, 'check')} hold" if total else "No check was evaluated"]
     return parts
@@ -207,11 +207,12 @@ def _share(value: float) -> str:
 
 @dataclass(frozen=True)
 class Editor:
-    """Writes the day's digest and keeps it current."""
+    """Writes the day's digest and keeps it current. `figures_built_at` is when its key figures changed last."""
 
     catalogue: Catalogue
     routing: Routing
     reader: Reader
+    figures_built_at: datetime | None = None
 
     def due(self, book: Book, policy: Policy, now: datetime) -> DigestFacts | None:
         """What the day's digest says, if it is not written yet or says something else by now."""
@@ -239,8 +240,7 @@ class Editor:
             silenced=tuple((incident, silence) for incident, silence in silenced if silence),
             figures=(),
             stale=_stale([*open_incidents, *book.left_stale()], known),
-            # One of before the run would contradict the words beside it.
-            picture=blocks.picture_name(project.picture, last.started_at) if last and project.picture else "",
+            picture=self._picture(last.started_at) if last else "",
         )
         written = book.digest(today)
         return None if written and written.content == self._fingerprint(facts) else facts
@@ -253,6 +253,11 @@ class Editor:
         edits = written.delivery_id if written else None
         book.enqueue(Outgoing(new_id, self.routing.digest_channel, message, edits=edits), now)
         book.set_digest(facts.day, edits or new_id, self._fingerprint(facts))
+
+    def _picture(self, since: datetime) -> str:
+        """The picture's name; one of before the run, or of older figures, would contradict the words beside it."""
+        file = self.catalogue.project.picture
+        return blocks.picture_name(file, max(since, self.figures_built_at or since)) if file else ""
 
     def _fingerprint(self, facts: DigestFacts) -> str:
         """What differs between two contents; the key figures change only with the rest."""

@@ -59,6 +59,7 @@ from greenery_assets.alerts.runs import (
     RunEnd,
     broken_runs,
     figures,
+    figures_built_at,
     is_sample_data,
     last_evaluations,
     may_be_retried,
@@ -263,7 +264,9 @@ class Alerts:
         self.pass_time(now)
         with self.ledger.transaction() as book:
             policy = self._policy(book, now)
-            editor = Editor(self.catalogue, self.routing, self.reader)
+            editor = Editor(
+                self.catalogue, self.routing, self.reader, figures_built_at(self.instance, self.catalogue.project)
+            )
             if due := editor.due(book, policy, now):
                 editor.write(book, due, figures(self.instance, self.catalogue.project), now)
 

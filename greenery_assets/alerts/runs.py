@@ -257,18 +257,35 @@ def _moment(record: dg.EventLogRecord) -> float:
 
 
 def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
-    """The key figures as the last run recorded them, with those of the run before."""
+    """The key figures of what their tables hold now, with those that were recorded before.
+
+    One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
+    """
+    built_at = _built_last(instance, project)
     found = []
     for asset, name in project.key_figures.items():
         records = instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=2).records
         values = [
-            float(str(record.asset_observation.metadata[name].value))
+            (_utc(record.timestamp), float(str(record.asset_observation.metadata[name].value)))
             for record in records
             if record.asset_observation and name in record.asset_observation.metadata
         ]
-        if values:
-            found.append(Figure(name.replace("_", " "), values[0], values[1] if len(values) > 1 else None))
+        if values and (asset not in built_at or values[0][0] >= built_at[asset]):
+            previous = values[1][1] if len(values) > 1 else None
+            found.append(Figure(name.replace("_", " "), values[0][1], previous))
     return found
+
+
+def figures_built_at(instance: dg.DagsterInstance, project: Project) -> datetime | None:
+    """When the newest of the key figures' tables was built: what was drawn before that shows figures of before."""
+    return max(_built_last(instance, project).values(), default=None)
+
+
+def _built_last(instance: dg.DagsterInstance, project: Project) -> dict[str, datetime]:
+    keys = [dg.AssetKey.from_user_string(asset) for asset in project.key_figures]
+    records = instance.get_asset_records(keys) if keys else []
+    last = [record.asset_entry.last_materialization_record for record in records]
+    return {each.asset_key.to_user_string(): _utc(each.timestamp) for each in last if each and each.asset_key}
 
 
 def _ends(

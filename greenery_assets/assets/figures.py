@@ -41,6 +41,7 @@ class Figure:
             "A share over all customers moves slowly; a jump is more often a fault in the data than news.",
             "Look for days loaded twice or lost, then at what changed in the shop. The step is "
             "GREENERY_MAX_FIGURE_STEP. The next run compares with this one's figure.",
+            affects=self.column.replace("_", " "),
         )
         return check_spec(f"{self.column}_moved_little", self.asset_key, assumption, self.owner)
 

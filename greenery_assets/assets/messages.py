@@ -45,6 +45,7 @@ ARRIVES = Assumption(
     "Whoever relies on Slack to hear of failed checks does not hear of them.",
     "Run python -m greenery_assets alerts status, which says what Slack answered, then "
     "python -m greenery_assets alerts test. What waits is sent as soon as Slack takes it.",
+    affects="no figure",
 )
 MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVES, OWNER)
 

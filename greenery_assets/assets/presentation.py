@@ -32,19 +32,28 @@ def explanation(assumption: Assumption, owner: str) -> dict[str, str]:
         "owner": owner,
         "why": assumption.why,
         "remedy": assumption.remedy,
+        **({"affects": assumption.affects} if assumption.affects else {}),
     }
 
 
 def check_result(
     spec: dg.AssetCheckSpec, verdict: Verdict, sample: Table | None = None, kept_in: str | None = None
 ) -> dg.AssetCheckResult:
-    """The outcome of a Python check; `kept_in` names the table that holds its failing rows."""
+    """The outcome of a Python check; `kept_in` names the table that holds its failing rows.
+
+    What was found is a headline where it fails: it names its table.
+    """
+    found = (
+        verdict.reason
+        if verdict.passed
+        else f"{spec.asset_key.path[-1]}: {verdict.reason[:1].lower()}{verdict.reason[1:]}"
+    )
     return dg.AssetCheckResult(
         passed=verdict.passed,
         asset_key=spec.asset_key,
         check_name=spec.name,
         severity=dg.AssetCheckSeverity(spec.metadata["severity"]),
-        description=verdict.reason,
+        description=found,
         metadata={
             **spec.metadata,
             **row_metadata(verdict.failing_rows, verdict.rows_checked),

@@ -57,26 +57,32 @@ def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
     A generic test's statement is its macro's description with the names filled in.
     """
     test = manifest["nodes"][test_id]
-    generic = test.get("test_metadata")
     meta = test_meta(manifest, test_id)
-    statement = test["description"]
-    if not statement:
-        words = {name: _in_words(value) for name, value in generic["kwargs"].items()}
-        model = manifest["nodes"][test["attached_node"]]["name"]
-        statement = _macro_of(manifest, test)["description"].format(**{**words, "model": model})
+    statement = test["description"] or _filled(_macro_of(manifest, test)["description"], manifest, test)
     return Assumption(
         id=meta["assumption"],
         statement=statement.strip(),
         severity="WARN" if test["config"]["severity"].lower() == "warn" else "ERROR",
         why=meta["why"],
         remedy=meta["remedy"],
+        affects=meta.get("affects", ""),
     )
 
 
 def test_meta(manifest: Mapping[str, Any], test_id: str) -> Mapping[str, Any]:
-    """A dbt test's `meta`, over that of the generic test it is a case of."""
+    """A dbt test's `meta`, over that of the generic test it is a case of, whose names are filled in."""
     test = manifest["nodes"][test_id]
-    return {**_macro_of(manifest, test).get("meta", {}), **test["config"]["meta"]}
+    meta = {**_macro_of(manifest, test).get("meta", {}), **test["config"]["meta"]}
+    return {**meta, "finding": _filled(meta["finding"], manifest, test)} if "finding" in meta else meta
+
+
+def _filled(sentence: str, manifest: Mapping[str, Any], test: Mapping[str, Any]) -> str:
+    """A sentence with what a generic test was given in the place of the names in braces; others are left."""
+    if generic := test.get("test_metadata"):
+        model = manifest["nodes"].get(test["attached_node"] or "", {"name": "the table"})["name"]
+        for name, value in {**generic["kwargs"], "model": model}.items():
+            sentence = sentence.replace(f"{{{name}}}", _in_words(value))
+    return sentence
 
 
 def _macro_of(manifest: Mapping[str, Any], test: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -186,7 +186,10 @@ def _without(scope: str) -> Callable[[FakeSlack], None]:
     [
         (_archive, "#data-alerts: The Slack channel #data-alerts is archived. Restore it"),
         (_leave, "#data-alerts: The Slack app is not in #data-alerts. Invite it there: /invite @Greenery data."),
-        (_remove, "#data-alerts: Slack has no channel #data-alerts that the app can see. Create it or mend the name"),
+        (
+            _remove,
+            "#data-alerts: Slack has no channel #data-alerts that the app can see. Create it or correct the name",
+        ),
         (_without("chat:write"), "The Slack app lacks the scope chat:write. Add it under OAuth & Permissions"),
         (_without("channels:read"), "The Slack app lacks the scope channels:read."),
         (_without("channels:history"), "The Slack app lacks the scope channels:history."),
@@ -265,7 +268,7 @@ def test_without_an_ack_there_is_a_reminder(shop: Shop, slack: FakeSlack, alerts
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("99", "--by", "Ana"), "No incident with the number 99 is open and was told; status lists them."),
+        (("99", "--by", "Ana"), "No incident with the number 99 is open and was sent; status lists them."),
         (("1", "--by", " "), "--by must name who is working on it."),
     ],
 )

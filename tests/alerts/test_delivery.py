@@ -34,7 +34,7 @@ ONCE = {
     "rate limit": (Fault.rate_limited(45), "Slack takes no more messages for 45 s"),
     "token revoked": (Fault.error("token_revoked"), "was revoked. Install the Slack app again."),
     "missing scope": (Fault.error("missing_scope", needed="chat:write"), "lacks the scope chat:write"),
-    "channel deleted": (Fault.error("channel_not_found"), "Create it or mend the name"),
+    "channel deleted": (Fault.error("channel_not_found"), "Create it or correct the name"),
     "archived": (Fault.error("is_archived"), "is archived. Restore it"),
     "not a member": (Fault.error("not_in_channel"), "Invite it there: /invite"),
     "unheard of": (Fault.error("something_new"), "Messages are kept and tried again"),

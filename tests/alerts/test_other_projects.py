@@ -85,7 +85,7 @@ def test_the_first_pass_does_not_report_another_projects_runs_but_ours_before_th
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = slack.messages("data-alerts")
     assert "The step raw__orders failed" in summary.text
-    assert summary.text.startswith(":octagonal_sign: 1 problem: 1 ERROR")
+    assert summary.text.startswith(":octagonal_sign: 1 ERROR. Worst: a run of daily_job failed")
 
 
 @pytest.mark.parametrize(("location", "number"), [("ours", 1), ("theirs", 0)])

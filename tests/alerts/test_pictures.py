@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from greenery_assets.alerts import blocks
@@ -55,7 +56,7 @@ def test_the_digest_carries_the_picture_drawn_in_its_run(shop: Shop, slack: Fake
     alerts.run_pass()
     assert pictured(slack) == FIRST
     (block,) = (block for block in digest(slack).blocks if block["type"] == "image")
-    assert "repeat rate" in block["alt_text"]
+    assert "in one picture" in block["alt_text"]
 
 
 def test_a_picture_of_before_the_run_is_left_out_until_it_is_drawn_anew(
@@ -183,3 +184,28 @@ def test_a_missing_picture_has_no_name_and_a_changed_one_another(tmp_path: Path)
     picture.write_bytes(SECOND)
     assert blocks.read_picture(picture, name) is None
     assert blocks.picture_name(picture, since + timedelta(minutes=2)) == ""
+
+
+def test_a_message_never_has_two_values_of_a_figure(shop: Shop, slack: FakeSlack, alerts: Alerts) -> None:
+    """The picture, and the figures beside it, are of what the tables hold now; what is not is left out."""
+    rate = dg.AssetKey(["marketing", "fact_repeat_rate"])
+
+    def happens(*events: dg.AssetMaterialization | dg.AssetObservation) -> tuple[bool, bool]:
+        for event in events:
+            shop.instance.report_runless_asset_event(event)
+        alerts.mind_the_time(datetime.now(UTC))
+        alerts.deliver()
+        blocks_of_it = digest(slack).blocks
+        return "80.7 %" in str(blocks_of_it), any(block["type"] == "image" for block in blocks_of_it)
+
+    record_run(shop)
+    alerts.run_pass()
+    recorded = dg.AssetObservation(rate, metadata={"repeat_rate": 0.807})
+    shop.picture.write_bytes(FIRST)
+    assert happens(dg.AssetMaterialization(rate), recorded) == (False, False)
+    shop.picture.write_bytes(SECOND)
+    assert happens() == (True, True)
+    # Built again, by a run that neither recorded the figure nor came to the picture yet.
+    assert happens(dg.AssetMaterialization(rate)) == (False, False)
+    shop.picture.write_bytes(FIRST)
+    assert happens() == (False, True)
