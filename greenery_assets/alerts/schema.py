@@ -11,41 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import (
-    URL,
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    ExceptionContext,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    create_engine,
-    event,
-    make_url,
-)
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    NotSupportedError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import event, exc
 
 from greenery_assets.alerts.project import AlertsError, Project
 
@@ -112,7 +83,7 @@ def is_known(error: BaseException) -> bool:
     return code in SQLITE if isinstance(code, int) else _postgres(code) is not None
 
 
-def in_words(error: SQLAlchemyError, address: URL, project: Project) -> str:
+def in_words(error: exc.SQLAlchemyError, address: sa.URL, project: Project) -> str:
     """The cause and the remedy, as two sentences."""
     code = code_of(error)
     if isinstance(code, int):
@@ -145,7 +116,7 @@ def _postgres(code: object) -> tuple[str, str] | None:
     return POSTGRES.get(text) or POSTGRES.get(text[:3]) or POSTGRES.get(text[:2])
 
 
-def _not_connected(address: URL) -> tuple[str, str]:
+def _not_connected(address: sa.URL) -> tuple[str, str]:
     """Why there is no connection: of that PostgreSQL's client gives no code."""
     if address.host and not address.host.startswith("/"):
         try:
@@ -167,125 +138,125 @@ START, BEFORE_THE_START = "0002", "0001"
 WITHOUT_SCHEMA = (BEFORE_THE_START, START)
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """A time in UTC: aware in Python, naive in the database, as SQLite knows no zones."""
 
-    impl = DateTime
+    impl = sa.DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Store UTC without its zone."""
         return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Read it back with the zone."""
         return value.replace(tzinfo=UTC) if value else None
 
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
-progress = Table(
+progress = sa.Table(
     "progress",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("value", String, nullable=False),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
 )
 
-runs = Table(
+runs = sa.Table(
     "runs",
     metadata,
-    Column("end_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("run_id", String, nullable=False, index=True),
-    Column("job", String, nullable=False),
-    Column("status", String, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("end_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("run_id", sa.String, nullable=False, index=True),
+    sa.Column("job", sa.String, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime, nullable=False, index=True),
 )
 
-observations = Table(
+observations = sa.Table(
     "observations",
     metadata,
-    Column("end_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("asset", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("outcome", String, nullable=False),
-    Column("severity", String, nullable=False),
-    Column("failing_rows", BigInteger, nullable=False),
+    sa.Column("end_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("asset", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("partition", sa.String, primary_key=True),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("severity", sa.String, nullable=False),
+    sa.Column("failing_rows", sa.BigInteger, nullable=False),
 )
 
-tracks = Table(
+tracks = sa.Table(
     "tracks",
     metadata,
-    Column("asset", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("evaluations", String, nullable=False),
-    Column("outcome", String, nullable=False),
-    Column("severity", String, nullable=False),
+    sa.Column("asset", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("partition", sa.String, primary_key=True),
+    sa.Column("evaluations", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("severity", sa.String, nullable=False),
 )
 
-incidents = Table(
+incidents = sa.Table(
     "incidents",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("asset", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("partition", String, nullable=False),
-    Column("episode", Integer, nullable=False),
-    Column("is_open", Boolean, nullable=False, index=True),
-    Column("has_old_marts", Boolean, nullable=False, index=True),
-    Column("body", Text, nullable=False),
-    UniqueConstraint("asset", "name", "partition", "episode"),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("asset", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("partition", sa.String, nullable=False),
+    sa.Column("episode", sa.Integer, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False, index=True),
+    sa.Column("has_old_marts", sa.Boolean, nullable=False, index=True, server_default=sa.false()),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("asset", "name", "partition", "episode"),
 )
 
-threads = Table(
+threads = sa.Table(
     "threads",
     metadata,
-    Column("root", String, primary_key=True),
-    Column("incident_id", Integer, primary_key=True, autoincrement=False, index=True),
-    Column("form", String, nullable=False),
+    sa.Column("root", sa.String, primary_key=True),
+    sa.Column("incident_id", sa.Integer, primary_key=True, autoincrement=False, index=True),
+    sa.Column("form", sa.String, nullable=False),
 )
 
-outbox = Table(
+outbox = sa.Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("delivery_id", String, nullable=False, unique=True),
-    Column("channel", String, nullable=False),
-    Column("root", String, nullable=True),
-    Column("edits", String, nullable=True, index=True),
-    Column("is_broadcast", Boolean, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("blocks", Text, nullable=False),
-    Column("about_run_ended_at", UtcDateTime, nullable=True),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("state", String, nullable=False, index=True),
-    Column("attempts", Integer, nullable=False),
-    Column("not_before", UtcDateTime, nullable=True),
-    Column("is_plain", Boolean, nullable=False),
-    Column("last_error", Text, nullable=False),
-    Column("sent_at", UtcDateTime, nullable=True),
-    Column("slack_channel", String, nullable=True),
-    Column("slack_ts", String, nullable=True),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("delivery_id", sa.String, nullable=False, unique=True),
+    sa.Column("channel", sa.String, nullable=False),
+    sa.Column("root", sa.String, nullable=True),
+    sa.Column("edits", sa.String, nullable=True, index=True),
+    sa.Column("is_broadcast", sa.Boolean, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("blocks", sa.Text, nullable=False),
+    sa.Column("about_run_ended_at", UtcDateTime, nullable=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", UtcDateTime, nullable=True),
+    sa.Column("is_plain", sa.Boolean, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Column("sent_at", UtcDateTime, nullable=True),
+    sa.Column("slack_channel", sa.String, nullable=True),
+    sa.Column("slack_ts", sa.String, nullable=True),
 )
 
-digests = Table(
+digests = sa.Table(
     "digests",
     metadata,
-    Column("day", String, primary_key=True),
-    Column("delivery_id", String, nullable=False),
-    Column("content", Text, nullable=False),
+    sa.Column("day", sa.String, primary_key=True),
+    sa.Column("delivery_id", sa.String, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
 )
 
-silences = Table(
+silences = sa.Table(
     "silences",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("asset", String, nullable=False),
-    Column("check", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("until", UtcDateTime, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("asset", sa.String, nullable=False),
+    sa.Column("check", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
 )
 
 
@@ -293,7 +264,7 @@ class LedgerError(AlertsError):
     """The ledger cannot be used; the text says which, why, and what to do."""
 
 
-def open_engine(project: Project) -> Engine:
+def open_engine(project: Project) -> sa.Engine:
     """The ledger's database with today's tables, made or upgraded as needed.
 
     In PostgreSQL they have a schema of their own: Dagster's storage has tables of the same names, and may share the
@@ -318,24 +289,24 @@ def open_engine(project: Project) -> Engine:
             # SQLite would refuse at once, rather than wait, who reads first and then writes beside another.
             with engine.execution_options(**{SQLITE_BEGIN: "begin immediate"}).begin() as connection:
                 _upgrade(connection, project, shown)
-    except SQLAlchemyError as error:
+    except exc.SQLAlchemyError as error:
         engine.dispose()
         raise LedgerError(f"The alert ledger {shown} cannot be opened: {in_words(error, address, project)}") from None
 
-    def raise_in_words(context: ExceptionContext) -> None:
+    def raise_in_words(context: sa.ExceptionContext) -> None:
         error = context.sqlalchemy_exception
-        is_ours = isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
-        if isinstance(error, DBAPIError) and (not is_ours or is_known(error)):
+        is_ours = isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError | exc.NotSupportedError)
+        if isinstance(error, exc.DBAPIError) and (not is_ours or is_known(error)):
             raise LedgerError(f"The alert ledger {shown} cannot be used: {in_words(error, address, project)}")
 
     event.listen(engine, "handle_error", raise_in_words)
     return engine
 
 
-def _engine(project: Project) -> tuple[Engine, str]:
+def _engine(project: Project) -> tuple[sa.Engine, str]:
     """The engine, and how people are shown where it is: the file, or the address without the password."""
     try:
-        address = make_url(project.ledger_url)
+        address = sa.make_url(project.ledger_url)
         # Parts of a password that was not escaped are taken for the host or the port, and would be shown.
         if "@" in (address.host or ""):
             raise ValueError
@@ -344,10 +315,10 @@ def _engine(project: Project) -> tuple[Engine, str]:
         if address.get_backend_name() == "sqlite" and address.database:
             shown = address.database
         # Message bodies are parameters, and errors are logged.
-        return create_engine(address, hide_parameters=True), shown
+        return sa.create_engine(address, hide_parameters=True), shown
     except ValueError:
         reason = "its port is no number, or its password holds a character to be written otherwise: @ as %40, / as %2F"
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
         reason = str(error)
     raise LedgerError(
         f"{_setting(project)} is no database URL that can be used here ({reason}). For PostgreSQL write "
@@ -355,7 +326,7 @@ def _engine(project: Project) -> tuple[Engine, str]:
     )
 
 
-def _is_current(connection: Connection, project: Project, shown: str) -> bool:
+def _is_current(connection: sa.Connection, project: Project, shown: str) -> bool:
     current = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory(str(MIGRATIONS))
     if current == scripts.get_current_head():
@@ -368,7 +339,7 @@ def _is_current(connection: Connection, project: Project, shown: str) -> bool:
     return False
 
 
-def _upgrade(connection: Connection, project: Project, shown: str) -> None:
+def _upgrade(connection: sa.Connection, project: Project, shown: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"select pg_advisory_xact_lock({UPGRADE_LOCK})")
         _make_schema(connection, project, shown)
@@ -376,18 +347,23 @@ def _upgrade(connection: Connection, project: Project, shown: str) -> None:
     if _is_current(connection, project, shown):
         return
     do = connection.exec_driver_sql
-    if MigrationContext.configure(connection).get_current_revision() == BEFORE_THE_START:
-        do("alter table incidents add column has_old_marts boolean default false not null")
-        do("create index ix_incidents_has_old_marts on incidents (has_old_marts)")
-        do(f"update alembic_version set version_num = '{START}'")
     config = Config()
     # A % would be taken for an interpolation.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        metadata.create_all(connection)
+        command.stamp(config, "head")
+        return
+    if revision == BEFORE_THE_START:
+        do("alter table incidents add column has_old_marts boolean default false not null")
+        do("create index ix_incidents_has_old_marts on incidents (has_old_marts)")
+        do(f"update alembic_version set version_num = '{START}'")
     command.upgrade(config, "head")
 
 
-def _make_schema(connection: Connection, project: Project, shown: str) -> None:
+def _make_schema(connection: sa.Connection, project: Project, shown: str) -> None:
     """Make the schema where it is not there, and move a ledger of before there was one into it."""
     do, schema = connection.exec_driver_sql, project.schema
     if do(f"select to_regclass('{schema}.alembic_version')").scalar():
@@ -409,7 +385,7 @@ def _make_schema(connection: Connection, project: Project, shown: str) -> None:
     _begin_postgres(connection, schema)
 
 
-def _refuse_a_second(connection: Connection, project: Project, shown: str) -> None:
+def _refuse_a_second(connection: sa.Connection, project: Project, shown: str) -> None:
     """Raise LedgerError if one was moved into the schema, and an older one that a search path kept apart is left."""
     if _revisions_without_schema(connection, project.schema):
         place = connection.exec_driver_sql(
@@ -422,7 +398,7 @@ def _refuse_a_second(connection: Connection, project: Project, shown: str) -> No
     _begin_postgres(connection, project.schema)
 
 
-def _revisions_without_schema(connection: Connection, schema: str) -> Sequence[str]:
+def _revisions_without_schema(connection: sa.Connection, schema: str) -> Sequence[str]:
     """The revisions of a ledger of before there was a schema, none where there is none; leaves its search path."""
     do = connection.exec_driver_sql
     # The way by which an older version found its tables: to public, unless the database or its address says otherwise.
@@ -436,7 +412,7 @@ def _revisions_without_schema(connection: Connection, schema: str) -> Sequence[s
     return [version for version in versions if version in WITHOUT_SCHEMA]
 
 
-def _begin_postgres(connection: Connection, schema: str) -> None:
+def _begin_postgres(connection: sa.Connection, schema: str) -> None:
     # For each transaction: who shares a connection through a pooler must not find it changed.
     connection.exec_driver_sql(f"set local search_path to {schema}")
 
@@ -458,7 +434,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
             time.sleep(0.01)
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(SQLITE_BEGIN, "begin"))
 
 

@@ -46,8 +46,8 @@ def step(before: Finding | None, now: Finding) -> str:
 def reason(finding: Finding) -> str:
     """What was found, as it stands in the data; empty where it says no more than the amount."""
     # A check without words of its own gives its numbers as the reason.
-    is_amount = _bare(finding.reason) == _bare(amount(finding))
-    return "" if is_amount else finding.reason
+    numbers = {_bare(amount(finding)), _bare(counted(finding.failing_rows, "row"))}
+    return "" if _bare(finding.reason) in numbers else finding.reason
 
 
 def cause(finding: Finding, limit: int = LONGEST_CAUSE) -> str:

@@ -37,17 +37,20 @@ def explanation(assumption: Assumption, owner: str) -> dict[str, str]:
 
 
 def check_result(
-    spec: dg.AssetCheckSpec, verdict: Verdict, sample: Table | None = None, kept_in: str | None = None
+    spec: dg.AssetCheckSpec,
+    verdict: Verdict,
+    sample: Table | None = None,
+    kept_in: str | None = None,
+    *,
+    names_table: bool = True,
 ) -> dg.AssetCheckResult:
     """The outcome of a Python check; `kept_in` names the table that holds its failing rows.
 
-    What was found is a headline where it fails: it names its table.
+    What was found is a headline where it fails, and `names_table` there.
     """
-    found = (
-        verdict.reason
-        if verdict.passed
-        else f"{spec.asset_key.path[-1]}: {verdict.reason[:1].lower()}{verdict.reason[1:]}"
-    )
+    found = verdict.reason
+    if names_table and not verdict.passed:
+        found = f"{spec.asset_key.path[-1]}: {found[:1].lower()}{found[1:]}"
     return dg.AssetCheckResult(
         passed=verdict.passed,
         asset_key=spec.asset_key,

@@ -73,7 +73,7 @@ def test_the_first_pass_tells_of_a_run_that_failed_without_a_failing_check(shop:
 
     shop.run()
     alerts.run_pass()
-    assert texts(slack)[0].startswith(":white_check_mark: The problem is solved")
+    assert texts(slack)[0].startswith(":white_check_mark: The problem is resolved")
 
 
 @pytest.mark.parametrize("job", [JOB, "another_job"])
