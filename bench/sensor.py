@@ -97,13 +97,17 @@ class Home:
         os.environ |= self.environment
         import dagster as dg  # noqa: PLC0415  seconds
 
-        from greenery_assets.alerts.setup import alerts_of, client_of  # noqa: PLC0415
-        from greenery_assets.definitions import defs  # noqa: PLC0415  reads the environment
+        from greenery_assets.alerts.sensors import alerts_of, client_of  # noqa: PLC0415
+        from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  reads the environment
 
-        repository, settings, log = defs.get_repository_def(), load_settings(), logging.getLogger("bench")
+        repository, project, log = (
+            defs.get_repository_def(),
+            alerts_project(load_settings()),
+            logging.getLogger("bench"),
+        )
         with dg.DagsterInstance.from_config(str(self.folder)) as instance:
             start = time.perf_counter()
-            with alerts_of(settings, instance, repository, client_of(settings), log) as alerts:
+            with alerts_of(project, instance, repository, client_of(project), log) as alerts:
                 report = alerts.run_pass()
             return Tick(time.perf_counter() - start, report.runs)
 

@@ -2,7 +2,9 @@
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -11,6 +13,11 @@ from greenery_assets.settings import PROJECT_ROOT, shown
 
 # Dagster believes everybody who reaches its web interface (README, Start).
 UI_HOST = "127.0.0.1"
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from greenery_assets.alerts.project import Project
 
 app = typer.Typer(help="Greenery's data platform.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -65,12 +72,12 @@ def report() -> None:
         # They import Dagster: seconds.
         import dagster as dg  # noqa: PLC0415
 
-        from greenery_assets.alerts.history import Catalogue  # noqa: PLC0415
-        from greenery_assets.definitions import defs  # noqa: PLC0415
+        from greenery_assets.alerts.runs import Catalogue  # noqa: PLC0415
+        from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415
         from greenery_assets.report.build import build_report  # noqa: PLC0415
 
         with dg.DagsterInstance.get() as instance:
-            built = build_report(instance, Catalogue.of(defs.get_repository_def()), settings)
+            built = build_report(instance, Catalogue.of(alerts_project(settings), defs.get_repository_def()), settings)
     typer.echo(built.verdict)
     typer.echo(f"The page     {shown(built.page)}")
     typer.echo(f"The picture  {shown(built.picture)}")
@@ -87,6 +94,23 @@ def docs() -> None:
 
         write_docs(settings.docs_page)
     typer.echo(f"The documentation  {shown(settings.docs_page)}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def alerts(context: typer.Context) -> None:
+    """See and steer the alerts about failed checks; alerts --help lists how."""
+    from greenery_assets.alerts.cli import app as commands  # noqa: PLC0415  it imports Dagster: seconds
+
+    commands(context.args, prog_name="python -m greenery_assets alerts", obj=open_project)
+
+
+@contextmanager
+def open_project() -> "Iterator[tuple[Project, dg.RepositoryDefinition]]":
+    """The project as its alerts know it, and what there is to be alerted of."""
+    with command() as settings:
+        from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  seconds
+
+        yield alerts_project(settings), defs.get_repository_def()
 
 
 if __name__ == "__main__":

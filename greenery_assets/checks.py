@@ -20,8 +20,8 @@ LONGEST_WAIT = timedelta(minutes=15)
 class Assumption:
     """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
 
-    `affects` names the figures that are wrong or missing then, as whoever uses them calls them; empty where there are
-    none. `id` is the catalogue's (A01 to A25, `assumptions.md`).
+    `id` is the catalogue's (A01 to A25, `assumptions.md`), `affects` the figures that are wrong when it fails, in the
+    words of their readers ("no figure" where none is).
     """
 
     id: str

@@ -3,27 +3,57 @@
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor
-from greenery_assets.alerts.setup import routing_of
-from greenery_assets.assets.figures import figure_checks
+from greenery_assets.alerts.project import Project, SampleMark
+from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor, routing_of
+from greenery_assets.assets.figures import FIGURES, figure_checks
 from greenery_assets.assets.marts import dbt_models
 from greenery_assets.assets.raw import raw_tables
 from greenery_assets.assets.report import state_of_the_data
 from greenery_assets.assets.slack_messages import messages_arrive, slack_messages
 from greenery_assets.automation import daily_job, daily_schedule, report_job, report_sensor, weekly_schedule
+from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import dbt_executable, dbt_project
-from greenery_assets.settings import load_settings
+from greenery_assets.landing import SAMPLE_DATA
+from greenery_assets.privacy import SHAREABLE_COLUMNS, SHAREABLE_REASON, masked
+from greenery_assets.settings import Settings, load_settings
+
+
+def alerts_project(settings: Settings) -> Project:
+    """What the alerts know of this project."""
+    return Project(
+        name="Greenery",
+        settings_prefix="GREENERY_",
+        home=settings.dagster_home,
+        ledger_url=settings.ledger_url,
+        preview=settings.preview_path,
+        picture=settings.report_picture,
+        routing_file=settings.alerts_file,
+        slack_channel=settings.slack_channel,
+        slack_token=settings.slack_token.get_secret_value() if settings.slack_token else None,
+        slack_api_url=str(settings.slack_api_url),
+        timezone=settings.zone,
+        ui_url=str(settings.ui_url).rstrip("/"),
+        groups=tuple(groups()),
+        marts={group.name for group in groups().values() if group.is_mart},
+        daily_job=daily_job.name,
+        key_figures={figure.asset_key.to_user_string(): figure.column for figure in FIGURES},
+        sample_mark=SampleMark("raw", "source", SAMPLE_DATA),
+        shareable_columns=SHAREABLE_COLUMNS,
+        mask=masked,
+        shareable_reason=SHAREABLE_REASON,
+    )
+
 
 settings = load_settings()
-# A mistake in the alerts file is told when the project loads, not when the first check fails.
-routing_of(settings)
+# A mistake in the alerts file is reported when the project loads, not when the first check fails.
+routing_of(alerts_project(settings))
 
 defs = dg.Definitions(
     assets=dg.with_source_code_references([raw_tables, dbt_models, slack_messages, state_of_the_data]),
     asset_checks=[figure_checks, messages_arrive],
     jobs=[daily_job, report_job],
     schedules=[daily_schedule, weekly_schedule],
-    sensors=[failed_checks_sensor, report_sensor],
+    sensors=[failed_checks_sensor(lambda: alerts_project(load_settings())), report_sensor],
     resources={
         "dbt": DbtCliResource(
             project_dir=dbt_project,

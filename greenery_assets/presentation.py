@@ -31,20 +31,31 @@ def explanation(assumption: Assumption, owner: str) -> dict[str, str]:
         "owner": owner,
         "why": assumption.why,
         "remedy": assumption.remedy,
-        "affects": assumption.affects,
+        **({"affects": assumption.affects} if assumption.affects else {}),
     }
 
 
 def check_result(
-    spec: dg.AssetCheckSpec, verdict: Verdict, sample: Table | None = None, kept_in: str | None = None
+    spec: dg.AssetCheckSpec,
+    verdict: Verdict,
+    sample: Table | None = None,
+    kept_in: str | None = None,
+    *,
+    names_table: bool = True,
 ) -> dg.AssetCheckResult:
-    """The outcome of a Python check; `kept_in` names the table that holds its failing rows."""
+    """The outcome of a Python check; `kept_in` names the table that holds its failing rows.
+
+    What was found is a headline where it fails, and `names_table` there.
+    """
+    found = verdict.reason
+    if names_table and not verdict.passed:
+        found = f"{spec.asset_key.path[-1]}: {found[:1].lower()}{found[1:]}"
     return dg.AssetCheckResult(
         passed=verdict.passed,
         asset_key=spec.asset_key,
         check_name=spec.name,
         severity=dg.AssetCheckSeverity(spec.metadata["severity"]),
-        description=verdict.reason,
+        description=found,
         metadata={
             **spec.metadata,
             **row_metadata(verdict.failing_rows, verdict.rows_checked),

@@ -175,43 +175,29 @@ def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) 
     return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}", texts)
 
 
-class Counted(int):
-    """A number of failing rows, of those checked if known, which "{n:order}" writes as "3 orders"."""
-
-    of: int | None = None
-
-    def __format__(self, noun: str) -> str:
-        """The number with its noun: "1 order", "3 orders", "3 of 389 orders"."""
-        many = self.of is not None and self.of >= self
-        plural = "" if (self.of if many else self) == 1 else "s"
-        return f"{int(self):,}{f' of {self.of:,}' if many else ''} {noun or 'row'}{plural}"
-
-
 def finding(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    template: str,
-    texts: Texts,
-    *,
-    failing: int,
-    checked: int | None = None,
-    entity: str = "",
-    words: Mapping[str, str] | None = None,
+    connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts, *, entity: str = ""
 ) -> str:
-    """The headline of a failed check whose failing rows are in a relation (schema.name).
+    """What was found, from a sentence with names in braces.
 
-    In braces the template names `n`, the number of `failing` rows of those `checked`, or with `entity` of different
-    values of that column; `words` that are given; and columns of the failing rows, of up to three of which it is then
-    written, each as `sample` shows it.
+    `{n}` is the number of failing rows in a relation (schema.name), or with `entity` of different values of that column
+    in them; `{n:order has|orders have}` gives the words for one and for more. Other names are columns, each as `sample`
+    shows it: then there is a sentence for each of the first three rows.
     """
-    number = Counted(scalar(connection, f"select count(distinct {entity}) from {relation}") if entity else failing)
-    number.of = None if entity else checked
-    given = {"n": number, **(words or {})}
-    columns = [name for _, name, _, _ in Formatter().parse(template) if name and name not in given]
-    if not columns:
-        return template.format(**given)
-    rows = _shown(connection, columns, f"from {relation} order by all limit 3", texts)
-    return " ".join(template.format(**given, **row) for row in rows.as_records())
+    number = _Count(scalar(connection, f"select count({f'distinct {entity}' if entity else '*'}) from {relation}"))
+    named = dict.fromkeys(name for _, name, _, _ in Formatter().parse(template) if name and name != "n")
+    rows = (
+        _shown(connection, list(named), f"from {relation} order by all limit 3", texts).as_records() if named else [{}]
+    )
+    return " ".join(template.format(n=number, **row) for row in rows)
+
+
+class _Count(int):
+    """A number of rows in a sentence."""
+
+    def __format__(self, words: str) -> str:
+        one, _, more = words.partition("|")
+        return (one if self == 1 else more) if words else f"{int(self):,}"
 
 
 def shown_file(name: str, tables: Collection[str], instead: str = "[name]") -> str:

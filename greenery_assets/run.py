@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from greenery_assets.alerts.history import was_stopped
-from greenery_assets.alerts.once import alerting
+from greenery_assets.alerts.runs import was_stopped
+from greenery_assets.alerts.sensors import alerting
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
@@ -90,12 +90,15 @@ def run_daily_job(
         # The lines above come before seconds of imports.
         from greenery_assets.assets.marts import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
-        from greenery_assets.definitions import defs  # noqa: PLC0415
+        from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415
 
         job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
         catalogue = Catalogue.of(defs)
         facts = catalogue.no_facts_yet()
-        with dg.DagsterInstance.get() as instance, alerting(settings, instance, repository) as alerts:
+        with (
+            dg.DagsterInstance.get() as instance,
+            alerting(alerts_project(settings), instance, repository, shown) as alerts,
+        ):
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())
@@ -110,13 +113,13 @@ def run_daily_job(
             # What stopped the run stopped the report too, and no sensor is there to ask for it.
             if run_without_report(instance) and _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4())):
                 facts.rows[REPORT.path[0]][REPORT.to_user_string()] = None
-            told = alerts.tell()
+            notified = alerts.notify()
     steps = [
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
         ("This run there", settings.ui_link(f"runs/{run_id}")),
         ("The state of the data", _report(settings, REPORT.to_user_string() in facts.rows[REPORT.path[0]])),
         ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
-        *([] if alerts.problem else [("Alerts", told)]),
+        *([] if alerts.problem else [("Alerts", notified)]),
     ]
     facts.is_sample = _is_sample(settings)
     console.print(render(facts, _repeat_rate(settings, facts)))
@@ -124,7 +127,7 @@ def run_daily_job(
     console.print(render_next_steps(steps), soft_wrap=True)
     console.print(render_end(facts, settings.ui_link(f"runs/{run_id}")))
     if alerts.problem:
-        console.print(f"\nAlerts: {told}", style="bold red", soft_wrap=True, markup=False)
+        console.print(f"\nAlerts: {notified}", style="bold red", soft_wrap=True, markup=False)
     # A run that nobody can be notified of is not well.
     return 1 if alerts.problem else facts.exit_code
 

@@ -9,7 +9,6 @@ it once, before either starts.
 import os
 import re
 import shutil
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from greenery_assets.alerts.blocks import is_channel
 from greenery_assets.environment import (
     HANDED_TO_DBT,
     Assignment,
@@ -34,7 +34,6 @@ from greenery_assets.environment import (
 
 DAGSTER_PORT = 3000
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
-LONGEST_CHANNEL_NAME = 80
 # DuckDB names the catalog after the file, and would not know which of the two `landing.x` means.
 SCHEMAS = frozenset({"landing", "raw", "staging", "core", "marketing", "product", "snapshots", "quality"})
 # Where data is read from and kept, and who hears of it: emptied by mistake, their defaults would bring sample data into
@@ -102,19 +101,6 @@ def _known_timezone(name: str) -> str:
     return name
 
 
-def is_channel(name: str) -> bool:
-    """Whether Slack could have a channel of this "#name" (small letters of any script) or id."""
-    if re.fullmatch(r"[CG][A-Z0-9]{8,}", name):
-        return True
-    letters = name.removeprefix("#")
-    return (
-        name.startswith("#")
-        and 1 <= len(letters) <= LONGEST_CHANNEL_NAME
-        and letters == letters.lower()
-        and all(letter in "-_" or unicodedata.category(letter)[0] in "LMN" for letter in letters)
-    )
-
-
 def _channel(name: str) -> str:
     if not is_channel(name):
         raise ValueError("must be a channel's #name (in .env in quotes, as # starts a comment) or its id")
@@ -173,7 +159,7 @@ class Settings(BaseSettings):
     slack_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     slack_channel: Annotated[str, AfterValidator(_channel)] = "#data-alerts"
     slack_api_url: HttpUrl = HttpUrl("https://slack.com/api/")
-    alerts_file: ProjectPath = Field(default=Path("greenery_assets/alerts/routing.yml"), validate_default=True)
+    alerts_file: ProjectPath = Field(default=Path("greenery_assets/routing.yml"), validate_default=True)
     # It may hold a password.
     alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = Field(default=None, repr=False)
 

@@ -176,12 +176,12 @@ def test_what_breaks_while_a_command_is_at_work_is_told_by_its_code(home: Home) 
         ("greenery_assets", "run"),
         ("greenery_assets", "ui"),
         ("greenery_assets", "report"),
-        ("greenery_assets.alerts", "status"),
+        ("greenery_assets", "alerts", "status"),
     ],
 )
-def test_each_command_ends_in_one_sentence(home: Home, command: tuple[str, str], tmp_path: Path) -> None:
+def test_each_command_ends_in_one_sentence(home: Home, command: tuple[str, ...], tmp_path: Path) -> None:
     truncated(home.dagster_home / DATABASES[1])
-    done = home.command(tmp_path, command[1], module=command[0])
+    done = home.command(tmp_path, *command[1:], module=command[0])
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Dagster's history cannot be opened: ")
     assert f"{home.dagster_home / DATABASES[1]} is damaged" in done.stderr

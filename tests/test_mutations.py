@@ -181,7 +181,7 @@ def test_a_planted_defect_fails_exactly_the_checks_it_must(
     with alerts.ledger.transaction() as book:
         told = {incident.subject.name: incident for incident in book.open_incidents().values()}
     assert {name: incident.finding.failing_rows for name, incident in told.items()} == outcome.failing
-    assert all(incident.announced or incident.folded_under for incident in told.values())
+    assert all(incident.announced or incident.inhibited_by for incident in told.values())
 
 
 Rows = list[dict[str, str]]

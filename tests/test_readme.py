@@ -35,7 +35,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 
 def test_every_command_of_the_alerts_that_is_named_exists() -> None:
-    promised = set(re.findall(r"greenery_assets\.alerts ([a-z]+)", EVERYTHING))
+    promised = set(re.findall(r"greenery_assets alerts ([a-z]+)", EVERYTHING))
     assert {"status", "test", "ack", "silence"} <= promised
     assert promised <= {command.callback.__name__ for command in app.registered_commands if command.callback}
 

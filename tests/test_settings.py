@@ -438,11 +438,11 @@ def started(*command: str, project: Path, **environment: str) -> "subprocess.Com
         ("greenery_assets", "ui"),
         ("greenery_assets", "report"),
         ("greenery_assets", "docs"),
-        ("greenery_assets.alerts", "status"),
-        ("greenery_assets.alerts", "test"),
+        ("greenery_assets", "alerts", "status"),
+        ("greenery_assets", "alerts", "test"),
     ],
 )
-def test_each_command_ends_in_one_sentence_for_a_mistake_in_a_setting(command: tuple[str, str]) -> None:
+def test_each_command_ends_in_one_sentence_for_a_mistake_in_a_setting(command: tuple[str, ...]) -> None:
     done = started(*command, project=ROOT, GREENERY_SOURCE_DIR="")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (

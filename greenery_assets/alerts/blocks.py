@@ -10,7 +10,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -24,6 +26,7 @@ LONGEST_SECTION = 2_900
 LONGEST_TEXT = 2_900
 FULLEST_MESSAGE = 11_600
 LONGEST_URL = 700
+LONGEST_CHANNEL_NAME = 80
 
 LONGEST_CELL = 40
 LONGEST_REASON = 600
@@ -77,8 +80,45 @@ def context(mrkdwn: str) -> Block:
 
 
 def picture(name: str, words: str) -> Block:
-    """A picture, by the name that pictures gives it, and what it shows in words."""
+    """A picture and what it shows in words. Its name is of its content: a message keeps the one it was written with."""
     return {"type": "image", "slack_file": {"id": name}, "alt_text": words}
+
+
+def picture_name(file: Path, since: datetime) -> str:
+    """The name of a picture by its content; empty where there is none that was drawn since a time."""
+    try:
+        return _content_name(file.read_bytes()) if file.stat().st_mtime >= since.timestamp() else ""
+    except OSError:
+        return ""
+
+
+def read_picture(file: Path, name: str) -> bytes | None:
+    """The picture of that name, if it is still there."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    return content if _content_name(content) == name else None
+
+
+def picture_in(blocks: Iterable[Block]) -> str:
+    """The name of the picture in a message; empty where there is none."""
+    return next((str(block["slack_file"]["id"]) for block in blocks if block["type"] == "image"), "")
+
+
+def _content_name(content: bytes) -> str:
+    return sha256(content).hexdigest()[:24]
+
+
+def is_channel(name: str) -> bool:
+    """Whether Slack could have a channel of this "#name" (small letters of any script) or id."""
+    letters = name.removeprefix("#")
+    return re.fullmatch(r"[CG][A-Z0-9]{8,}", name) is not None or (
+        name.startswith("#")
+        and 1 <= len(letters) <= LONGEST_CHANNEL_NAME
+        and letters == letters.lower()
+        and all(letter in "-_" or unicodedata.category(letter)[0] in "LMN" for letter in letters)
+    )
 
 
 def text(value: str, *, bold: bool = False, code: bool = False) -> Element:
@@ -106,7 +146,7 @@ def preformatted(value: str) -> Block:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Block:
     """Rows of literal values, aligned, figures to the right; columns and rows that do not fit are counted.
 
-    Of a UUID its first part is shown: it tells rows apart, and the table of all failing rows has the rest.
+    Of a UUID its first part is shown: it keeps rows apart, and the table of all failing rows has the rest.
     """
     shown = [columns, *rows[:MOST_ROWS]]
     cells = [[literal(_short(value), LONGEST_CELL) if value else "" for value in row] for row in shown]

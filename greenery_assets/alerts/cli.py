@@ -1,37 +1,38 @@
 """The alerts on the command line: to see them, and to steer them.
 
-Wording and tables of the terminal belong here; everything that counts is done by service and its parts.
+The command of a project is `app(obj=...)`, with what opens the project: a context manager that gives its Project and
+its repository, and that ends the command in a sentence where either cannot be had. Wording and tables of the terminal
+belong here; everything that counts is done by dispatch and its parts.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from statistics import median
-from typing import Annotated
+from typing import Annotated, NoReturn
 
+import dagster as dg
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Row
 
-from greenery_assets.alerts.blocks import duration_in_words
-from greenery_assets.alerts.delivery import DeliveryError
-from greenery_assets.alerts.incidents import Incident, Silence
+from greenery_assets.alerts.blocks import counted, duration_in_words
+from greenery_assets.alerts.dispatch import Alerts, replayed
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Severity, Silence, Subject
 from greenery_assets.alerts.ledger import LATELY
 from greenery_assets.alerts.messages import test_message
-from greenery_assets.alerts.observations import AD_HOC_JOB, Severity, Subject
-from greenery_assets.alerts.replay import replayed
+from greenery_assets.alerts.notify import DeliveryError
+from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.routing import end_of_silence
-from greenery_assets.alerts.service import Alerts
-from greenery_assets.alerts.setup import alerts_of, client_of, reader_of, routing_of
+from greenery_assets.alerts.sensors import LOG, alerts_of, client_of, reader_of, routing_of
 from greenery_assets.alerts.slack import SlackTransport
-from greenery_assets.command_line import command, stop
-from greenery_assets.settings import Settings
+
+Opened = AbstractContextManager[tuple[Project, dg.RepositoryDefinition]]
 
 app = typer.Typer(
-    help="See and steer what is told about failed checks.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="See and steer the alerts about failed checks.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 console = Console(highlight=False)
 
@@ -44,18 +45,19 @@ def _until(text: str) -> datetime:
 
 
 @app.command()
-def status() -> None:
+def status(context: typer.Context) -> None:
     """Show open incidents, silences, and messages that wait."""
     now = datetime.now(UTC)
-    with _alerts() as (alerts, settings), alerts.ledger.transaction() as book:
+    with _alerts(context) as alerts, alerts.ledger.transaction() as book:
+        project = alerts.catalogue.project
         incidents = book.open_incidents()
         console.print(_incident_table(incidents, now) if incidents else "No incident is open.")
         for silence in alerts.routing.policy(book.silences(now)).silences:
             if silence.until > now:
-                until = f"{silence.until.astimezone(settings.zone):%Y-%m-%d %H:%M %Z}"
+                until = f"{silence.until.astimezone(project.timezone):%Y-%m-%d %H:%M %Z}"
                 _say(f"Silenced until {until}: {silence.asset} {silence.check} ({silence.reason})")
         waiting, refused = book.waiting(), book.refused(now - LATELY)
-        where = "sent to Slack" if settings.slack_token else f"written to {settings.preview_path}"
+        where = "sent to Slack" if project.slack_token else f"written to {project.preview}"
         _say(f"{len(waiting)} messages wait, {len(refused)} of the last day were refused. Messages are {where}.")
         for row in _one_a_reason([*waiting, *refused]):
             _say(f"  {row.channel}, since {row.created_at:%Y-%m-%d %H:%M} UTC: {row.last_error}")
@@ -66,11 +68,12 @@ def status() -> None:
 
 @app.command()
 def replay(
+    context: typer.Context,
     since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="A day, from its start in UTC.")],
 ) -> None:
-    """Show what would have been told of the runs since a day. Sends nothing."""
+    """Show what would have been sent of the runs since a day. Sends nothing."""
     number = 0
-    with _alerts() as (alerts, _):
+    with _alerts(context) as alerts:
         for at, outgoing in replayed(alerts, since.replace(tzinfo=UTC)):
             number += 1
             place = f"{outgoing.channel}, in a thread" if outgoing.root else outgoing.channel
@@ -79,21 +82,21 @@ def replay(
 
 
 @app.command()
-def test() -> None:
+def test(context: typer.Context) -> None:
     """Post a test message to each channel in use, and say in plain words what is wrong, if anything."""
-    with command() as settings:
-        client = client_of(settings)
+    with _opened(context) as (project, _):
+        client = client_of(project)
         if client is None:
-            stop(
-                f"GREENERY_SLACK_TOKEN is not set: messages go to the log and to {settings.preview_path}. "
-                "The README tells how to get a token."
+            _stop(
+                f"{project.setting('SLACK_TOKEN')} is not set: messages go to the log and to {project.preview}. "
+                "The README shows how to get a token."
             )
-        routing = routing_of(settings)
-    reader, slack = reader_of(settings, routing), SlackTransport(client)
+        routing = routing_of(project)
+    reader, slack = reader_of(project, routing), SlackTransport(client, project, LOG)
     try:
         workspace, bot = slack.identity()
     except DeliveryError as refusal:
-        stop(str(refusal))
+        _stop(str(refusal))
     _say(f"The token is good: {bot} in the workspace {workspace}.")
     refusals = 0
     for channel in sorted(routing.channels):
@@ -115,39 +118,41 @@ def test() -> None:
 
 @app.command()
 def ack(
+    context: typer.Context,
     number: Annotated[int, typer.Argument(help="The incident's number, as status shows it.")],
-    by: Annotated[str, typer.Option(help="Who is on it, as the message shall say.")],
+    by: Annotated[str, typer.Option(help="Who is working on it, as the message says.")],
 ) -> None:
     """Say that somebody is on an incident: no reminders until it gets more severe or is resolved."""
     if not by.strip():
-        stop("--by must name whoever is on it.")
-    with _alerts() as (alerts, _):
+        _stop("--by must name who is working on it.")
+    with _alerts(context) as alerts:
         incident = alerts.acknowledge(number, by)
     if incident is None:
-        stop(f"No incident with the number {number} is open and was told; status lists them.")
+        _stop(f"No incident with the number {number} is open and was sent; status lists them.")
     _say(f"{incident.subject.id}: acknowledged by {incident.acknowledged_by}. Its thread says so with the next pass.")
 
 
 @app.command()
 def silence(
+    context: typer.Context,
     reason: Annotated[str, typer.Option(help="For whoever wonders later.")],
     until: Annotated[datetime, typer.Option(parser=_until, metavar="'DAY [HH:MM]'", help="In UTC; of a day, its end.")],
     asset: Annotated[str, typer.Option(help="As messages name it; * stands for any letters.")] = "*",
     check: Annotated[str, typer.Option(help="As messages name it; * stands for any letters.")] = "*",
 ) -> None:
-    """Tell nobody about some checks for a while. What still fails after that is told then.
+    """Notify nobody of some checks for a while. What still fails after that is sent then.
 
     Another silence of the same asset and check takes its place: so one can be made shorter, or longer.
     """
     if (asset, check) == ("*", "*") or not reason.strip():
-        stop("Name an asset or a check, or both, and a reason.")
+        _stop("Name an asset or a check, or both, and a reason.")
     now, silence = datetime.now(UTC), Silence(asset, check, reason, until)
     if until <= now:
-        stop(f"--until {until:%Y-%m-%d %H:%M} UTC is over; give a time to come.")
-    with _alerts() as (alerts, _):
+        _stop(f"--until {until:%Y-%m-%d %H:%M} UTC is over; give a time to come.")
+    with _alerts(context) as alerts:
         covered = [subject for subject in _known_subjects(alerts) if silence.covers(subject, now)]
         if not covered:
-            stop(
+            _stop(
                 f"No check matches asset {asset} and check {check}. Write both as messages name them, such as "
                 "staging/orders; * stands for any letters."
             )
@@ -156,23 +161,21 @@ def silence(
 
 
 def _known_subjects(alerts: Alerts) -> list[Subject]:
-    from greenery_assets.definitions import defs  # noqa: PLC0415  loaded by now
-
-    jobs = set(defs.get_repository_def().job_names) - {AD_HOC_JOB}
+    jobs = alerts.catalogue.jobs - {AD_HOC_JOB}
     return [*alerts.catalogue.subjects, *(Subject("", job) for job in sorted(jobs))]
 
 
 def _in_words(covered: list[Subject]) -> str:
     jobs = [subject.name for subject in covered if subject.is_job]
     checks = len(covered) - len(jobs)
-    parts = [f"{checks} check{'' if checks == 1 else 's'}"] if checks else []
+    parts = [counted(checks, "check")] if checks else []
     parts += [f"the runs of {', '.join(jobs)}"] if jobs else []
     return f"It covers {' and '.join(parts)}."
 
 
 def _incident_table(incidents: dict[int, Incident], now: datetime) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("no", "severity", "asset", "check", "rows", "open for", "told"):
+    for column in ("no", "severity", "asset", "check", "rows", "open for", "notified"):
         table.add_column(column, justify="right" if column in {"no", "rows"} else "left", overflow="fold")
     for number, incident in incidents.items():
         severity = incident.finding.severity
@@ -183,37 +186,42 @@ def _incident_table(incidents: dict[int, Incident], now: datetime) -> Table:
             Text(incident.subject.name),
             f"{incident.finding.failing_rows:,}",
             duration_in_words(now - incident.opened_at),
-            Text(_told(incident)),
+            Text(_notified(incident)),
         )
     return table
 
 
-def _told(incident: Incident) -> str:
-    if incident.folded_under:
-        return f"with {incident.folded_under.id}"
+def _notified(incident: Incident) -> str:
+    if incident.inhibited_by:
+        return f"with {incident.inhibited_by.id}"
     if incident.announced is None:
         return "not yet, or silenced"
-    return f"yes; {incident.acknowledged_by} is on it" if incident.acknowledged_by else "yes"
+    return f"yes; {incident.acknowledged_by} is working on it" if incident.acknowledged_by else "yes"
 
 
 def _one_a_reason(rows: list[Row]) -> list[Row]:
     return list({row.last_error: row for row in reversed(rows) if row.last_error}.values())
 
 
+def _opened(context: typer.Context) -> Opened:
+    """What is served, as the project's command gave it."""
+    opened: Callable[[], Opened] = context.obj
+    return opened()
+
+
 @contextmanager
-def _alerts() -> Iterator[tuple[Alerts, Settings]]:
-    with command() as settings:
-        import dagster as dg  # noqa: PLC0415  the definitions take seconds, which --help need not
+def _alerts(context: typer.Context) -> Iterator[Alerts]:
+    with (
+        _opened(context) as (project, repository),
+        dg.DagsterInstance.get() as instance,
+        alerts_of(project, instance, repository, client_of(project)) as alerts,
+    ):
+        yield alerts
 
-        from greenery_assets.definitions import defs  # noqa: PLC0415
 
-        log = logging.getLogger("greenery.alerts")
-        log.addHandler(logging.NullHandler())
-        with (
-            dg.DagsterInstance.get() as instance,
-            alerts_of(settings, instance, defs.get_repository_def(), client_of(settings), log) as alerts,
-        ):
-            yield alerts, settings
+def _stop(reason: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(Text(reason, style="red"), soft_wrap=True)
+    raise typer.Exit(1)
 
 
 def _say(words: str) -> None:

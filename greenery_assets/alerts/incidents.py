@@ -1,15 +1,262 @@
-"""Incidents, what can happen to them, and the policy they are judged by: plain values.
+"""What a run found, and the incidents made of it, in plain values that outlive the run.
 
-How one leads to another is lifecycle's business, how they are told that of planning and messages.
+The vocabulary of this package: subjects, findings, lineage, incidents, silences. Reading findings out of Dagster is the
+business of runs, what happens to an incident that of lifecycle.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Annotated
 
-from greenery_assets.alerts.observations import Finding, MartState, Severity, Subject
+from pydantic import AliasChoices, Field
+
+AD_HOC_JOB = "__ASSET_JOB"
+# The status of a failed run that another attempt follows: that one counts.
+RETRIED = "RETRIED"
+
+
+# What a check affects that no figure depends on.
+NO_FIGURE = "no figure"
+
+
+class Severity(StrEnum):
+    """Whether a failing check stops what lies downstream (ERROR) or does not (WARN)."""
+
+    ERROR = "ERROR"
+    WARN = "WARN"
+
+
+class Outcome(StrEnum):
+    """What became of a check; UNKNOWN is planned and never evaluated, ERRORED could not be evaluated."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERRORED = "errored"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it is reason for an incident."""
+        return self in {Outcome.FAILED, Outcome.ERRORED}
+
+
+@dataclass(frozen=True, order=True)
+class Subject:
+    """What an incident is about: a check of an asset (and partition), or, without an asset, the runs of a job."""
+
+    asset: str
+    name: str
+    partition: str = ""
+
+    @property
+    def id(self) -> str:
+        """The same in one string, for people and as a key."""
+        return " ".join(filter(None, (self.asset, self.name, self.partition)))
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is about a job's runs rather than about a check."""
+        return not self.asset
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A few failing rows: shareable columns only, each value as text."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One subject as one run found it.
+
+    `statement` is the assumption in words, `reason` what was found, `kept_in` the table of all failing rows. `affects`
+    names the figures that are wrong then in the words of their readers; it is NO_FIGURE for a mere note.
+    """
+
+    subject: Subject
+    outcome: Outcome
+    severity: Severity
+    statement: str
+    owner: str = ""
+    assumption: str = ""
+    why: str = ""
+    remedy: str = ""
+    affects: str = ""
+    reason: str = ""
+    failing_rows: int = 0
+    rows_checked: int | None = None
+    kept_in: str = ""
+    sample: Sample = field(default_factory=Sample)
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is a warning that no figure is wrong by."""
+        return self.severity == Severity.WARN and self.affects == NO_FIGURE
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A key figure and what it was before, as shares from 0 to 1."""
+
+    name: str
+    value: float
+    previous: float | None
+
+
+@dataclass(frozen=True)
+class MartState:
+    """An asset of a mart that an incident touches: rebuilt, or still with the data of a time (UTC), or of none.
+
+    `group` is that of the asset; where it is not known, the asset's prefix stands for it.
+    """
+
+    asset: str
+    is_refreshed: bool
+    data_of: datetime | None = None
+    group: str = ""
+
+    @property
+    def mart(self) -> str:
+        """What people know the mart as."""
+        return self.group or self.asset.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class RunObservation:
+    """One ended run.
+
+    `problem` says in shareable words why it failed where no check says it; `not_built` names the assets it
+    planned and did not build, `data_of` when each mart was last built (UTC), this run included; `owner` is that
+    of the first asset it did not build.
+    """
+
+    run_id: str
+    job: str
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    findings: tuple[Finding, ...] = ()
+    built: frozenset[str] = frozenset()
+    not_built: frozenset[str] = frozenset()
+    data_of: Mapping[str, datetime] = field(default_factory=dict)
+    problem: str = ""
+    owner: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run itself ended well, whatever its WARN checks found."""
+        return self.status == "SUCCESS"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Which assets each asset is made from, the group of each, and the groups that are marts."""
+
+    parents: Mapping[str, frozenset[str]]
+    groups: Mapping[str, str]
+    marts: frozenset[str] = frozenset()
+
+    def upstream(self, asset: str) -> frozenset[str]:
+        """Every asset that this one is made from, however far, without itself."""
+        return self._reach(asset, self.parents)
+
+    def downstream(self, asset: str) -> frozenset[str]:
+        """Every asset that is made from this one, however far, without itself."""
+        return self._reach(asset, self.children)
+
+    @property
+    def children(self) -> Mapping[str, frozenset[str]]:
+        """The assets made directly from each asset."""
+        found: dict[str, set[str]] = {asset: set() for asset in self.parents}
+        for asset, parents in self.parents.items():
+            for parent in parents:
+                found.setdefault(parent, set()).add(asset)
+        return {asset: frozenset(children) for asset, children in found.items()}
+
+    def marts_from(self, asset: str) -> list[str]:
+        """The assets of the marts that this one decides over, itself included, by name."""
+        return sorted(filter(self.is_mart, {asset, *self.downstream(asset)}))
+
+    def is_mart(self, asset: str) -> bool:
+        """Whether people use the asset's table."""
+        return self.groups.get(asset) in self.marts
+
+    def depth(self, asset: str) -> int:
+        """How many assets lie upstream: a cause comes before what it causes."""
+        return len(self.upstream(asset))
+
+    @staticmethod
+    def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
+        reached: set[str] = set()
+        waiting = list(edges.get(start, ()))
+        while waiting:
+            asset = waiting.pop()
+            if asset not in reached:
+                reached.add(asset)
+                waiting.extend(edges.get(asset, ()))
+        return frozenset(reached)
+
+
+SHOWN_NAMES = 3
+
+
+def unevaluated(run: RunObservation) -> list[Subject]:
+    """The checks that a run planned and did not evaluate."""
+    return [found.subject for found in run.findings if found.outcome == Outcome.UNKNOWN]
+
+
+def stopping(run: RunObservation) -> list[Finding]:
+    """The checks that made a run fail: ERRORs that do not hold, and those that could not be evaluated."""
+    if run.status != "FAILURE":
+        return []
+    return [
+        found
+        for found in run.findings
+        if found.outcome == Outcome.ERRORED or (found.outcome == Outcome.FAILED and found.severity == Severity.ERROR)
+    ]
+
+
+def failed_run(run: RunObservation) -> Finding | None:
+    """What is wrong with the run itself, where its checks do not say it."""
+    unknown = unevaluated(run)
+    is_complete = run.succeeded and not unknown and not run.not_built
+    if run.status == RETRIED or is_complete or (stopping(run) and not run.problem):
+        return None
+    if run.status == "CANCELED":
+        reason = "The run was canceled before it was through."
+    elif run.succeeded:
+        reason = _left_out(run.not_built, unknown)
+    else:
+        reason = run.problem or "The run failed; its log says why."
+    return Finding(
+        subject=Subject("", run.job),
+        outcome=Outcome.FAILED,
+        owner=run.owner,
+        severity=Severity.ERROR if run.status == "FAILURE" else Severity.WARN,
+        statement="Every run ends well, and builds and evaluates all that it planned.",
+        reason=reason,
+        remedy="Open the run and read its last lines. Fix the cause, then run the job again.",
+        failing_rows=len(unknown),
+    )
+
+
+def _left_out(not_built: Collection[str], unknown: Collection[Subject]) -> str:
+    """What a run left out that reports success, in a sentence that names the first few."""
+    tables = f"build {_some(not_built)}" if not_built else ""
+    checks = f"evaluate {_some([subject.id for subject in unknown])}" if unknown else ""
+    return f"The run reports success, but did not {' and did not '.join(filter(None, (tables, checks)))}."
+
+
+def _some(names: Collection[str]) -> str:
+    shown = sorted(names)[:SHOWN_NAMES]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+
 
 REMEMBERED_EVALUATIONS = 6
 
@@ -20,7 +267,7 @@ class Kind(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     FLAPPING = "flapping"
-    FOLDED = "folded"
+    INHIBITED = "inhibited"
     WORSE = "worse"
     BETTER = "better"
     RAISED = "raised"
@@ -45,7 +292,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Silence:
-    """Assets and checks (patterns with *) about which nobody is told until a time (UTC), and why."""
+    """Assets and checks (patterns with *) of which nobody is notified until a time (UTC), and why."""
 
     asset: str
     check: str
@@ -73,10 +320,10 @@ class Policy:
 class Incident:
     """One episode of a subject failing.
 
-    `finding` is the newest failing one, `announced` the one people last read about (None: nobody was told),
-    `notified_at` when the channel last showed it, `folded_under` the cause whose thread speaks for it, `held_back`
-    the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run counts
-    as made good. One that was closed because its check is gone was resolved by no run. Times are UTC.
+    `finding` is the newest failing one, found at `found_at`, `announced` the one people last read of (None: nobody was
+    notified), `notified_at` when the channel last showed it, `inhibited_by` the cause whose thread speaks for it,
+    `held_back` the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run
+    counts as recovered. One that was closed because its check is gone was resolved by no run. Times are UTC.
     """
 
     subject: Subject
@@ -85,9 +332,11 @@ class Incident:
     opened_by_run: str
     finding: Finding
     last_run: str
+    found_at: datetime | None = None
     announced: Finding | None = None
     notified_at: datetime | None = None
-    folded_under: Subject | None = None
+    # Older rows of the ledger have it by its earlier name.
+    inhibited_by: Annotated[Subject | None, Field(validation_alias=AliasChoices("inhibited_by", "folded_under"))] = None
     is_flapping: bool = False
     acknowledged_by: str = ""
     resolved_at: datetime | None = None
@@ -107,7 +356,7 @@ class Incident:
         return self.finding.severity == Severity.ERROR or self.subject.is_job
 
     @property
-    def old_marts(self) -> tuple[MartState, ...]:
+    def stale_marts(self) -> tuple[MartState, ...]:
         """What it left with the data of before it was resolved, and no run has built since; none while it is open."""
         return () if self.is_open else tuple(mart for mart in self.marts if not mart.is_refreshed)
 
@@ -119,7 +368,7 @@ class Incident:
             and not self.subject.is_job
             and self.finding.severity == Severity.ERROR
             and self.announced is not None
-            and self.folded_under is None
+            and self.inhibited_by is None
             and not self.is_flapping
         )
 

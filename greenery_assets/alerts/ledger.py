@@ -1,36 +1,34 @@
 """What was seen, what is open, what was sent: the alert ledger's reads and writes.
 
-Every change of a pass is one transaction: what was observed, what follows from it, and the messages that say
-so become true together or not at all. Decides nothing; its tables are schema's business.
+Every change of a pass is one transaction: what was observed, what follows from it, and the messages about it become
+true together or not at all. Decides nothing; its tables are the business of schema.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Row,
-    Table,
-    and_,
-    delete,
-    func,
-    insert,
-    select,
-    tuple_,
-    update,
-)
 
-from greenery_assets.alerts.entries import CheckState, DailyRun, Outgoing, Thread
-from greenery_assets.alerts.incidents import Incident, Memory, Silence, State, Track
+from greenery_assets.alerts.incidents import (
+    RETRIED,
+    Incident,
+    Memory,
+    Outcome,
+    RunObservation,
+    Severity,
+    Silence,
+    State,
+    Subject,
+    Track,
+)
 from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.observations import RETRIED, Outcome, RunObservation, Severity, Subject
+from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.schema import (
     digests,
     incidents,
@@ -44,11 +42,70 @@ from greenery_assets.alerts.schema import (
     tracks,
 )
 
+
+@dataclass(frozen=True)
+class CheckState:
+    """How a check was found by the last run that planned it."""
+
+    subject: Subject
+    outcome: Outcome
+    severity: Severity
+
+
+class Seen(NamedTuple):
+    """One check as one ended run found it; `end_id` is the place of the run's end in Dagster's log."""
+
+    end_id: int
+    run_id: str
+    ended_at: datetime
+    subject: Subject
+    outcome: Outcome
+    severity: Severity
+    failing_rows: int
+
+
+@dataclass(frozen=True)
+class DailyRun:
+    """A run of the daily job: whether it was through when it ended, whatever its checks found.
+
+    One that is not `is_complete` reports success, but left planned tables or checks out.
+    """
+
+    started_at: datetime
+    ended_at: datetime
+    reached_end: bool
+    is_complete: bool = True
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A thread in Slack: its first message's delivery id, its channel, and how that message is worded."""
+
+    root: str
+    channel: str
+    form: str
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to be sent: a new one, in the thread of `root` if given, or the new content of the one `edits`."""
+
+    delivery_id: str
+    channel: str
+    message: Message
+    root: str | None = None
+    edits: str | None = None
+    is_broadcast: bool = False
+    about_run_ended_at: datetime | None = None
+
+
+# Of the last evaluations of a check, those of earlier runs are not looked for.
+RUNS_LOOKED_THROUGH = 500
 INCIDENT = TypeAdapter(Incident)
 READ_TO = "dagster_log_read_to"
 STARTED_AFTER = "dagster_log_started_after"
 FIRST_PASS = "first_pass_at"
-# For so long a message that Slack refused is told of.
+# For so long a message that Slack refused is reported.
 LATELY = timedelta(days=1)
 # The status of a run that failed for another reason than its checks, and of one that succeeded without all it planned.
 BROKEN, INCOMPLETE = "BROKEN", "INCOMPLETE"
@@ -57,13 +114,13 @@ BROKEN, INCOMPLETE = "BROKEN", "INCOMPLETE"
 class Ledger:
     """The alert ledger in one database. `transaction` gives everything else."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> "Ledger":
-        """Open a ledger, making or upgrading its tables. Raises LedgerError."""
-        return cls(open_engine(url))
+    def open(cls, project: Project) -> "Ledger":
+        """Open a project's ledger, making or upgrading its tables. Raises LedgerError."""
+        return cls(open_engine(project))
 
     @contextmanager
     def transaction(self) -> Iterator["Book"]:
@@ -79,43 +136,43 @@ class Ledger:
 class Book:
     """The ledger within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
         self._do = connection.execute
 
     # Progress
 
     def progress(self, name: str) -> str | None:
         """A remembered value."""
-        return self._do(select(progress.c.value).where(progress.c.name == name)).scalar()
+        return self._do(sa.select(progress.c.value).where(progress.c.name == name)).scalar()
 
     def set_progress(self, name: str, value: str) -> None:
         """Remember a value."""
-        self._do(delete(progress).where(progress.c.name == name))
-        self._do(insert(progress).values(name=name, value=value))
+        self._do(sa.delete(progress).where(progress.c.name == name))
+        self._do(sa.insert(progress).values(name=name, value=value))
 
     def recorded(self, end_ids: Iterable[int]) -> dict[int, str]:
         """Of these places in Dagster's log, those of recorded runs, with the run."""
-        rows = self._do(select(runs.c.end_id, runs.c.run_id).where(runs.c.end_id.in_(set(end_ids))))
+        rows = self._do(sa.select(runs.c.end_id, runs.c.run_id).where(runs.c.end_id.in_(set(end_ids))))
         return {row.end_id: row.run_id for row in rows}
 
     def newest_runs(self, limit: int = 20) -> list[str]:
         """The ids of the runs that were recorded last."""
-        return list(self._do(select(runs.c.run_id).order_by(runs.c.end_id.desc()).limit(limit)).scalars())
+        return list(self._do(sa.select(runs.c.run_id).order_by(runs.c.end_id.desc()).limit(limit)).scalars())
 
     def forget_runs(self) -> None:
-        """Forget which runs were seen: Dagster's log has begun anew, and its places mean other runs."""
-        self._do(delete(runs))
-        self._do(delete(observations))
+        """Forget which runs were seen: Dagster's log was started again, and its places mean other runs."""
+        self._do(sa.delete(runs))
+        self._do(sa.delete(observations))
         for name in (READ_TO, STARTED_AFTER):
             self.set_progress(name, "0")
 
     def record_run(self, end_id: int, run: RunObservation, *, is_sound: bool) -> None:
         """Keep what a run found, once. `is_sound` is one that did all it planned, or was stopped by its checks."""
-        # A place in Dagster's log may be given anew after its run was deleted.
+        # A place in Dagster's log may be given again after its run was deleted.
         for table in (runs, observations):
-            self._do(delete(table).where(table.c.end_id == end_id))
+            self._do(sa.delete(table).where(table.c.end_id == end_id))
         self._do(
-            insert(runs).values(
+            sa.insert(runs).values(
                 end_id=end_id,
                 run_id=run.run_id,
                 job=run.job,
@@ -137,13 +194,13 @@ class Book:
             for found in run.findings
         ]
         if rows:
-            self._do(insert(observations), rows)
+            self._do(sa.insert(observations), rows)
 
     def runs_of(self, job: str, since: datetime, until: datetime) -> list[DailyRun]:
         """The runs of a job that ended between two times, oldest first; attempts that were repeated do not count."""
         ended_then = runs.c.ended_at.between(since, until)
-        wanted = and_(runs.c.job == job, ended_then, runs.c.status != RETRIED)
-        rows = self._do(select(runs).where(wanted).order_by(runs.c.end_id))
+        wanted = sa.and_(runs.c.job == job, ended_then, runs.c.status != RETRIED)
+        rows = self._do(sa.select(runs).where(wanted).order_by(runs.c.end_id))
         ended = {"SUCCESS", "FAILURE", INCOMPLETE}
         return [
             DailyRun(row.started_at, row.ended_at, row.status in ended, is_complete=row.status != INCOMPLETE)
@@ -154,10 +211,10 @@ class Book:
 
     def state(self, subjects: Iterable[Subject] = ()) -> Memory:
         """What is remembered of every subject: loaded of these and of all that have an open incident."""
-        open_ones = self._do(select(incidents).where(incidents.c.is_open)).all()
+        open_ones = self._do(sa.select(incidents).where(incidents.c.is_open)).all()
         state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
         wanted = {*subjects, *state}
-        for row in self._do(select(tracks)):
+        for row in self._do(sa.select(tracks)):
             if (subject := _subject(row)) in wanted:
                 known = state.get(subject, Track())
                 state[subject] = Track(row.evaluations, known.incident)
@@ -167,16 +224,16 @@ class Book:
         return Memory(state, self._track)
 
     def _track(self, subject: Subject) -> Track:
-        evaluations = self._do(select(tracks.c.evaluations).where(_is(tracks, subject))).scalar()
+        evaluations = self._do(sa.select(tracks.c.evaluations).where(_is(tracks, subject))).scalar()
         return Track(evaluations or "", next((incident for _, incident in self._newest({subject})), None))
 
     def _newest(self, subjects: set[Subject]) -> Iterator[tuple[Subject, Incident]]:
         if not subjects:
             return
         key = (incidents.c.asset, incidents.c.name, incidents.c.partition)
-        wanted = tuple_(*key).in_([tuple(_key(subject).values()) for subject in subjects])
-        newest = select(func.max(incidents.c.id)).where(wanted).group_by(*key)
-        for row in self._do(select(incidents).where(incidents.c.id.in_(newest))):
+        wanted = sa.tuple_(*key).in_([tuple(_key(subject).values()) for subject in subjects])
+        newest = sa.select(sa.func.max(incidents.c.id)).where(wanted).group_by(*key)
+        for row in self._do(sa.select(incidents).where(incidents.c.id.in_(newest))):
             yield _subject(row), _incident(row)
 
     def save(self, before: State, after: State) -> None:
@@ -190,13 +247,13 @@ class Book:
             if earlier.incident and earlier.incident.episode == track.incident.episode:
                 self.save_incident(track.incident)
             else:
-                # A row of that episode is refused by the database: nothing that was told is ever overwritten.
+                # A row of that episode is refused by the database: nothing that was sent is ever overwritten.
                 key = {**_key(subject), "episode": track.incident.episode}
-                self._do(insert(incidents).values({**key, **_values(track.incident)}))
+                self._do(sa.insert(incidents).values({**key, **_values(track.incident)}))
 
     def save_incident(self, incident: Incident) -> None:
         """Keep an incident that was saved before as it is by now. Raises LookupError where it was not."""
-        if not self._do(update(incidents).where(_is_episode(incident)).values(_values(incident))).rowcount:
+        if not self._do(sa.update(incidents).where(_is_episode(incident)).values(_values(incident))).rowcount:
             raise LookupError(f"Episode {incident.episode} of {incident.subject.id} was never saved.")
 
     def record_outcomes(self, run: RunObservation) -> None:
@@ -205,25 +262,40 @@ class Book:
             self._upsert_track(found.subject, outcome=found.outcome, severity=found.severity)
 
     def _upsert_track(self, subject: Subject, **values: str) -> None:
-        if not self._do(update(tracks).where(_is(tracks, subject)).values(values)).rowcount:
+        if not self._do(sa.update(tracks).where(_is(tracks, subject)).values(values)).rowcount:
             blank = {"evaluations": "", "outcome": "", "severity": ""}
-            self._do(insert(tracks).values({**_key(subject), **blank, **values}))
+            self._do(sa.insert(tracks).values({**_key(subject), **blank, **values}))
 
     def check_states(self) -> list[CheckState]:
         """How every check was found last."""
         return [
             CheckState(_subject(row), Outcome(row.outcome), Severity(row.severity))
-            for row in self._do(select(tracks).where(tracks.c.outcome != "").order_by(tracks.c.asset, tracks.c.name))
+            for row in self._do(sa.select(tracks).where(tracks.c.outcome != "").order_by(tracks.c.asset, tracks.c.name))
+        ]
+
+    def last_seen(self, limit: int) -> list[Seen]:
+        """The findings of every check by the last `limit` runs, oldest first."""
+        return [
+            Seen(
+                row.end_id,
+                row.run_id,
+                row.ended_at,
+                _subject(row),
+                Outcome(row.outcome),
+                Severity(row.severity),
+                row.failing_rows,
+            )
+            for row in self._do(_last_seen(limit))
         ]
 
     def open_incidents(self) -> dict[int, Incident]:
         """Every open incident by its number, oldest first."""
-        rows = self._do(select(incidents).where(incidents.c.is_open).order_by(incidents.c.id))
+        rows = self._do(sa.select(incidents).where(incidents.c.is_open).order_by(incidents.c.id))
         return {row.id: _incident(row) for row in rows}
 
-    def left_old(self) -> list[Incident]:
+    def left_stale(self) -> list[Incident]:
         """Every resolved incident that left marts with the data of before, oldest first."""
-        rows = self._do(select(incidents).where(incidents.c.has_old_marts).order_by(incidents.c.id))
+        rows = self._do(sa.select(incidents).where(incidents.c.has_old_marts).order_by(incidents.c.id))
         return [_incident(row) for row in rows]
 
     # Threads
@@ -231,7 +303,7 @@ class Book:
     def threads_of(self, incident: Incident) -> list[Thread]:
         """The threads that speak of an incident, one a channel."""
         roots = self._do(
-            select(threads.c.root, threads.c.form, outbox.c.channel)
+            sa.select(threads.c.root, threads.c.form, outbox.c.channel)
             .join(incidents, incidents.c.id == threads.c.incident_id)
             .join(outbox, outbox.c.delivery_id == threads.c.root)
             .where(_is_episode(incident))
@@ -241,7 +313,7 @@ class Book:
     def members(self, thread: Thread) -> list[Incident]:
         """The incidents that a thread speaks of, as they were saved last."""
         rows = self._do(
-            select(incidents)
+            sa.select(incidents)
             .join(threads, threads.c.incident_id == incidents.c.id)
             .where(threads.c.root == thread.root)
             .order_by(incidents.c.id)
@@ -251,18 +323,18 @@ class Book:
     def add_thread(self, root: str, form: str, members: Iterable[Incident]) -> None:
         """Remember which thread speaks of these incidents, which are saved already."""
         for member in members:
-            number: int = self._do(select(incidents.c.id).where(_is_episode(member))).scalar_one()
-            self._do(insert(threads).values(root=root, incident_id=number, form=form))
+            number: int = self._do(sa.select(incidents.c.id).where(_is_episode(member))).scalar_one()
+            self._do(sa.insert(threads).values(root=root, incident_id=number, form=form))
 
     # Outbox
 
     def enqueue(self, out: Outgoing, now: datetime) -> None:
         """Put a message into the outbox. A new edit replaces those of the same message that were not sent yet."""
         if out.edits:
-            older = and_(outbox.c.edits == out.edits, outbox.c.state != "sent")
-            self._do(update(outbox).where(older).values(state="superseded"))
+            older = sa.and_(outbox.c.edits == out.edits, outbox.c.state != "sent")
+            self._do(sa.update(outbox).where(older).values(state="superseded"))
         self._do(
-            insert(outbox).values(
+            sa.insert(outbox).values(
                 delivery_id=out.delivery_id,
                 channel=out.channel,
                 root=out.root,
@@ -279,87 +351,87 @@ class Book:
             )
         )
 
-    def waiting(self) -> list[Row[Any]]:
+    def waiting(self) -> list[sa.Row[Any]]:
         """The messages that are not sent yet, in the order in which they must be."""
         wanted = outbox.c.state.in_(["pending", "sending"])
-        return list(self._do(select(outbox).where(wanted).order_by(outbox.c.id)))
+        return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
 
-    def refused(self, since: datetime | None = None) -> list[Row[Any]]:
+    def refused(self, since: datetime | None = None) -> list[sa.Row[Any]]:
         """The messages that Slack will not take in any form: all, or those made since a time.
 
-        People are told of those made LATELY, by the status and by the check alike: nothing can be done about one
-        but to mend its cause, and whether that is done shows in those that follow.
+        Those made LATELY are reported, by the status and by the check alike: all that can be done about one is to fix
+        its cause, and whether that is done shows in those that follow.
         """
         wanted = [outbox.c.state == "refused", *([outbox.c.created_at >= since] if since else [])]
-        return list(self._do(select(outbox).where(*wanted).order_by(outbox.c.id)))
+        return list(self._do(sa.select(outbox).where(*wanted).order_by(outbox.c.id)))
 
     def created_since(self, since: datetime) -> Counter[str]:
         """How many messages were made since a time, by how far their delivery is."""
         wanted = (
-            select(outbox.c.state, func.count().label("number"))
+            sa.select(outbox.c.state, sa.func.count().label("number"))
             .where(outbox.c.created_at >= since)
             .group_by(outbox.c.state)
         )
         return Counter({row.state: row.number for row in self._do(wanted)})
 
-    def message(self, delivery_id: str) -> Row[Any] | None:
+    def message(self, delivery_id: str) -> sa.Row[Any] | None:
         """One message of the outbox."""
-        return self._do(select(outbox).where(outbox.c.delivery_id == delivery_id)).first()
+        return self._do(sa.select(outbox).where(outbox.c.delivery_id == delivery_id)).first()
 
     def mark(self, delivery_id: str, **values: object) -> None:
         """Note how far the delivery of a message is."""
-        self._do(update(outbox).where(outbox.c.delivery_id == delivery_id).values(values))
+        self._do(sa.update(outbox).where(outbox.c.delivery_id == delivery_id).values(values))
 
-    def sent(self, limit: int) -> list[Row[Any]]:
+    def sent(self, limit: int) -> list[sa.Row[Any]]:
         """The newest sent messages that were not edits, oldest first."""
-        wanted = and_(outbox.c.state == "sent", outbox.c.edits.is_(None))
-        return list(self._do(select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit)))[::-1]
+        wanted = sa.and_(outbox.c.state == "sent", outbox.c.edits.is_(None))
+        return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit)))[::-1]
 
-    def newest_edits(self, delivery_ids: Iterable[str]) -> dict[str, Row[Any]]:
+    def newest_edits(self, delivery_ids: Iterable[str]) -> dict[str, sa.Row[Any]]:
         """The newest sent content of those of these messages that were edited, by the message's delivery id."""
-        wanted = and_(outbox.c.state == "sent", outbox.c.edits.in_(list(delivery_ids)))
-        newest = select(func.max(outbox.c.id)).where(wanted).group_by(outbox.c.edits)
-        return {row.edits: row for row in self._do(select(outbox).where(outbox.c.id.in_(newest)))}
+        wanted = sa.and_(outbox.c.state == "sent", outbox.c.edits.in_(list(delivery_ids)))
+        newest = sa.select(sa.func.max(outbox.c.id)).where(wanted).group_by(outbox.c.edits)
+        return {row.edits: row for row in self._do(sa.select(outbox).where(outbox.c.id.in_(newest)))}
 
     def latencies(self, limit: int = 20) -> list[timedelta]:
         """Time from a run's end to its first message in a channel, for the newest ones."""
         is_measured = outbox.c.sent_at >= outbox.c.about_run_ended_at
-        wanted = and_(outbox.c.state == "sent", is_measured, outbox.c.root.is_(None))
-        rows = self._do(select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit))
+        wanted = sa.and_(outbox.c.state == "sent", is_measured, outbox.c.root.is_(None))
+        rows = self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id.desc()).limit(limit))
         return [row.sent_at - row.about_run_ended_at for row in rows]
 
     # Digests and silences
 
-    def digest(self, day: date) -> Row[Any] | None:
+    def digest(self, day: date) -> sa.Row[Any] | None:
         """The digest of a day: its delivery_id and its content as last queued."""
-        return self._do(select(digests).where(digests.c.day == day.isoformat())).first()
+        return self._do(sa.select(digests).where(digests.c.day == day.isoformat())).first()
 
     def set_digest(self, day: date, delivery_id: str, content: str) -> None:
         """Remember the digest of a day."""
-        self._do(delete(digests).where(digests.c.day == day.isoformat()))
-        self._do(insert(digests).values(day=day.isoformat(), delivery_id=delivery_id, content=content))
+        self._do(sa.delete(digests).where(digests.c.day == day.isoformat()))
+        self._do(sa.insert(digests).values(day=day.isoformat(), delivery_id=delivery_id, content=content))
 
     def silences(self, now: datetime) -> list[Silence]:
         """Silences set on the command line that still hold."""
-        rows = self._do(select(silences).where(silences.c.until > now).order_by(silences.c.id))
+        rows = self._do(sa.select(silences).where(silences.c.until > now).order_by(silences.c.id))
         return [Silence(row.asset, row.check, row.reason, row.until) for row in rows]
 
     def add_silence(self, silence: Silence) -> None:
         """Set a silence, in the place of one of the same patterns."""
-        self._do(delete(silences).where(silences.c.asset == silence.asset, silences.c.check == silence.check))
+        self._do(sa.delete(silences).where(silences.c.asset == silence.asset, silences.c.check == silence.check))
         self._do(
-            insert(silences).values(
+            sa.insert(silences).values(
                 asset=silence.asset, check=silence.check, reason=silence.reason, until=silence.until
             )
         )
 
 
-def message_of(row: Row[Any]) -> Message:
+def message_of(row: sa.Row[Any]) -> Message:
     """The message of an outbox row."""
     return Message(row.text, tuple(json.loads(row.blocks)))
 
 
-def outgoing_of(row: Row[Any]) -> Outgoing:
+def outgoing_of(row: sa.Row[Any]) -> Outgoing:
     """An outbox row as it was put there."""
     return Outgoing(
         row.delivery_id,
@@ -376,25 +448,35 @@ def _key(subject: Subject) -> dict[str, str]:
     return {"asset": subject.asset, "name": subject.name, "partition": subject.partition}
 
 
-def _subject(row: Row[Any]) -> Subject:
+def _subject(row: sa.Row[Any]) -> Subject:
     return Subject(row.asset, row.name, row.partition)
 
 
 def _values(incident: Incident) -> dict[str, object]:
     return {
         "is_open": incident.is_open,
-        "has_old_marts": bool(incident.old_marts),
+        "has_old_marts": bool(incident.stale_marts),
         "body": INCIDENT.dump_json(incident).decode(),
     }
 
 
-def _incident(row: Row[Any]) -> Incident:
+def _incident(row: sa.Row[Any]) -> Incident:
     return INCIDENT.validate_json(row.body)
 
 
-def _is(table: Table, subject: Subject) -> ColumnElement[bool]:
-    return and_(*(table.c[name] == value for name, value in _key(subject).items()))
+def _is(table: sa.Table, subject: Subject) -> sa.ColumnElement[bool]:
+    return sa.and_(*(table.c[name] == value for name, value in _key(subject).items()))
 
 
-def _is_episode(incident: Incident) -> ColumnElement[bool]:
-    return and_(_is(incidents, incident.subject), incidents.c.episode == incident.episode)
+def _is_episode(incident: Incident) -> sa.ColumnElement[bool]:
+    return sa.and_(_is(incidents, incident.subject), incidents.c.episode == incident.episode)
+
+
+def _last_seen(limit: int) -> sa.Select[Any]:
+    key = (observations.c.asset, observations.c.name, observations.c.partition)
+    place = sa.func.row_number().over(partition_by=key, order_by=observations.c.end_id.desc()).label("place")
+    oldest = sa.select(runs.c.end_id).order_by(runs.c.end_id.desc()).offset(RUNS_LOOKED_THROUGH).limit(1)
+    is_recent = observations.c.end_id > sa.func.coalesce(oldest.scalar_subquery(), -1)
+    newest = sa.select(observations, place).where(is_recent).subquery()
+    joined = sa.select(newest, runs.c.run_id, runs.c.ended_at).join(runs, runs.c.end_id == newest.c.end_id)
+    return joined.where(newest.c.place <= limit).order_by(newest.c.end_id)

@@ -9,17 +9,24 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 
-from greenery_assets.alerts.failed_runs import failed_run, stopping, unevaluated
-from greenery_assets.alerts.incidents import Incident, Kind, Memory, Policy, State, Track, Transition
-from greenery_assets.alerts.observations import (
-    MARTS,
+from greenery_assets.alerts.incidents import (
     Finding,
+    Incident,
+    Kind,
     Lineage,
     MartState,
+    Memory,
     Outcome,
+    Policy,
     RunObservation,
     Severity,
+    State,
     Subject,
+    Track,
+    Transition,
+    failed_run,
+    stopping,
+    unevaluated,
 )
 
 # A check that turned this often within its remembered evaluations is flapping, until it was the same a few times.
@@ -47,7 +54,7 @@ def observe(
 def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -> tuple[State, list[Transition]]:
     """What is due without any run, causes before what they cause.
 
-    Incidents whose silence ended or whose cause is gone are told, or folded under the next cause; what is open
+    Incidents whose silence ended or whose cause is gone are opened, or inhibited by the next cause; what is open
     for long is recalled.
     """
     after = Memory(state)
@@ -85,13 +92,13 @@ def retire(
             )
             closed = replace(incident, resolved_at=now, is_flapping=False, held_back=0, marts=marts)
             after[subject] = Track(incident=closed)
-            if closed.announced or closed.folded_under:
+            if closed.announced or closed.inhibited_by:
                 transitions.append(Transition(Kind.RETIRED, closed, now, before=closed.announced))
     return after, transitions
 
 
 def acknowledge(track: Track, by: str, now: datetime) -> tuple[Track, list[Transition]]:
-    """Somebody is on it: no reminders until its severity rises or it is resolved."""
+    """Somebody is working on it: no reminders until its severity rises or it is resolved."""
     incident = track.open_incident
     if incident is None or incident.announced is None or incident.acknowledged_by == by:
         return track, []
@@ -122,7 +129,7 @@ class _Judge:
         self.state[finding.subject] = Track(evaluations, incident or track.incident)
 
     def see_run(self) -> None:
-        """Take in how the run itself ended, and which failed runs of before it makes good."""
+        """Take in how the run itself ended, and which failed runs of before it recovers."""
         done = self.run.built | {found.subject.id for found in self.run.findings if found.outcome != Outcome.UNKNOWN}
         failed = failed_run(self.run)
         for subject, track in sorted(self.state.items()):
@@ -130,10 +137,10 @@ class _Judge:
             if incident is None or not subject.is_job or (failed and failed.subject == subject):
                 continue
             awaiting = incident.awaiting - done
-            made_good = bool(incident.awaiting) and not awaiting
+            has_recovered = bool(incident.awaiting) and not awaiting
             # Of a run that failed before it planned anything, nothing else can be known.
             repeated = self.run.succeeded and subject.name == self.run.job and not incident.awaiting
-            changed = self._holding(incident, "") if repeated or made_good else replace(incident, awaiting=awaiting)
+            changed = self._holding(incident, "") if repeated or has_recovered else replace(incident, awaiting=awaiting)
             self.state[subject] = Track(incident=changed)
         if failed:
             track = self.state[failed.subject]
@@ -143,12 +150,12 @@ class _Judge:
                 incident=replace(
                     self._failing(track, failed, ""),
                     awaiting=earlier | left,
-                    marts=self._marts(name for name in self.run.not_built if self.lineage.groups.get(name) in MARTS),
+                    marts=self._marts(name for name in self.run.not_built if self.lineage.is_mart(name)),
                     held_back=len(unevaluated(self.run)),
                 )
             )
         self._renew_marts()
-        # What was told carries what is known only now: marts, held back checks, what is awaited.
+        # Each transition carries what is known only now: marts, held back checks, what is awaited.
         self.transitions = [
             replace(happened, incident=self.state[happened.incident.subject].incident or happened.incident)
             for happened in self.transitions
@@ -161,7 +168,7 @@ class _Judge:
             if incident and any(mart.asset in self.run.built for mart in incident.marts):
                 renewed = rebuilt(incident, self.run)
                 if subject.is_job:
-                    # What a failed run did not build is made good once another has.
+                    # What a failed run did not build is recovered once another has.
                     left = tuple(mart for mart in renewed.marts if mart.asset not in self.run.built)
                     renewed = replace(renewed, marts=left)
                 self.state[subject] = replace(track, incident=renewed)
@@ -209,6 +216,7 @@ class _Judge:
         incident = replace(
             incident,
             finding=finding,
+            found_at=self.run.ended_at,
             last_run=self.run.run_id,
             is_flapping=was_flapping and not _is_steady(evaluations),
         )
@@ -218,20 +226,20 @@ class _Judge:
             return self._not_known_yet(incident, earlier)
         kind = _difference(incident.announced, finding)
         if kind == Kind.RAISED:
-            return self._tell(kind, replace(incident, acknowledged_by=""))
+            return self._notify(kind, replace(incident, acknowledged_by=""))
         if was_flapping:
-            return incident if incident.is_flapping else self._tell(Kind.STEADY, incident)
-        return self._tell(kind, incident) if kind else incident
+            return incident if incident.is_flapping else self._notify(Kind.STEADY, incident)
+        return self._notify(kind, incident) if kind else incident
 
     def _not_known_yet(self, incident: Incident, earlier: Incident | None) -> Incident:
-        """Tell of a failing check in a thread of its own, or in that of its cause."""
-        if incident.folded_under and _blocks(incident.folded_under, self.state):
+        """Notify of a failing check in a thread of its own, or in that of its cause."""
+        if incident.inhibited_by and _blocks(incident.inhibited_by, self.state):
             before = earlier.finding if earlier else incident.finding
             is_raised = _difference(before, incident.finding) == Kind.RAISED
-            return self._tell(Kind.RAISED, incident, before) if is_raised else incident
+            return self._notify(Kind.RAISED, incident, before) if is_raised else incident
         cause = _cause(incident.subject, self.state, self.lineage)
-        incident = replace(incident, folded_under=cause)
-        return self._tell(Kind.FOLDED if cause else _opening(incident), incident)
+        incident = replace(incident, inhibited_by=cause)
+        return self._notify(Kind.INHIBITED if cause else _opening(incident), incident)
 
     def _holding(self, incident: Incident, evaluations: str) -> Incident:
         if incident.is_flapping and not _is_steady(evaluations):
@@ -245,19 +253,19 @@ class _Judge:
             marts=self._marts_after(incident),
             held_back=0,
         )
-        is_told = incident.folded_under and not self.policy.silence(incident.subject, self.now)
-        if incident.announced or is_told:
+        is_known = incident.inhibited_by and not self.policy.silence(incident.subject, self.now)
+        if incident.announced or is_known:
             self.transitions.append(
                 Transition(Kind.RESOLVED, resolved, self.run.ended_at, self.run.run_id, incident.announced)
             )
         return resolved
 
-    def _tell(self, kind: Kind, incident: Incident, before: Finding | None = None) -> Incident:
-        told = incident if incident.folded_under else _announce(kind, incident, self.now)
+    def _notify(self, kind: Kind, incident: Incident, before: Finding | None = None) -> Incident:
+        known = incident if incident.inhibited_by else _announce(kind, incident, self.now)
         self.transitions.append(
-            Transition(kind, told, self.run.ended_at, self.run.run_id, before or incident.announced)
+            Transition(kind, known, self.run.ended_at, self.run.run_id, before or incident.announced)
         )
-        return told
+        return known
 
     def _marts(self, names: Iterable[str]) -> tuple[MartState, ...]:
         return tuple(
@@ -297,20 +305,20 @@ def _cause(subject: Subject, state: Memory, lineage: Lineage) -> Subject | None:
 
 
 def _blocks(cause: Subject, state: Memory) -> bool:
-    """Whether its incident still speaks for those folded under it."""
+    """Whether its incident still speaks for those inhibited by it."""
     incident = state[cause].open_incident
     return incident is not None and incident.blocks
 
 
 def _due(incident: Incident, state: Memory, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
-    """What is to be told of an open, unsilenced incident by now, in order; the last carries it as it is then."""
-    if incident.folded_under and _blocks(incident.folded_under, state):
+    """What is due for an open, unsilenced incident by now, in order; the last carries it as it is then."""
+    if incident.inhibited_by and _blocks(incident.inhibited_by, state):
         return
     if incident.announced is None:
         cause = _cause(incident.subject, state, lineage)
-        folded = replace(incident, folded_under=cause)
-        kind = Kind.FOLDED if cause else _opening(folded)
-        yield Transition(kind, folded if cause else _announce(kind, folded, now), now, incident.last_run)
+        inhibited = replace(incident, inhibited_by=cause)
+        kind = Kind.INHIBITED if cause else _opening(inhibited)
+        yield Transition(kind, inhibited if cause else _announce(kind, inhibited, now), now, incident.last_run)
         return
     changed = None if incident.is_flapping else _difference(incident.announced, incident.finding)
     if changed:
@@ -350,9 +358,9 @@ def _opening(incident: Incident) -> Kind:
 
 
 def _announce(kind: Kind, incident: Incident, now: datetime) -> Incident:
-    # Who reads only the channel has not heard of what is told in the thread.
+    # Who reads only the channel has not heard of what is in the thread.
     notified_at = now if kind.reaches_channel else incident.notified_at
-    return replace(incident, announced=incident.finding, notified_at=notified_at, folded_under=None)
+    return replace(incident, announced=incident.finding, notified_at=notified_at, inhibited_by=None)
 
 
 def _turns(evaluations: str) -> int:

@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, Entry, counted, duration_in_words, escaped, moment, text
-from greenery_assets.alerts.incidents import Incident, Kind, Transition
-from greenery_assets.alerts.observations import Outcome, Severity, Subject
+from greenery_assets.alerts.incidents import Incident, Kind, Outcome, Severity, Subject, Transition
 
 SAMPLE = "SAMPLE DATA"
 SHOWN_IN_FULL = 5
 SHOWN_CAUSES = 10
+ROOM_FOR_CAUSES = 5_000
 SHOWN_OWNERS = 20
 LONGEST_LINE = 280
+# What blocks.literal adds to a text that it cuts.
+LONGEST_REST = 22
 LONGEST_REMEDY = 800
 LONGEST_REASON = blocks.LONGEST_REASON
 LONGEST_PLAIN = 700
@@ -61,53 +63,58 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     and only where nothing fails, may be no incidents.
     """
     if not incidents:
-        words = "*Alerts start here.* No check is known to fail. From now on, changes are told."
+        words = "*Alerts start here.* No check is known to fail. You are notified of changes."
         return message(f":{blocks.RESOLVED}: No check fails", [words], [blocks.section(words)], reader=reader)
     ranked = rank(incidents)
     ongoing = [incident for incident in ranked if incident.is_open]
-    title = _group_title(ranked, ongoing)
     lead = []
     if is_first:
         wrong = "This is wrong now" if ongoing else "This was wrong then"
-        lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. From now on, changes are told.")
-    marts = wording.figures_in_words(ranked, reader.timezone)
-    causes = blocks.listed([_cause(incident) for incident in ranked], SHOWN_CAUSES, more="more in the thread")
+        lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. You are notified of changes.")
+    figures = wording.figures_in_words(ongoing, reader.timezone) or wording.tables_in_words(ranked, reader.timezone)
+    shown = [
+        Entry(line_elements(incident, reader), _plain_line(incident, reader)) for incident in ranked[:SHOWN_CAUSES]
+    ]
+    page = blocks.packed(shown, ROOM_FOR_CAUSES)[0]
+    left = len(ranked) - len(page.entries)
+    more = [f"{left:,} more in the thread"] if left else []
     end = [*_owners(ongoing, reader), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
     return message(
-        title,
-        [*lead, causes, *marts, *end],
-        [*_sections(lead), blocks.section(causes), *_sections(marts), *_sections(end)],
+        _group_title(ranked, ongoing),
+        [*lead, *(entry.plain for entry in page.entries), *more, *figures, *end],
+        [*_sections(lead), *page.blocks, *_sections(more), *_sections(figures), *_sections(end)],
         links,
         reader=reader,
+        plain_title=_group_title(ranked, ongoing, quotes=False),
     )
 
 
 def detail_messages(incidents: Sequence[Incident], reader: Reader) -> list[Message]:
-    """The replies that tell each incident of a group, in ranked order: the first five in full, the rest by line."""
+    """The replies about each incident of a group, in ranked order: the first five in full, the rest by line."""
     ranked = rank(incidents)
     full = [
         _incident(each, reader, escaped(wording.owner_name(each.finding.owner)), f"{n} of {len(ranked):,} · ")
         for n, each in enumerate(ranked[:SHOWN_IN_FULL], 1)
     ]
     lines = [
-        Entry((text(f"{n:,}. "), *line_elements(each)), f"{n:,}. {_plain_line(each)}")
+        Entry((text(f"{n:,}. "), *line_elements(each, reader)), f"{n:,}. {_plain_line(each, reader)}")
         for n, each in enumerate(ranked[SHOWN_IN_FULL:], SHOWN_IN_FULL + 1)
     ]
     return full + paged(lines)
 
 
 def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[Message]:
-    """The replies that tell what happened to incidents of a thread, in order; one short message for one.
+    """The replies about what happened to incidents of a thread, in order; one short message for one.
 
-    What starts a thread is not among it: incident_message and group_message tell that.
+    What starts a thread is not among it: that is for incident_message and group_message.
     """
     entries: list[Entry] = []
     for cause, group in groupby(transitions, key=_cause_of):
         if cause:
             name = blocks.literal(cause.name, LONGEST_NAME)
-            title = f"Also fails, held to be caused by this ({name} of {wording.place(cause)}):"
+            title = f"Also failing because of this ({name} of {wording.place(cause)}):"
             entries.append(Entry((text(title, bold=True),), escaped(title)))
         entries += [_told(transition, reader) for transition in group]
     if reader.is_sample and entries:
@@ -117,7 +124,7 @@ def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[M
 
 def test_message(reader: Reader) -> Message:
     """What is posted to try the way to a channel."""
-    words = "This is a test; no action needed. Failed data checks will be told in this channel."
+    words = "This is a test; no action needed. Failed data checks will be reported in this channel."
     links = [blocks.link(reader.ui_url, "", "Open Dagster")]
     return message("Test of the data alerts", [words], [blocks.section(words)], links, reader=reader)
 
@@ -137,13 +144,20 @@ def rank(incidents: Iterable[Incident]) -> list[Incident]:
 
 
 def message(
-    title: str, lines: Sequence[str], shown: Sequence[Block], links: Sequence[str] = (), *, reader: Reader
+    title: str,
+    lines: Sequence[str],
+    shown: Sequence[Block],
+    links: Sequence[str] = (),
+    *,
+    reader: Reader,
+    plain_title: str = "",
 ) -> Message:
-    """A message of a headline, blocks and links; `lines` say the same in mrkdwn, without any value from data."""
-    title = f"{SAMPLE} · {title}" if reader.is_sample else title
+    """A message of a headline, blocks and links; `plain_title` and `lines` are its text, without values from data."""
+    mark = f"{SAMPLE} · " if reader.is_sample else ""
+    title, plain_title = f"{mark}{title}", f"{mark}{plain_title or title}"
     found = [link for link in links if link]
     return Message(
-        blocks.listed([escaped(title, blocks.LONGEST_HEADER), *lines, *found], 1000, limit=blocks.LONGEST_TEXT),
+        blocks.listed([escaped(plain_title, blocks.LONGEST_HEADER), *lines, *found], 1000, limit=blocks.LONGEST_TEXT),
         (blocks.header(title), *shown, *([blocks.context("  ·  ".join(found))] if found else [])),
     )
 
@@ -159,13 +173,13 @@ def paged(entries: Sequence[Entry]) -> list[Message]:
     ]
 
 
-def line_elements(incident: Incident) -> tuple[Element, ...]:
-    """An incident in one paragraph of rich text: mark, state, assumption, extent."""
+def line_elements(incident: Incident, reader: Reader) -> tuple[Element, ...]:
+    """An incident in one paragraph of rich text: mark, state, what was found, what it means."""
     partition = incident.subject.partition
     return (
         blocks.emoji(wording.mark(incident)),
         text(f" {wording.state_word(incident)}: ", bold=True),
-        text(wording.line(incident)),
+        text(wording.line(incident, reader.timezone)),
         *([text(f" · partition {blocks.literal(partition, blocks.LONGEST_CELL)}")] if partition else []),
     )
 
@@ -179,16 +193,19 @@ def mention_of(incident: Incident, reader: Reader) -> str:
 
 def _incident(incident: Incident, reader: Reader, owner: str, position: str = "") -> Message:
     finding = incident.finding
-    title = f":{wording.mark(incident)}: {position}{wording.headline(incident)}"
+    mark = f":{wording.mark(incident)}: {position}"
     id_ = f" ({escaped(finding.assumption, LONGEST_NAME)})" if finding.assumption else ""
     assumed = [f"*Assumed:* {escaped(finding.statement, wording.LONGEST_STATEMENT)}{id_}"]
     if incident.episode > 1:
         assumed.append(f"*Again,* for the {wording.ordinal(incident.episode)} time")
     if incident.is_flapping:
-        assumed.append("*Comes and goes:* it fails and holds in turns; not every turn is told")
-    marts = wording.figures_in_words([incident], reader.timezone)
-    if not incident.marts and not incident.subject.is_job:
-        marts = ["*Figures affected:* none"]
+        assumed.append("*Comes and goes:* it fails and holds in turns; not every turn is reported")
+    marts = wording.tables_in_words([incident], reader.timezone)
+    meaning = wording.consequence(incident, reader.timezone)
+    if not incident.marts and not meaning and not incident.subject.is_job:
+        meaning = "No figure is affected."
+    if meaning:
+        marts.insert(0, f"*Figures:* {escaped(meaning)}")
     if incident.held_back and incident.is_open and not incident.subject.is_job:
         marts.append(f"*Not evaluated because of this:* {counted(incident.held_back, 'check')}")
     todo = [f"*Owner:* {owner}"] if owner else []
@@ -201,11 +218,12 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
     found = ". ".join(filter(None, (escaped(wording.cause(finding)), wording.amount(finding))))
     numbers = [f"*Found:* {found}"] if found else []
     return message(
-        title,
+        f"{mark}{wording.headline(incident)}",
         [*assumed, *numbers, *marts, *todo],
         [*_sections(assumed), _found(incident, reader), *_sections(marts), *_sections(todo), *_rows(incident)],
         _links(incident, reader),
         reader=reader,
+        plain_title=f"{mark}{wording.headline(incident, quotes=False)}",
     )
 
 
@@ -220,10 +238,13 @@ def _found(incident: Incident, reader: Reader) -> Block:
     if incident.resolved_at:
         since += f" until {moment(incident.resolved_at, reader.timezone)}"
     on_it = incident.acknowledged_by if incident.is_open else ""
+    # A later run may have said nothing about it: its age shows how far it can still be true.
+    is_later = incident.found_at and incident.found_at != incident.opened_at
+    when = f" {moment(incident.found_at, reader.timezone)}" if incident.found_at and is_later else ""
     facts = [
-        ("Found" if incident.is_open else "Was found", ". ".join(found) + "." if found else ""),
+        (f"Found{when}" if incident.is_open else "Was found", ". ".join(found) + "." if found else ""),
         ("Partition", subject.partition and blocks.literal(subject.partition, LONGEST_NAME)),
-        ("On it", on_it and blocks.literal(on_it, LONGEST_NAME)),
+        ("Working on this", on_it and blocks.literal(on_it, LONGEST_NAME)),
         ("Since" if incident.is_open else "From", since),
     ]
     lines = [(text(f"{label}: ", bold=True), text(words)) for label, words in facts if words]
@@ -242,30 +263,30 @@ def _rows(incident: Incident) -> list[Block]:
 
 
 def _cause_of(transition: Transition) -> Subject | None:
-    return transition.incident.folded_under if transition.kind == Kind.FOLDED else None
+    return transition.incident.inhibited_by if transition.kind == Kind.INHIBITED else None
 
 
 def _told(transition: Transition, reader: Reader) -> Entry:
     incident, kind = transition.incident, transition.kind
-    if kind == Kind.FOLDED:
-        return Entry((text("•  "), *line_elements(incident)), f"• {_plain_line(incident)}")
+    if kind == Kind.INHIBITED:
+        return Entry((text("•  "), *line_elements(incident, reader)), f"• {_plain_line(incident, reader)}")
     lead, words = _news(transition, reader)
     icon = wording.mark(incident) if kind in TOLD_WITH_REASON | {Kind.RESOLVED, Kind.RETIRED} else ""
     reason = wording.reason(incident.finding) if kind in TOLD_WITH_REASON else ""
     found = blocks.literal(reason, LONGEST_REASON) if reason else ""
     if kind == Kind.CHANGED and incident.subject.is_job:
         name = f"runs of {wording.place(incident.subject)}"
-        told = " · ".join(filter(None, (found, name)))
+        whole = " · ".join(filter(None, (found, name)))
     else:
         name = wording.named(incident)
-        told = ": ".join(filter(None, (name, found)))
+        whole = ": ".join(filter(None, (name, found)))
     # What a run's end is put down to quotes no row, as what a check found may.
-    said = told if incident.subject.is_job else name
-    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {said}"
+    plain_words = whole if incident.subject.is_job else name
+    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {plain_words}"
     elements: list[Element] = [blocks.emoji(icon)] if icon else []
     if kind == Kind.ACKNOWLEDGED:
         elements.append(text(f"{blocks.literal(incident.acknowledged_by, LONGEST_NAME)} ", bold=True))
-    elements += [text(f"{' ' if icon else ''}{lead}", bold=True), text(f"{words} {told}")]
+    elements += [text(f"{' ' if icon else ''}{lead}", bold=True), text(f"{words} {whole}")]
     if incident.subject.partition:
         elements.append(text(f" · partition {blocks.literal(incident.subject.partition, blocks.LONGEST_CELL)}"))
     slack_id = mention_of(incident, reader) if kind in TOLD_TO_THE_OWNER else ""
@@ -280,7 +301,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     now = wording.amount(incident.finding)
     extent = f" {now}." if now else ""
     step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}."
-    left = wording.left_old([incident])
+    left = wording.left_stale([incident])
     what = "job" if incident.subject.is_job else "check"
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
     if incident.subject.is_job:
@@ -299,7 +320,7 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
         Kind.RESOLVED: (f"Resolved after {lasted}.", f" {left}." if left else ""),
         Kind.RETIRED: ("No longer checked:", f" this {what} is not part of the project any more."),
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
-        Kind.ACKNOWLEDGED: ("is on it.", " No reminders unless it turns into an ERROR."),
+        Kind.ACKNOWLEDGED: ("is working on this;", " reminders are off until it gets worse."),
     }[transition.kind]
 
 
@@ -337,36 +358,26 @@ def _run_link(reader: Reader, run_id: str, words: str) -> str:
     return blocks.link(reader.ui_url, f"/runs/{blocks.quoted(run_id)}", words) if run_id else ""
 
 
-def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident]) -> str:
-    is_checks = not any(incident.subject.is_job for incident in ranked)
-    noun, plural = ("check", "checks") if is_checks else ("problem", "problems")
+def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident], *, quotes: bool = True) -> str:
     if not ongoing:
-        over = f"All {len(ranked):,} {plural} {'hold again' if is_checks else 'are solved'}"
-        if any(wording.is_retired(incident) for incident in ranked):
-            over = f"None of {len(ranked):,} {plural} {'fails' if is_checks else 'is open'} any more"
-        elif len(ranked) == 1:
-            over = f"The {noun} {'holds again' if is_checks else 'is solved'}"
-        return f":{blocks.RESOLVED}: {', '.join(filter(None, (over, wording.left_old(ranked))))}"
-    errors = sum(incident.finding.severity == Severity.ERROR for incident in ongoing)
-    warnings = len(ongoing) - errors
-    by_severity = [counted(errors, "ERROR") if errors else "", counted(warnings, "warning") if warnings else ""]
-    if len(ongoing) < len(ranked):
-        found = f"{len(ongoing):,} of {len(ranked):,} {plural} still {'fail' if is_checks else 'open'}"
-    elif is_checks:
-        found = f"{counted(len(ranked), noun)} fail{'s' if len(ranked) == 1 else ''}"
-    else:
-        found = counted(len(ranked), noun)
-    mark = blocks.ERROR if errors else blocks.WARNING
-    return f":{mark}: {found}: {', '.join(filter(None, by_severity))}"
+        all_of_them = f"All {len(ranked):,} problems are" if len(ranked) > 1 else "The problem is"
+        over = f"{all_of_them} {'closed' if any(map(wording.is_retired, ranked)) else 'resolved'}"
+        return f":{blocks.RESOLVED}: {', '.join(filter(None, (over, wording.left_stale(ranked))))}"
+    mark = blocks.ERROR if any(each.finding.severity == Severity.ERROR for each in ongoing) else blocks.WARNING
+    still = f"{len(ongoing):,} of {len(ranked):,} still open: " if len(ongoing) < len(ranked) else ""
+    frozen = len(
+        {mart.asset for each in ongoing if wording.stopped(each) for mart in each.marts if not mart.is_refreshed}
+    )
+    end = f"; {counted(frozen, 'table')} frozen" if frozen else ""
+    title = f":{mark}: {still}{wording.tally(ongoing)}. Worst: "
+    room = blocks.LONGEST_HEADER - len(title) - len(end) - LONGEST_REST
+    return f"{title}{wording.found(ongoing[0].finding, max(room, 0), quotes=quotes)}{end}"
 
 
-def _cause(incident: Incident) -> str:
-    state = f":{wording.mark(incident)}: *{wording.state_word(incident)}:* "
-    return state + escaped(wording.line(incident), LONGEST_LINE - len(state))
-
-
-def _plain_line(incident: Incident) -> str:
-    return escaped(f"{wording.state_word(incident)}: {wording.line(incident)}", LONGEST_LINE)
+def _plain_line(incident: Incident, reader: Reader) -> str:
+    return escaped(
+        f"{wording.state_word(incident)}: {wording.line(incident, reader.timezone, quotes=False)}", LONGEST_LINE
+    )
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:

@@ -1,9 +1,6 @@
-"""Messages as a page to look at, where no token for Slack is set: roughly what Slack would show.
+"""Where messages go while no token for Slack is set: the log, and a page to look at."""
 
-Pure. Which messages there are is the ledger's to know; the page's looks are in templates/preview.html, which
-escapes whatever it is given.
-"""
-
+import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,9 +11,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts import blocks
+from greenery_assets.alerts.ledger import Ledger, message_of
+from greenery_assets.alerts.messages import SAMPLE, Message
+from greenery_assets.alerts.notify import PREVIEW, Receipt
+from greenery_assets.alerts.project import Project
 
-TITLE = "Greenery data alerts"
 MARKUP = re.compile(
     r"<(?P<url>https?://[^|>\s]+)\|(?P<words>[^>]*)>"
     r"|<@(?P<user>[A-Z0-9]+)>"
@@ -67,7 +67,11 @@ class Part:
 
 
 def render_preview(
-    posts: Sequence[PreviewPost], title: str = TITLE, pictures: Mapping[str, bytes] | None = None
+    posts: Sequence[PreviewPost],
+    project: Project,
+    pictures: Mapping[str, bytes] | None = None,
+    *,
+    is_sample: bool = False,
 ) -> str:
     """One self-contained HTML page: a chapter for each channel, its newest message last, as Slack has it.
 
@@ -77,7 +81,14 @@ def render_preview(
     for post in sorted(posts, key=lambda each: each.sent_at):
         channels.setdefault(post.channel, []).append(post)
     urls = {name: f"data:image/png;base64,{b64encode(png).decode()}" for name, png in (pictures or {}).items()}
-    return _TEMPLATES.get_template("preview.html").render(title=title, channels=channels, parts=parts, pictures=urls)
+    return _TEMPLATES.get_template("preview.html").render(
+        title=f"{project.sender} alerts{f': {SAMPLE}' if is_sample else ''}",
+        sender=project.sender,
+        token=project.setting("SLACK_TOKEN"),
+        channels=channels,
+        parts=parts,
+        pictures=urls,
+    )
 
 
 def parts(message: Message) -> list[Part]:
@@ -142,3 +153,70 @@ def _rich(elements: Iterable[Mapping[str, Any]]) -> Iterator[Span]:
 
 def _unescaped(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+SHOWN_MESSAGES = 200
+
+
+class LogTransport:
+    """Writes messages to the log; the page is drawn from the ledger, which has them all."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    def post(
+        self,
+        channel: str,
+        message: Message,
+        delivery_id: str,
+        thread: Receipt | None,
+        *,
+        is_broadcast: bool,  # noqa: ARG002  both are in sight on the page
+    ) -> Receipt:
+        """Log a message."""
+        self._log.info("%s %s%s", channel, "(in a thread) " if thread else "", message.text)
+        return Receipt(PREVIEW, delivery_id)
+
+    def edit(self, posted: Receipt, message: Message) -> Receipt:  # noqa: ARG002  the page shows the newest content
+        """Nothing to do: what happened is logged as a message of its own."""
+        return posted
+
+    def find(
+        self,
+        channel: str,  # noqa: ARG002
+        delivery_id: str,  # noqa: ARG002
+        thread: Receipt | None,  # noqa: ARG002
+        since: datetime,  # noqa: ARG002
+    ) -> Receipt | None:
+        """Nothing is ever lost on the way."""
+        return None
+
+    def has(self, receipt: Receipt) -> bool:
+        """Whether a message was written here, before a token was set or after it was taken away."""
+        return receipt.channel == PREVIEW
+
+
+def write_preview(ledger: Ledger, path: Path, project: Project, *, is_sample: bool = False) -> None:
+    """Draw the newest messages, with their threads and as edited, as one page. Raises OSError."""
+    with ledger.transaction() as book:
+        sent = book.sent(SHOWN_MESSAGES)
+        edited = book.newest_edits(row.delivery_id for row in sent)
+    replies: dict[str, list[PreviewPost]] = {}
+    for row in sent:
+        if row.root:
+            replies.setdefault(row.root, []).append(PreviewPost(row.channel, message_of(row), row.sent_at))
+    posts = [
+        PreviewPost(
+            row.channel,
+            message_of(edited.get(row.delivery_id, row)),
+            row.sent_at,
+            tuple(replies.get(row.delivery_id, ())),
+        )
+        for row in sent
+        if not row.root
+    ]
+    names = {blocks.picture_in(post.message.blocks) for post in posts} - {""}
+    file = project.picture
+    found = {name: content for name in names if file and (content := blocks.read_picture(file, name))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_preview(posts, project, found, is_sample=is_sample), encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Who is told where, how often again, and about what nobody is told: the routing file, read and checked.
+"""Who is notified where, when again, and what is silenced: the routing file, read and checked.
 
-What each field means for users is documented in `routing.yml`, the shipped default. Which incident is told,
-and how, is decided elsewhere.
+Which incident people are notified of, and how, is decided elsewhere.
 """
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -24,9 +24,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from greenery_assets.alerts.incidents import Policy, Silence
-from greenery_assets.alerts.observations import Severity
-from greenery_assets.settings import is_channel
+from greenery_assets.alerts.blocks import is_channel
+from greenery_assets.alerts.incidents import Policy, Severity, Silence
+from greenery_assets.alerts.project import AlertsError
 
 MAX_RENOTIFY_HOURS = 10 * 366 * 24
 LONGEST_SILENCE = timedelta(hours=MAX_RENOTIFY_HOURS)
@@ -34,7 +34,7 @@ QUOTE_STAR = 'write it in quotes, as "*_orders"'
 Location = tuple[int | str, ...]
 
 
-class RoutingError(Exception):
+class RoutingError(AlertsError):
     """A routing file that cannot be used; the text names, a line each, every place and what must stand there."""
 
 
@@ -62,11 +62,11 @@ class Routing:
 
     @property
     def channels(self) -> frozenset[str]:
-        """Every channel that something may be told in."""
+        """Every channel that may be written to."""
         return frozenset([self.default_channel, self.digest_channel, *self.by_owner.values(), *self.by_mart.values()])
 
     def channels_for(self, owner: str, group: str, held_back_groups: Iterable[str] = ()) -> tuple[str, ...]:
-        """The channels that are told, without repeats: the incident's home, then those of the marts it holds back.
+        """The channels that are notified, without repeats: the incident's home, then those of the marts it holds back.
 
         `owner` is one mail or several, separated by commas; `group` is the asset's. Either may be empty.
         """
@@ -76,18 +76,21 @@ class Routing:
         return tuple(dict.fromkeys((home, *readers)))
 
 
-def load_routing(path: Path, default_channel: str) -> Routing:
-    """Read a routing file; an empty one means all defaults, and `default_channel` where it names none.
+def load_routing(path: Path | None, default_channel: str, groups: Sequence[str] = ()) -> Routing:
+    """Read a routing file; an empty one, or none, means all defaults, and `default_channel` where it names none.
+
+    It may name the given groups of assets.
 
     Raises RoutingError naming file, line, field, value and what it must be, for every error in the file.
     """
+    path = path or Path(os.devnull)
     text = _read(path)
     root = _compose(path, text)
     problems: list[_Problem] = []
     values = _plain(root, (), problems) if root else None
     file = None
     try:
-        file = _File.model_validate({} if values is None else values)
+        file = _File.model_validate({} if values is None else values, context={"groups": groups})
     except ValidationError as error:
         problems += [_problem(item, root) for item in error.errors()]
     if problems or file is None:
@@ -174,13 +177,16 @@ Pattern = Annotated[
     str, _matching(r"[\w/.*-]+", 'must be a name, with * for any letters, such as "staging/*"; in quotes if * is first')
 ]
 Text = Annotated[str, _matching(r"(?s).*\S.*", "must say why, in words")]
-Mart = Annotated[
-    str,
-    _matching(
-        "raw|staging|core|marketing|product|reporting",
-        "must be raw, staging, core, marketing, product or reporting",
-    ),
-]
+
+
+def _group(value: object, info: ValidationInfo) -> str:
+    known = (info.context or {}).get("groups", ())
+    if isinstance(value, str) and value in known:
+        return value
+    raise ValueError(f"must be {', '.join(known[:-1])} or {known[-1]}" if known[1:] else "must be a group of assets")
+
+
+Mart = Annotated[str, PlainValidator(_group)]
 
 
 class _Section(BaseModel):

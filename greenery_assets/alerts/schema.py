@@ -1,225 +1,312 @@
-"""The tables of the alert ledger, and bringing a database to them. What is written in them is ledger's business."""
+"""The tables of the alert ledger, bringing a database to them, and what is wrong with one, in words, by its error code.
 
+What is written in the tables is the business of ledger.
+"""
+
+import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    ExceptionContext,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    create_engine,
-    event,
-    make_url,
-)
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    NotSupportedError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import event, exc
 
-from greenery_assets.alerts.faults import in_words, is_known
+from greenery_assets.alerts.project import AlertsError, Project
+
+LONGEST_KNOCK_S = 2
+POSTGRES_PORT = 5432
+
+_RESTORE = (
+    "Put a backup in its place, or move it away: the alerts then begin again with one summary of what fails, and what "
+    "waited to be sent is lost"
+)
+_WHO = "Correct user, password and database in {setting}"
+_START = "Start the server, or correct host and port in {setting}"
+_DISK_FULL = ("its disk is full", "Free some space there")
+_RIGHTS = ("this user may not write it", "Let this user write the file and its folder")
+_DAMAGED = ("it is damaged", _RESTORE)
+
+SQLITE: Mapping[int, tuple[str, str]] = {
+    sqlite3.SQLITE_BUSY: (
+        "another program has it locked",
+        "Close the program that has it open, such as a database browser, and run again",
+    ),
+    sqlite3.SQLITE_LOCKED: ("another program has it locked", "Close the program that has it open, and run again"),
+    sqlite3.SQLITE_FULL: _DISK_FULL,
+    sqlite3.SQLITE_READONLY: _RIGHTS,
+    sqlite3.SQLITE_PERM: _RIGHTS,
+    sqlite3.SQLITE_AUTH: _RIGHTS,
+    sqlite3.SQLITE_CANTOPEN: ("this user may not open it", "Let this user read and write the file and its folder"),
+    sqlite3.SQLITE_IOERR: ("its disk cannot be read or written", "Look whether the disk is full, failing or gone"),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: ("it is damaged, or no SQLite database", _RESTORE),
+}
+# By SQLSTATE, or by its class: the first two characters.
+POSTGRES: Mapping[str, tuple[str, str]] = {
+    "28": ("the server refuses the login", _WHO),
+    "3D": ("the database does not exist", f"{_WHO}, or create it"),
+    "08": ("the connection broke", _START),
+    "53100": ("the server's disk is full", "Free some space there"),
+    "53": ("the server has no room for more connections", "Wait, or raise its limit"),
+    "57P": ("the server is starting or stopping", "Wait until it is there again"),
+    "55": ("another program has it locked", "End the session that holds the lock, and run again"),
+    "40": ("another program has it locked", "Run again"),
+    "25006": ("the server takes no writes", "Name a server that is no standby in {setting}"),
+    "42501": (
+        "this user may not use its schema",
+        "Have the database's owner run: create schema {schema} authorization {user}; or let this user use it",
+    ),
+    "42P01": ("some of its tables are gone", "Restore the schema {schema} from a backup, or drop it"),
+    "58": ("the server cannot read or write its disk", "Look at the server's log"),
+    "XX": ("it is damaged", "Look at the server's log, and restore the schema {schema} from a backup"),
+}
+
+
+def code_of(error: BaseException) -> int | str | None:
+    """The database's code for an error: SQLite's number or an SQLSTATE; None where there is neither."""
+    cause = getattr(error, "orig", None) or error
+    number = getattr(cause, "sqlite_errorcode", None)
+    # The lowest byte is the kind, the rest its variety.
+    return number & 0xFF if number is not None else getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None)
+
+
+def is_known(error: BaseException) -> bool:
+    """Whether an error is one of the database's faults that have words."""
+    code = code_of(error)
+    return code in SQLITE if isinstance(code, int) else _postgres(code) is not None
+
+
+def in_words(error: exc.SQLAlchemyError, address: sa.URL, project: Project) -> str:
+    """The cause and the remedy, as two sentences."""
+    code = code_of(error)
+    if isinstance(code, int):
+        found = _sqlite(code, Path(address.database or ""))
+    elif getattr(error, "connection_invalidated", False):
+        found = POSTGRES["08"]
+    elif code is None and address.get_backend_name() == "postgresql":
+        found = _not_connected(address)
+    else:
+        found = _postgres(code)
+    if found is None:
+        name = getattr(getattr(error, "orig", None), "sqlite_errorname", None) or code or type(error).__name__
+        found = f"the database reports {name}", "Look at the database, or name another one in {setting}"
+    cause, remedy = found
+    names = {"user": address.username or "this_user", "setting": _setting(project), "schema": project.schema}
+    return f"{cause}. {remedy.format(**names)}."
+
+
+def _sqlite(code: int, file: Path) -> tuple[str, str] | None:
+    if code == sqlite3.SQLITE_CANTOPEN:
+        if file.is_dir():
+            return "it is a folder", "Move the folder away, or name a file in {setting}"
+        if not file.parent.is_dir():
+            return "its folder does not exist", "Make the folder, or name another file in {setting}"
+    return SQLITE.get(code)
+
+
+def _postgres(code: object) -> tuple[str, str] | None:
+    text = str(code or "")
+    return POSTGRES.get(text) or POSTGRES.get(text[:3]) or POSTGRES.get(text[:2])
+
+
+def _not_connected(address: sa.URL) -> tuple[str, str]:
+    """Why there is no connection: of that PostgreSQL's client gives no code."""
+    if address.host and not address.host.startswith("/"):
+        try:
+            socket.create_connection((address.host, address.port or POSTGRES_PORT), LONGEST_KNOCK_S).close()
+        except OSError as error:
+            return f"no server answers there ({error.strerror or type(error).__name__})", _START
+        return "the server refuses the login", _WHO
+    return "the server does not answer, or refuses the login", f"{_START}, user and password"
+
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LONGEST_WAIT_S = 20
 SQLITE_BEGIN = "sqlite_begin"
-# In PostgreSQL the tables have a schema of their own: Dagster's storage has tables of the same names, and may share the
-# database. SQLite has no schemas, and the ledger a file of its own.
-SCHEMA = "greenery_alerts"
 # Any number that nothing else locks in the same PostgreSQL database.
 UPGRADE_LOCK = 7_300_526_011
+# The first migration there is, and the one revision before it that a ledger may still have.
+START, BEFORE_THE_START = "0002", "0001"
 # Revisions of a ledger that lies in no schema of its own yet.
-WITHOUT_SCHEMA = ("0001", "0002")
+WITHOUT_SCHEMA = (BEFORE_THE_START, START)
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """A time in UTC: aware in Python, naive in the database, as SQLite knows no zones."""
 
-    impl = DateTime
+    impl = sa.DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Store UTC without its zone."""
         return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Read it back with the zone."""
         return value.replace(tzinfo=UTC) if value else None
 
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
-progress = Table(
+progress = sa.Table(
     "progress",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("value", String, nullable=False),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
 )
 
-runs = Table(
+runs = sa.Table(
     "runs",
     metadata,
-    Column("end_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("run_id", String, nullable=False, index=True),
-    Column("job", String, nullable=False),
-    Column("status", String, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("end_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("run_id", sa.String, nullable=False, index=True),
+    sa.Column("job", sa.String, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime, nullable=False, index=True),
 )
 
-observations = Table(
+observations = sa.Table(
     "observations",
     metadata,
-    Column("end_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("asset", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("outcome", String, nullable=False),
-    Column("severity", String, nullable=False),
-    Column("failing_rows", BigInteger, nullable=False),
+    sa.Column("end_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("asset", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("partition", sa.String, primary_key=True),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("severity", sa.String, nullable=False),
+    sa.Column("failing_rows", sa.BigInteger, nullable=False),
 )
 
-tracks = Table(
+tracks = sa.Table(
     "tracks",
     metadata,
-    Column("asset", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("evaluations", String, nullable=False),
-    Column("outcome", String, nullable=False),
-    Column("severity", String, nullable=False),
+    sa.Column("asset", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("partition", sa.String, primary_key=True),
+    sa.Column("evaluations", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("severity", sa.String, nullable=False),
 )
 
-incidents = Table(
+incidents = sa.Table(
     "incidents",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("asset", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("partition", String, nullable=False),
-    Column("episode", Integer, nullable=False),
-    Column("is_open", Boolean, nullable=False, index=True),
-    Column("has_old_marts", Boolean, nullable=False, index=True),
-    Column("body", Text, nullable=False),
-    UniqueConstraint("asset", "name", "partition", "episode"),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("asset", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("partition", sa.String, nullable=False),
+    sa.Column("episode", sa.Integer, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False, index=True),
+    sa.Column("has_old_marts", sa.Boolean, nullable=False, index=True, server_default=sa.false()),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("asset", "name", "partition", "episode"),
 )
 
-threads = Table(
+threads = sa.Table(
     "threads",
     metadata,
-    Column("root", String, primary_key=True),
-    Column("incident_id", Integer, primary_key=True, autoincrement=False, index=True),
-    Column("form", String, nullable=False),
+    sa.Column("root", sa.String, primary_key=True),
+    sa.Column("incident_id", sa.Integer, primary_key=True, autoincrement=False, index=True),
+    sa.Column("form", sa.String, nullable=False),
 )
 
-outbox = Table(
+outbox = sa.Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("delivery_id", String, nullable=False, unique=True),
-    Column("channel", String, nullable=False),
-    Column("root", String, nullable=True),
-    Column("edits", String, nullable=True, index=True),
-    Column("is_broadcast", Boolean, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("blocks", Text, nullable=False),
-    Column("about_run_ended_at", UtcDateTime, nullable=True),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("state", String, nullable=False, index=True),
-    Column("attempts", Integer, nullable=False),
-    Column("not_before", UtcDateTime, nullable=True),
-    Column("is_plain", Boolean, nullable=False),
-    Column("last_error", Text, nullable=False),
-    Column("sent_at", UtcDateTime, nullable=True),
-    Column("slack_channel", String, nullable=True),
-    Column("slack_ts", String, nullable=True),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("delivery_id", sa.String, nullable=False, unique=True),
+    sa.Column("channel", sa.String, nullable=False),
+    sa.Column("root", sa.String, nullable=True),
+    sa.Column("edits", sa.String, nullable=True, index=True),
+    sa.Column("is_broadcast", sa.Boolean, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("blocks", sa.Text, nullable=False),
+    sa.Column("about_run_ended_at", UtcDateTime, nullable=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", UtcDateTime, nullable=True),
+    sa.Column("is_plain", sa.Boolean, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Column("sent_at", UtcDateTime, nullable=True),
+    sa.Column("slack_channel", sa.String, nullable=True),
+    sa.Column("slack_ts", sa.String, nullable=True),
 )
 
-digests = Table(
+digests = sa.Table(
     "digests",
     metadata,
-    Column("day", String, primary_key=True),
-    Column("delivery_id", String, nullable=False),
-    Column("content", Text, nullable=False),
+    sa.Column("day", sa.String, primary_key=True),
+    sa.Column("delivery_id", sa.String, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
 )
 
-silences = Table(
+silences = sa.Table(
     "silences",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("asset", String, nullable=False),
-    Column("check", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("until", UtcDateTime, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("asset", sa.String, nullable=False),
+    sa.Column("check", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
 )
 
 
-class LedgerError(Exception):
+class LedgerError(AlertsError):
     """The ledger cannot be used; the text says which, why, and what to do."""
 
 
-def open_engine(url: str) -> Engine:
-    """A database of today's schema, made or upgraded as needed.
+def open_engine(project: Project) -> sa.Engine:
+    """The ledger's database with today's tables, made or upgraded as needed.
+
+    In PostgreSQL they have a schema of their own: Dagster's storage has tables of the same names, and may share the
+    database. SQLite has no schemas, and the ledger a file of its own.
 
     Raises LedgerError, naming no password, and so does whatever is done with it later where the database fails.
     """
-    engine, shown = _engine(url)
+    engine, shown = _engine(project)
+    schema = project.schema
     address = engine.url
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
-        event.listen(engine, "begin", _begin_postgres)
+        event.listen(engine, "begin", partial(_begin_postgres, schema=schema))
     try:
         with engine.connect() as connection:
-            is_current = _is_current(connection, shown)
+            is_current = _is_current(connection, project, shown)
             if is_current and engine.dialect.name == "postgresql":
-                _refuse_a_second(connection, shown)
+                _refuse_a_second(connection, project, shown)
         if not is_current:
             # SQLite would refuse at once, rather than wait, who reads first and then writes beside another.
             with engine.execution_options(**{SQLITE_BEGIN: "begin immediate"}).begin() as connection:
-                _upgrade(connection, shown)
-    except SQLAlchemyError as error:
+                _upgrade(connection, project, shown)
+    except exc.SQLAlchemyError as error:
         engine.dispose()
-        raise LedgerError(f"The alert ledger {shown} cannot be opened: {in_words(error, address)}") from None
+        raise LedgerError(f"The alert ledger {shown} cannot be opened: {in_words(error, address, project)}") from None
 
-    def tell_in_words(context: ExceptionContext) -> None:
+    def raise_in_words(context: sa.ExceptionContext) -> None:
         error = context.sqlalchemy_exception
-        is_ours = isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
-        if isinstance(error, DBAPIError) and (not is_ours or is_known(error)):
-            raise LedgerError(f"The alert ledger {shown} cannot be used: {in_words(error, address)}")
+        is_ours = isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError | exc.NotSupportedError)
+        if isinstance(error, exc.DBAPIError) and (not is_ours or is_known(error)):
+            raise LedgerError(f"The alert ledger {shown} cannot be used: {in_words(error, address, project)}")
 
-    event.listen(engine, "handle_error", tell_in_words)
+    event.listen(engine, "handle_error", raise_in_words)
     return engine
 
 
-def _engine(url: str) -> tuple[Engine, str]:
+def _engine(project: Project) -> tuple[sa.Engine, str]:
     """The engine, and how people are shown where it is: the file, or the address without the password."""
     try:
-        address = make_url(url)
+        address = sa.make_url(project.ledger_url)
         # Parts of a password that was not escaped are taken for the host or the port, and would be shown.
         if "@" in (address.host or ""):
             raise ValueError
@@ -228,101 +315,106 @@ def _engine(url: str) -> tuple[Engine, str]:
         if address.get_backend_name() == "sqlite" and address.database:
             shown = address.database
         # Message bodies are parameters, and errors are logged.
-        return create_engine(address, hide_parameters=True), shown
+        return sa.create_engine(address, hide_parameters=True), shown
     except ValueError:
         reason = "its port is no number, or its password holds a character to be written otherwise: @ as %40, / as %2F"
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
         reason = str(error)
     raise LedgerError(
-        f"GREENERY_ALERTS_LEDGER is no database URL that can be used here ({reason}). For PostgreSQL write "
+        f"{_setting(project)} is no database URL that can be used here ({reason}). For PostgreSQL write "
         "postgresql+psycopg2://user:password@host/database; its driver comes with pip install '.[postgres]'."
     )
 
 
-def _is_current(connection: Connection, shown: str) -> bool:
+def _is_current(connection: sa.Connection, project: Project, shown: str) -> bool:
     current = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory(str(MIGRATIONS))
     if current == scripts.get_current_head():
         return True
-    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+    if current not in {None, BEFORE_THE_START, *(script.revision for script in scripts.walk_revisions())}:
         raise LedgerError(
             f"The alert ledger {shown} was written by a newer version of this project (schema {current}). "
-            "Update the project, or name another ledger in GREENERY_ALERTS_LEDGER."
+            f"Update the project, or name another ledger in {_setting(project)}."
         )
     return False
 
 
-def _upgrade(connection: Connection, shown: str) -> None:
+def _upgrade(connection: sa.Connection, project: Project, shown: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"select pg_advisory_xact_lock({UPGRADE_LOCK})")
-        _make_schema(connection, shown)
+        _make_schema(connection, project, shown)
     # Another process may have done it while this one waited.
-    if _is_current(connection, shown):
+    if _is_current(connection, project, shown):
         return
+    do = connection.exec_driver_sql
     config = Config()
     # A % would be taken for an interpolation.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        metadata.create_all(connection)
+        command.stamp(config, "head")
+        return
+    if revision == BEFORE_THE_START:
+        do("alter table incidents add column has_old_marts boolean default false not null")
+        do("create index ix_incidents_has_old_marts on incidents (has_old_marts)")
+        do(f"update alembic_version set version_num = '{START}'")
     command.upgrade(config, "head")
 
 
-def _make_schema(connection: Connection, shown: str) -> None:
+def _make_schema(connection: sa.Connection, project: Project, shown: str) -> None:
     """Make the schema where it is not there, and move a ledger of before there was one into it."""
-    do = connection.exec_driver_sql
-    if do(f"select to_regclass('{SCHEMA}.alembic_version')").scalar():
-        _refuse_a_second(connection, shown)
+    do, schema = connection.exec_driver_sql, project.schema
+    if do(f"select to_regclass('{schema}.alembic_version')").scalar():
+        _refuse_a_second(connection, project, shown)
         return
     # Who may not make one can have it made by the owner of the database.
-    if not do(f"select to_regnamespace('{SCHEMA}')").scalar():
-        do(f"create schema {SCHEMA}")
-    if revisions := _revisions_without_schema(connection):
-        _move(connection, [table.name for table in metadata.sorted_tables], revisions)
-    _begin_postgres(connection)
+    if not do(f"select to_regnamespace('{schema}')").scalar():
+        do(f"create schema {schema}")
+    if revisions := _revisions_without_schema(connection, schema):
+        for table in metadata.sorted_tables:
+            do(f"alter table {table.name} set schema {schema}")
+        # Dagster may have written a version of its own into the table of versions, and needs it.
+        do(f"create table {schema}.alembic_version (like alembic_version including all)")
+        for revision in revisions:
+            do(f"insert into {schema}.alembic_version values ('{revision}')")
+            do(f"delete from alembic_version where version_num = '{revision}'")
+        if not do("select count(*) from alembic_version").scalar():
+            do("drop table alembic_version")
+    _begin_postgres(connection, schema)
 
 
-def _refuse_a_second(connection: Connection, shown: str) -> None:
+def _refuse_a_second(connection: sa.Connection, project: Project, shown: str) -> None:
     """Raise LedgerError if one was moved into the schema, and an older one that a search path kept apart is left."""
-    if _revisions_without_schema(connection):
+    if _revisions_without_schema(connection, project.schema):
         place = connection.exec_driver_sql(
             "select relnamespace::regnamespace from pg_class where oid = to_regclass('incidents')"
         ).scalar()
         raise LedgerError(
-            f"The alert ledger {shown} cannot be opened: its database holds two, one in the schema {SCHEMA} and one of "
-            f"an older version in {place}. Name another database for one of them in GREENERY_ALERTS_LEDGER."
+            f"The alert ledger {shown} cannot be opened: its database holds two, one in the schema {project.schema} "
+            f"and one of an older version in {place}. Name another database for one of them in {_setting(project)}."
         )
-    _begin_postgres(connection)
+    _begin_postgres(connection, project.schema)
 
 
-def _revisions_without_schema(connection: Connection) -> Sequence[str]:
+def _revisions_without_schema(connection: sa.Connection, schema: str) -> Sequence[str]:
     """The revisions of a ledger of before there was a schema, none where there is none; leaves its search path."""
     do = connection.exec_driver_sql
     # The way by which an older version found its tables: to public, unless the database or its address says otherwise.
     do("set local search_path to default")
     names = ["alembic_version", *(table.name for table in metadata.sorted_tables)]
     # A search path may lead to the schema itself.
-    ours = f"select to_regclass('incidents') is not distinct from to_regclass('{SCHEMA}.incidents')"
+    ours = f"select to_regclass('incidents') is not distinct from to_regclass('{schema}.incidents')"
     if do(ours).scalar() or not all(do(f"select to_regclass('{name}')").scalar() for name in names):
         return []
     versions: Sequence[str] = do("select version_num from alembic_version").scalars().all()
     return [version for version in versions if version in WITHOUT_SCHEMA]
 
 
-def _move(connection: Connection, tables: Iterable[str], revisions: Sequence[str]) -> None:
-    do = connection.exec_driver_sql
-    for name in tables:
-        do(f"alter table {name} set schema {SCHEMA}")
-    # Dagster may have written a version of its own into the table of versions, and needs it.
-    do(f"create table {SCHEMA}.alembic_version (like alembic_version including all)")
-    for revision in revisions:
-        do(f"insert into {SCHEMA}.alembic_version values ('{revision}')")
-        do(f"delete from alembic_version where version_num = '{revision}'")
-    if not do("select count(*) from alembic_version").scalar():
-        do("drop table alembic_version")
-
-
-def _begin_postgres(connection: Connection) -> None:
+def _begin_postgres(connection: sa.Connection, schema: str) -> None:
     # For each transaction: who shares a connection through a pooler must not find it changed.
-    connection.exec_driver_sql(f"set local search_path to {SCHEMA}")
+    connection.exec_driver_sql(f"set local search_path to {schema}")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -342,5 +434,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
             time.sleep(0.01)
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(SQLITE_BEGIN, "begin"))
+
+
+def _setting(project: Project) -> str:
+    return project.setting("ALERTS_LEDGER")

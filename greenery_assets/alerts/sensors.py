@@ -1,13 +1,72 @@
-"""The sensor that has failed checks told in Slack. Thin: what it does is service's business."""
+"""What starts a pass of the alerts: the daemon's sensor, or one run in a terminal. What a pass does is dispatch's."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 import dagster as dg
 from dagster_slack import SlackResource
 from slack_sdk import WebClient
 
-from greenery_assets.alerts.service import BusyError, PassReport
-from greenery_assets.alerts.setup import alerts_of
-from greenery_assets.alerts.slack import slack_client
-from greenery_assets.settings import load_settings
+from greenery_assets.alerts.dispatch import Alerts, BusyError, PassReport
+from greenery_assets.alerts.ledger import Ledger
+from greenery_assets.alerts.messages import Reader
+from greenery_assets.alerts.preview import LogTransport
+from greenery_assets.alerts.project import Catalogue, Project
+from greenery_assets.alerts.routing import Routing, load_routing
+from greenery_assets.alerts.schema import LedgerError
+from greenery_assets.alerts.slack import SlackTransport, slack_client
+
+PATIENCE_S = 60
+LOG_NAME = "alerts.log"
+LOG_BYTES = 1_000_000
+LOG = logging.getLogger(__name__)
+
+
+def routing_of(project: Project) -> Routing:
+    """The project's routing file. Raises RoutingError."""
+    return load_routing(project.routing_file, project.slack_channel, project.groups)
+
+
+def client_of(project: Project) -> WebClient | None:
+    """A client for the project's workspace; None without a token."""
+    return slack_client(project.slack_token, project.slack_api_url) if project.slack_token else None
+
+
+@contextmanager
+def alerts_of(
+    project: Project,
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    client: WebClient | None,
+    log: logging.Logger = LOG,
+    *,
+    location: str = "",
+) -> Iterator[Alerts]:
+    """The alerts, with their ledger open; `location` names the code location. Raises LedgerError and RoutingError."""
+    routing = routing_of(project)
+    ledger = Ledger.open(project)
+    try:
+        yield Alerts(
+            instance=instance,
+            catalogue=Catalogue.of(project, repository, location),
+            ledger=ledger,
+            routing=routing,
+            reader=reader_of(project, routing),
+            transport=SlackTransport(client, project, log) if client else LogTransport(log),
+            preview=None if client else project.preview,
+            log=log,
+        )
+    finally:
+        ledger.close()
+
+
+def reader_of(project: Project, routing: Routing) -> Reader:
+    """Whom the messages speak to."""
+    return Reader(project.timezone, project.ui_url, routing.mentions)
 
 
 class PatientSlackResource(SlackResource):
@@ -20,27 +79,126 @@ class PatientSlackResource(SlackResource):
         return slack_client(self.token, self.base_url)
 
 
-@dg.sensor(
-    name="failed_checks_sensor",
-    minimum_interval_seconds=10,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells in Slack what the checks of ended runs found: once when it breaks, and again when it holds.",
-)
-def failed_checks_sensor(context: dg.SensorEvaluationContext, slack: PatientSlackResource) -> dg.SkipReason:
-    """One pass of the alerts. Raises LedgerError when the ledger cannot be used; the next tick tries again."""
-    if context.repository_def is None:
-        return dg.SkipReason("There are no definitions to read checks from.")
-    client = slack.get_client() if slack.token else None
-    location = context.code_location_origin.location_name if context.code_location_origin else ""
-    settings, repository = load_settings(), context.repository_def
-    with alerts_of(settings, context.instance, repository, client, context.log, location=location) as alerts:
-        try:
-            return dg.SkipReason(in_words(alerts.run_pass()))
-        except BusyError as busy:
-            return dg.SkipReason(f"{busy} It does this tick's work.")
+def failed_checks_sensor(project: Callable[[], Project]) -> dg.SensorDefinition:
+    """The sensor of a project, which is asked for at each tick; its resource `slack` is a PatientSlackResource.
+
+    A tick raises LedgerError when the ledger cannot be used; the next one tries again.
+    """
+
+    @dg.sensor(
+        name="failed_checks_sensor",
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Notifies in Slack of what the checks of ended runs found: once when it breaks, and when it is "
+        "resolved.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, slack: PatientSlackResource) -> dg.SkipReason:
+        if context.repository_def is None:
+            return dg.SkipReason("There are no definitions to read checks from.")
+        client = slack.get_client() if slack.token else None
+        location = context.code_location_origin.location_name if context.code_location_origin else ""
+        with alerts_of(
+            project(), context.instance, context.repository_def, client, context.log, location=location
+        ) as alerts:
+            try:
+                return dg.SkipReason(in_words(alerts.run_pass()))
+            except BusyError as busy:
+                return dg.SkipReason(f"{busy} It does this tick's work.")
+
+    return sensor
 
 
 def in_words(report: PassReport) -> str:
     """A pass in a sentence or two for whoever looks at the sensor's ticks."""
-    said = [f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."]
-    return " ".join([*said, *report.problems])
+    did = [f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."]
+    return " ".join([*did, *report.problems])
+
+
+@dataclass
+class Once:
+    """A beginning before one run and one pass after it, where there is no daemon.
+
+    `problem` says why nobody could be notified, and what to do, where the ledger cannot be used; it is empty while
+    messages only wait for Slack. `log` is the file that messages and troubles are logged to, `log_problem` why there
+    is none. `shown` is how a path is shown.
+    """
+
+    project: Project
+    shown: Callable[[Path], str] = str
+    alerts: Alerts | None = None
+    problem: str = ""
+    log: Path | None = None
+    log_problem: str = ""
+
+    def begin(self) -> None:
+        """Begin, so that the run to come is news and not history."""
+        try:
+            if self.alerts:
+                self.alerts.begin()
+        except BusyError:
+            # Who is at work has begun.
+            pass
+        except LedgerError as error:
+            self.alerts, self.problem = None, str(error)
+
+    def notify(self) -> str:
+        """Notify of the run; returns where the messages are, and what went wrong."""
+        try:
+            report = self.alerts.run_pass(wait_s=PATIENCE_S) if self.alerts else None
+        except BusyError as error:
+            return f"not sent yet. {error} It sends them, or the next run does."
+        except LedgerError as error:
+            report, self.problem = None, str(error)
+        if report is None or self.alerts is None:
+            return f"NOBODY WAS NOTIFIED. {self.problem}"
+        if self.project.slack_token is None:
+            files = [self.project.preview, *([self.log] if self.log else [])]
+            where = f"{' and '.join(map(self.shown, files))}, as {self.project.setting('SLACK_TOKEN')} is not set"
+        else:
+            channel = self.alerts.routing.default_channel
+            where = f"{report.sent} messages sent to Slack ({channel}), {report.waiting} wait"
+        return ". ".join([where, *report.problems, *([self.log_problem] if self.log_problem else [])])
+
+
+@contextmanager
+def alerting(
+    project: Project,
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    shown: Callable[[Path], str] = str,
+) -> Iterator[Once]:
+    """The alerts around one run: what keeps people from being notified is reported, and stops no job.
+
+    Raises RoutingError.
+    """
+    file = project.home / LOG_NAME
+    # What goes wrong is part of the result that is shown; the terminal need not show it twice.
+    LOG.addHandler(logging.NullHandler())
+    with ExitStack() as stack:
+        once = Once(project, shown)
+        try:
+            stack.enter_context(_logged_to(file))
+            once.log = file
+        except OSError as error:
+            once.log_problem = f"{shown(file)} cannot be written ({error.strerror})"
+        try:
+            once.alerts = stack.enter_context(alerts_of(project, instance, repository, client_of(project)))
+        except LedgerError as error:
+            once.problem = str(error)
+        yield once
+
+
+@contextmanager
+def _logged_to(file: Path) -> Iterator[None]:
+    """Log to a file, which is started again when it gets long. Raises OSError."""
+    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = LOG.level
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOG.setLevel(level)
+        LOG.removeHandler(handler)
+        handler.close()

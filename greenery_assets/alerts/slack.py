@@ -1,16 +1,17 @@
-"""Slack as a transport: its calls, and its refusals in plain words. Retries and order are delivery's business."""
+"""Slack as a transport: its calls, and its refusals in plain words. Retries and order are the business of notify."""
 
 import logging
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.client import HTTPException
 from math import inf
-from time import monotonic
-from typing import Any
+from threading import Thread
+from time import monotonic, sleep
+from typing import Any, TypeVar
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -19,9 +20,9 @@ from uuid import uuid4
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from greenery_assets.alerts.blocks import Block
-from greenery_assets.alerts.deadline import within
-from greenery_assets.alerts.delivery import (
+from greenery_assets.alerts.blocks import Block, picture_in, read_picture
+from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.notify import (
     LONGEST_WAIT,
     PREVIEW,
     AccessRefusedError,
@@ -35,44 +36,50 @@ from greenery_assets.alerts.delivery import (
     ThreadGoneError,
     UnreachableError,
 )
-from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.pictures import Pictures
+from greenery_assets.alerts.project import Project
+
+T = TypeVar("T")
 
 # For a request, however its answer comes.
 TIMEOUT_S = 5
 # For all the requests of one message; what was looked up or uploaded in them, the next ones need not.
 LONGEST_STEP_S = 10
 LONGEST_SEARCH_S = 4
+# For the three requests of an upload; one that takes longer may be there for the next message.
+LONGEST_UPLOAD_S = 4
+# What is left for the message itself.
+KEPT_FOR_MESSAGE_S = 5
+# Slack takes a picture before it has looked at it, and refuses a message that shows it until then.
+PAUSES_S = (0.5, 1.0, 2.0)
 # Where Slack asks for a pause and does not say for how long.
 DEFAULT_PAUSE_S = 30
-EVENT_TYPE = "greenery_alert"
+EVENT_TYPE = "data_alert"
 # Their clock and ours may differ by as much.
 CLOCK_SKEW = timedelta(minutes=5)
 
-_NEW_TOKEN = "Copy the bot token of the Slack app (OAuth & Permissions) into GREENERY_SLACK_TOKEN and start again."
+NEW_TOKEN = "Copy the bot token of the Slack app (OAuth & Permissions) into {token} and start again."
 LOOK_AT_NETWORK = (
-    "Look at this machine's network, and at GREENERY_SLACK_API_URL if it is set. Messages are kept and sent when it "
-    "is back."
+    "Look at this machine's network, and at {address} if it is set. Messages are kept and sent when it is back."
 )
 ACCESS = {
-    "not_authed": f"Slack got no token. {_NEW_TOKEN}",
-    "invalid_auth": f"Slack does not know the token in GREENERY_SLACK_TOKEN. {_NEW_TOKEN}",
-    "account_inactive": f"The token in GREENERY_SLACK_TOKEN belongs to an app that was removed. {_NEW_TOKEN}",
-    "token_revoked": f"The token in GREENERY_SLACK_TOKEN was revoked. Install the Slack app again. {_NEW_TOKEN}",
-    "token_expired": f"The token in GREENERY_SLACK_TOKEN has expired. {_NEW_TOKEN}",
-    "not_allowed_token_type": f"GREENERY_SLACK_TOKEN must be a bot token (xoxb-...). {_NEW_TOKEN}",
+    "not_authed": "Slack got no token. {new_token}",
+    "invalid_auth": "Slack does not know the token in {token}. {new_token}",
+    "account_inactive": "The token in {token} belongs to an app that was removed. {new_token}",
+    "token_revoked": "The token in {token} was revoked. Install the Slack app again. {new_token}",
+    "token_expired": "The token in {token} has expired. {new_token}",
+    "not_allowed_token_type": "{token} must be a bot token (xoxb-...). {new_token}",
     "no_permission": "The Slack app may not do this. Ask an administrator of the workspace to allow it.",
     "org_login_required": "The Slack workspace is being moved. Messages are kept and sent when it is back.",
     "ekm_access_denied": "An administrator has suspended posting in this Slack workspace. Ask them.",
 }
 CHANNEL = {
-    "channel_not_found": "Slack has no channel {channel} that the app can see. Create it or mend the name "
-    "(GREENERY_SLACK_CHANNEL, or the alerts file); if it is private, invite the app: /invite @Greenery data.",
-    "not_in_channel": "The Slack app is not in {channel}. Invite it there: /invite @Greenery data.",
+    "channel_not_found": "Slack has no channel {channel} that the app can see. Create it or correct the name "
+    "({channel_setting}, or the alerts file); if it is private, invite the app: /invite @{sender}.",
+    "not_in_channel": "The Slack app is not in {channel}. Invite it there: /invite @{sender}.",
     "is_archived": "The Slack channel {channel} is archived. Restore it, or name another one "
-    "(GREENERY_SLACK_CHANNEL, or the alerts file).",
+    "({channel_setting}, or the alerts file).",
     "is_inactive": "The Slack channel {channel} is archived. Restore it, or name another one "
-    "(GREENERY_SLACK_CHANNEL, or the alerts file).",
+    "({channel_setting}, or the alerts file).",
     "restricted_action": "Only some people may post in {channel}. Ask an administrator to let the app.",
     "messages_tab_disabled": "{channel} is no channel but an app's own page. Name a channel.",
 }
@@ -87,24 +94,63 @@ TROUBLE = {"internal_error", "fatal_error", "service_unavailable", "request_time
 
 def slack_client(token: str, base_url: str) -> WebClient:
     """A client that neither retries, which would post twice, nor logs what is logged in plain words."""
-    log = logging.getLogger("greenery.slack_sdk")
+    log = logging.getLogger(f"{__name__}.sdk")
     log.disabled = True
     return WebClient(token, base_url=base_url, timeout=TIMEOUT_S, retry_handlers=[], logger=log)
 
 
+def words_of(project: Project) -> dict[str, str]:
+    """What the texts of ACCESS and CHANNEL name: the project's settings and its app."""
+    token, address = project.setting("SLACK_TOKEN"), project.setting("SLACK_API_URL")
+    return {
+        "token": token,
+        "new_token": NEW_TOKEN.format(token=token),
+        "channel_setting": project.setting("SLACK_CHANNEL"),
+        "address": address,
+        "network": LOOK_AT_NETWORK.format(address=address),
+        "sender": project.sender,
+    }
+
+
 @cache
-def _ids_of(base_url: str, token: str) -> dict[str, str]:  # noqa: ARG001  they say which workspace
-    """The ids of channels by name, found so far: looking them up is slow, and Slack counts how often."""
-    return {}
+def _known_to(base_url: str, token: str) -> tuple[dict[str, str], dict[str, str]]:  # noqa: ARG001  which workspace
+    """Slack's ids of channels by name and of uploaded pictures by content: Slack counts how often it is asked."""
+    return {}, {}
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What work gives, or what it raises; TimeoutError when it takes longer.
+
+    It then goes on in a thread that nothing waits for, so it must not be in the way of anything.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(max(seconds, 0))
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError
+    return results[0]
 
 
 class SlackTransport:
     """Sends to the Slack workspace of a client. Channel names are looked up once, as finding needs their ids."""
 
-    def __init__(self, client: WebClient, pictures: Pictures | None = None) -> None:
+    def __init__(self, client: WebClient, project: Project, log: logging.Logger) -> None:
         self._client = client
-        self._pictures = pictures
-        self._ids = _ids_of(client.base_url, client.token or "")
+        self._project = project
+        self._words = words_of(project)
+        self._log = log
+        self._ids, self._uploaded = _known_to(client.base_url, client.token or "")
         self._is_reached = False
         self._ends_at = inf
 
@@ -213,13 +259,46 @@ class SlackTransport:
                 if channel in self._ids:
                     break
         if channel not in self._ids:
-            raise ChannelRefusedError(CHANNEL["channel_not_found"].format(channel=channel))
+            raise ChannelRefusedError(CHANNEL["channel_not_found"].format(channel=channel, **self._words))
         return self._ids[channel]
 
     def _with_picture(self, message: Message, send: Callable[[list[Block]], Receipt]) -> Receipt:
-        if self._pictures is None:
-            return send(list(message.blocks))
-        return self._pictures.send(message.blocks, send, ContentRefusedError, self._time_left)
+        """Send a message with its picture, or without it where Slack refuses it, or the message with it."""
+        name = picture_in(message.blocks)
+        file = self._file(name) if name else ""
+        if file:
+            pictured = [
+                {**block, "slack_file": {"id": file}} if block["type"] == "image" else block for block in message.blocks
+            ]
+            for pause in PAUSES_S:
+                try:
+                    return send(pictured)
+                except ContentRefusedError:
+                    if self._time_left() < pause + KEPT_FOR_MESSAGE_S:
+                        break
+                    sleep(pause)
+            self._log.error("Slack does not show the picture of the state of the data; the message goes without it.")
+        return send([block for block in message.blocks if block["type"] != "image"])
+
+    def _file(self, name: str) -> str:
+        """Slack's id of the picture of that name; empty where it is not to be had."""
+        file = self._project.picture
+        content = read_picture(file, name) if file and name not in self._uploaded else None
+        if content is not None:
+            seconds = min(LONGEST_UPLOAD_S, self._time_left() - KEPT_FOR_MESSAGE_S)
+            try:
+                within(seconds, lambda: self._upload(name, content))
+            except (SlackClientError, OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+                self._log.warning(
+                    f"The picture of the state of the data could not be uploaded to Slack ({_upload_error(error)}); "
+                    "the message goes without it."
+                )
+        return self._uploaded.get(name, "")
+
+    def _upload(self, name: str, content: bytes) -> None:
+        title = "State of the data"
+        answer = self._client.files_upload_v2(content=content, filename="state.png", title=title, alt_txt=title)
+        self._uploaded[name] = str(answer["file"]["id"])
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -257,9 +336,9 @@ class SlackTransport:
         try:
             within(seconds, lambda: socket.create_connection(address, timeout=seconds / 3).close())
         except TimeoutError:
-            raise UnreachableError(f"Slack cannot be reached (it does not answer). {LOOK_AT_NETWORK}") from None
+            raise UnreachableError(f"Slack cannot be reached (it does not answer). {self._words['network']}") from None
         except OSError:
-            # The request, which fails as fast, tells why.
+            # The request, which fails as fast, says why.
             pass
         self._is_reached = True
 
@@ -274,9 +353,9 @@ class SlackTransport:
             body: dict[str, Any] = {"json": given} if method.startswith("chat.") else {"params": given}
             answer = within(seconds, lambda: self._client.api_call(method, **body))
         except SlackApiError as error:
-            refusal = _refusal(error, shown_channel)
+            refusal = _refusal(error, shown_channel, self._words)
             if isinstance(refusal, ChannelRefusedError):
-                # It may have been made anew, with another id.
+                # It may have been made again, with another id.
                 self._ids.pop(shown_channel, None)
             raise refusal from None
         except TimeoutError as error:
@@ -285,7 +364,7 @@ class SlackTransport:
             ) from error
         except URLError as error:
             if isinstance(error.reason, ConnectionRefusedError | socket.gaierror):
-                raise UnreachableError(f"Slack cannot be reached ({error.reason}). {LOOK_AT_NETWORK}") from None
+                raise UnreachableError(f"Slack cannot be reached ({error.reason}). {self._words['network']}") from None
             raise MaybeDeliveredError(
                 f"The connection to Slack broke ({error.reason}); it is tried again. If it stays so, look at this "
                 "machine's network."
@@ -298,7 +377,7 @@ class SlackTransport:
         return answer.data if isinstance(answer.data, dict) else {}
 
 
-def _refusal(error: SlackApiError, channel: str) -> DeliveryError:
+def _refusal(error: SlackApiError, channel: str, words: Mapping[str, str]) -> DeliveryError:
     answer = error.response
     said = str(answer.get("error", "")) if isinstance(answer.data, dict) else ""
     # For an answer that is no JSON, slack_sdk puts a sentence in the place of Slack's code.
@@ -316,19 +395,19 @@ def _refusal(error: SlackApiError, channel: str) -> DeliveryError:
     elif not code:
         refusal = MaybeDeliveredError(
             f"Something else than Slack answered (HTTP {answer.status_code}). Look whether a proxy or a sign-in page "
-            "stands between this machine and Slack, and at GREENERY_SLACK_API_URL if it is set. It is tried again."
+            "stands between this machine and Slack, and at {words['address']} if it is set. It is tried again."
         )
     elif code == "missing_scope":
         refusal = AccessRefusedError(
             f"The Slack app lacks the scope {answer.get('needed')}. Add it under OAuth & Permissions, or paste the "
-            "README's manifest again, then install the app anew."
+            "README's manifest again, then install the app again."
         )
     elif code in ACCESS:
-        refusal = AccessRefusedError(ACCESS[code])
+        refusal = AccessRefusedError(ACCESS[code].format(**words))
     elif code in CHANNEL:
-        refusal = ChannelRefusedError(CHANNEL[code].format(channel=channel))
+        refusal = ChannelRefusedError(CHANNEL[code].format(channel=channel, **words))
     elif code.startswith("restricted_action"):
-        refusal = ChannelRefusedError(CHANNEL["restricted_action"].format(channel=channel))
+        refusal = ChannelRefusedError(CHANNEL["restricted_action"].format(channel=channel, **words))
     elif code in GONE:
         refusal = ThreadGoneError(f"A message in {channel} to reply to or to edit was deleted ({code}).")
     elif code in CONTENT:
@@ -339,3 +418,12 @@ def _refusal(error: SlackApiError, channel: str) -> DeliveryError:
             "means. Messages are kept and tried again."
         )
     return refusal
+
+
+def _upload_error(error: Exception) -> str:
+    answer = getattr(getattr(error, "response", None), "data", None)
+    if not isinstance(answer, Mapping):
+        return type(error).__name__
+    if answer.get("error") == "missing_scope":
+        return f"the app lacks the scope {answer.get('needed')}: paste the README's manifest again, and reinstall it"
+    return str(answer.get("error") or type(error).__name__)

@@ -4,6 +4,7 @@ Everything here is our own and the project's text, as mrkdwn where the docstring
 not worded here but put as literals where they are shown.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -11,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks
 from greenery_assets.alerts.blocks import counted, duration_in_words, escaped, moment
-from greenery_assets.alerts.incidents import Incident
-from greenery_assets.alerts.observations import AD_HOC_JOB, Finding, MartState, Outcome, Severity, Subject
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Finding, Incident, MartState, Outcome, Severity, Subject
 
 LONGEST_STATEMENT = 300
+LONGEST_FOUND = 400
+SHOWN_FIGURES = 6
 LONGEST_CAUSE = 400
-LONGEST_CAUSE_IN_LINE = 160
 # Of the group and name of each mart on a line, so that five lines fit in one section.
 LONGEST_NAMES = 480
 
@@ -45,8 +46,8 @@ def step(before: Finding | None, now: Finding) -> str:
 def reason(finding: Finding) -> str:
     """What was found, as it stands in the data; empty where it says no more than the amount."""
     # A check without words of its own gives its numbers as the reason.
-    is_amount = _bare(finding.reason) == _bare(amount(finding))
-    return "" if is_amount else finding.reason
+    numbers = {_bare(amount(finding)), _bare(counted(finding.failing_rows, "row"))}
+    return "" if _bare(finding.reason) in numbers else finding.reason
 
 
 def cause(finding: Finding, limit: int = LONGEST_CAUSE) -> str:
@@ -67,12 +68,12 @@ def is_retired(incident: Incident) -> bool:
 
 
 def state_word(incident: Incident) -> str:
-    """An incident's state, which no colour is needed for: "ERROR", "Warning, comes and goes", "Resolved"."""
+    """An incident's state, which no colour is needed for: "ERROR", "Warning, comes and goes", "Note", "Resolved"."""
     if not incident.is_open:
         return "Closed" if is_retired(incident) else "Resolved"
     return "".join(
         [
-            "ERROR" if incident.finding.severity == Severity.ERROR else "Warning",
+            severity_word(incident.finding),
             " again" if incident.episode > 1 else "",
             ", comes and goes" if incident.is_flapping else "",
             ", acknowledged" if incident.acknowledged_by else "",
@@ -80,51 +81,114 @@ def state_word(incident: Incident) -> str:
     )
 
 
-def headline(incident: Incident) -> str:
-    """State and extent in a few words: "ERROR: 312 rows not as assumed in stg_events"."""
-    finding, where = incident.finding, place(incident.subject)
-    if incident.resolved_at:
-        now = f"runs of {where} end well again" if incident.subject.is_job else f"a check of {where} holds again"
-        over = f"Resolved after {duration_in_words(incident.resolved_at - incident.opened_at)}: {now}"
-        if is_retired(incident):
-            what = f"the job {where}" if incident.subject.is_job else f"this check of {where}"
-            over = f"Closed: {what} is no longer part of the project"
-        return ", ".join(filter(None, (over, left_old([incident]))))
-    if incident.subject.is_job:
-        wrong = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
-    elif finding.outcome == Outcome.ERRORED:
-        wrong = f"a check of {where} could not be evaluated"
-    elif 0 < finding.failing_rows <= (finding.rows_checked or 0) != 1:
-        wrong = f"{counted(finding.failing_rows, 'row')} not as assumed in {where}"
+def severity_word(finding: Finding) -> str:
+    """How bad a finding is: ERROR stops tables, a warning does not, a note makes no figure wrong."""
+    return "ERROR" if finding.severity == Severity.ERROR else "Note" if finding.is_note else "Warning"
+
+
+def tally(incidents: Iterable[Incident]) -> str:
+    """How many of each there are: "1 ERROR, 5 warnings, 1 note"; every message counts so."""
+    counts = Counter(severity_word(incident.finding) for incident in incidents)
+    words = (("ERROR", "ERROR"), ("Warning", "warning"), ("Note", "note"))
+    return ", ".join(counted(counts[word], noun) for word, noun in words if counts[word])
+
+
+def headline(incident: Incident, *, quotes: bool = True) -> str:
+    """State and finding: "ERROR: 4 loaves are sold twice", or "Resolved after 2 h: sales has recovered"."""
+    where = place(incident.subject)
+    if incident.resolved_at is None:
+        return f"{state_word(incident)}: {found(incident.finding, quotes=quotes)}"
+    if is_retired(incident):
+        what = f"the job {where}" if incident.subject.is_job else f"this check of {where}"
+        over = f"Closed: {what} is no longer part of the project"
     else:
-        wrong = f"{where} is not as assumed"
-    return f"{state_word(incident)}: {wrong}"
+        lasted = duration_in_words(incident.resolved_at - incident.opened_at)
+        over = f"Resolved after {lasted}: {where} has recovered"
+    return ", ".join(filter(None, (over, left_stale([incident]))))
 
 
-def line(incident: Incident) -> str:
-    """An incident in one line that is not escaped, but for its state: assumption, place, extent."""
-    return ": ".join(filter(None, (named(incident), extent(incident))))
+def found(finding: Finding, limit: int = LONGEST_FOUND, *, quotes: bool = True) -> str:
+    """What was found, in one line that is not escaped: what every message says of a finding first.
+
+    It is what the check says itself. Where that is only numbers, or `quotes` is false, as it may hold values from data,
+    it is the numbers and the assumption.
+    """
+    where = place(finding.subject)
+    # In rich text a backtick would be shown as such.
+    statement = blocks.literal(finding.statement.replace("`", "").rstrip("."), limit)
+    if finding.subject.is_job:
+        how = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
+        return ": ".join(filter(None, (how, cause(finding, limit))))
+    if finding.outcome == Outcome.ERRORED:
+        return f"a check of {where} could not be evaluated: {statement}"
+    said = reason(finding) if quotes else ""
+    if said:
+        return blocks.literal(said, limit).rstrip(".")
+    is_counted = 0 < finding.failing_rows <= (finding.rows_checked or 0) != 1
+    rows = (
+        f"{counted(finding.failing_rows, 'row')} not as assumed in {where}"
+        if is_counted
+        else f"{where} is not as assumed"
+    )
+    return f"{rows}: {statement}"
+
+
+def affected(incident: Incident) -> str:
+    """Which figures are wrong, in the words of their readers, not escaped: what the check says, or the marts' names."""
+    if incident.finding.affects:
+        return incident.finding.affects
+    marts = sorted({mart.mart for mart in incident.marts})
+    return f"{enumerated(marts)} figures" if marts else ""
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def consequence(incident: Incident, timezone: ZoneInfo) -> str:
+    """Whether figures can be used while an incident is open, in a sentence that is not escaped; empty where unknown."""
+    figures, stale = affected(incident), [mart for mart in incident.marts if not mart.is_refreshed]
+    if not incident.is_open or not figures:
+        return ""
+    figures = figures[0].upper() + figures[1:]
+    if incident.finding.is_note:
+        return "No figure is affected."
+    if not (incident.stops and stale):
+        return f"{figures} may be wrong."
+    if not any(mart.data_of for mart in stale):
+        return f"{figures}: not there yet."
+    return f"{figures}: frozen at {data_of(stale, timezone)}."
+
+
+def line(incident: Incident, timezone: ZoneInfo, *, quotes: bool = True) -> str:
+    """An incident in one line that is not escaped, but for its state: what was found where, how far, what it means."""
+    if not incident.is_open:
+        return ": ".join(filter(None, (named(incident), left_stale([incident]))))
+    parts = [f"{found(incident.finding, quotes=quotes)} ({reference(incident)})", extent(incident)]
+    return " ".join(filter(None, (f"{'; '.join(filter(None, parts))}.", consequence(incident, timezone))))
 
 
 def named(incident: Incident) -> str:
     """The assumption, its id, and where it was checked, in one line that is not escaped."""
     finding = incident.finding
-    where = ", ".join(filter(None, (finding.assumption, place(incident.subject))))
     # In rich text a backtick would be shown as such.
     statement = finding.statement.replace("`", "").rstrip(".")
-    return f"{blocks.literal(statement, LONGEST_STATEMENT)} ({blocks.literal(where, 2 * blocks.LONGEST_NAME)})"
+    return f"{blocks.literal(statement, LONGEST_STATEMENT)} ({reference(incident)})"
+
+
+def reference(incident: Incident) -> str:
+    """By what one finds an incident's check: the assumption's id, and where it was checked."""
+    where = ", ".join(filter(None, (incident.finding.assumption, place(incident.subject))))
+    return blocks.literal(where, 2 * blocks.LONGEST_NAME)
 
 
 def extent(incident: Incident) -> str:
-    """What else a line on an incident says: a run's cause, amount, marts stopped or left old, checks held back."""
-    if not incident.is_open:
-        return left_old([incident])
-    is_unclear = incident.finding.outcome == Outcome.ERRORED
+    """How far it reaches: share of rows, tables it stops, checks that were not evaluated because of it."""
     # Of a run they are its amount.
     holds_back = incident.held_back and not incident.subject.is_job
     parts = [
-        cause(incident.finding, LONGEST_CAUSE_IN_LINE),
-        "could not be evaluated" if is_unclear else amount(incident.finding),
+        amount(incident.finding),
         f"stops {counted(stopped(incident), 'table')}" if stopped(incident) else "",
         f"{counted(incident.held_back, 'check')} not evaluated" if holds_back else "",
     ]
@@ -136,9 +200,9 @@ def stopped(incident: Incident) -> int:
     return sum(not mart.is_refreshed for mart in incident.marts) if incident.finding.severity == Severity.ERROR else 0
 
 
-def left_old(incidents: Iterable[Incident]) -> str:
-    """How many marts resolved incidents left old: "13 tables not refreshed yet"; empty for none."""
-    number = len({mart.asset for incident in incidents for mart in incident.old_marts})
+def left_stale(incidents: Iterable[Incident]) -> str:
+    """How many marts resolved incidents left stale: "13 tables not refreshed yet"; empty for none."""
+    number = len({mart.asset for incident in incidents for mart in incident.stale_marts})
     return f"{counted(number, 'table')} not refreshed yet" if number else ""
 
 
@@ -160,19 +224,32 @@ def owner_name(owner: str) -> str:
     return blocks.literal(names, blocks.LONGEST_NAME) if names else ""
 
 
-def figures_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[str]:
-    """The marts that incidents touch while one of them is open, or touched: up to five lines of mrkdwn."""
+def tables_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[str]:
+    """The tables that incidents keep from being refreshed, or kept, by age: up to four lines of mrkdwn."""
     ongoing = [incident for incident in incidents if incident.is_open]
     if not ongoing:
         return marts_in_words(_united(mart for each in incidents for mart in each.marts), timezone, is_over=True)
     # Marts which are old are no warning's doing.
     stopped = [mart for each in ongoing if each.stops for mart in each.marts]
-    stated = _united([*stopped, *(mart for each in incidents for mart in each.old_marts)])
-    assets = {mart.asset for mart in stated}
-    warned = _united(mart for each in ongoing if not each.stops for mart in each.marts)
-    doubtful = [mart for mart in warned if mart.asset not in assets]
-    lines = [f"*Figures that may be wrong:* {_names(doubtful)}"] if doubtful else []
-    return [*marts_in_words(stated, timezone), *lines]
+    return marts_in_words(_united([*stopped, *(mart for each in incidents for mart in each.stale_marts)]), timezone)
+
+
+def figures_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[str]:
+    """The figures that open incidents affect, each under the worst that is true of it: lines of mrkdwn."""
+    by_label: dict[str, dict[str, None]] = {}
+    seen: set[str] = set()
+    # What one stops another one need not doubt.
+    for incident in sorted(incidents, key=lambda each: not each.stops):
+        figures, stale = affected(incident), [mart for mart in incident.marts if not mart.is_refreshed]
+        if not incident.is_open or not figures or incident.finding.is_note or figures in seen:
+            continue
+        seen.add(figures)
+        label = "May be wrong"
+        if incident.stops and stale:
+            is_dated = any(mart.data_of for mart in stale)
+            label = f"Frozen at {data_of(stale, timezone)}" if is_dated else "Not there yet"
+        by_label.setdefault(label, {})[escaped(figures, LONGEST_NAMES)] = None
+    return [f"*{label}:* {blocks.listed(list(some), SHOWN_FIGURES, joint='; ')}" for label, some in by_label.items()]
 
 
 def marts_in_words(marts: Sequence[MartState], timezone: ZoneInfo, *, is_over: bool = False) -> list[str]:
@@ -227,7 +304,7 @@ def _bare(sentence: str) -> str:
 
 
 def _names(marts: Iterable[MartState]) -> str:
-    """As mrkdwn, by group: "core: dim_orders; marketing: fact_repeat_rate, fact_user_orders; 3 more"."""
+    """As mrkdwn, by group: "oven: loaves; counter: sales, takings; 3 more"."""
     split = sorted((mart.mart, mart.asset.rpartition("/")[2]) for mart in marts)
     keys = [(escaped(group, blocks.LONGEST_NAME), escaped(name, blocks.LONGEST_NAME)) for group, name in split]
     kept = used = 0

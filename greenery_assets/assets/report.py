@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from greenery_assets.alerts.history import RUN_ENDS, Catalogue, is_ours, newest_run_end
+from greenery_assets.alerts.runs import RUN_ENDS, Catalogue, is_ours, newest_run_end
 from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.failures import explained, failure
@@ -72,14 +72,14 @@ PAGE = 20
 def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """Write the page and the picture to GREENERY_REPORT_DIR."""
     # With the charts they take half a second, which only this step need wait for.
-    from greenery_assets.definitions import defs  # noqa: PLC0415  it holds this asset
+    from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  it holds this asset
     from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
 
     settings = load_settings()
     ended = newest_run_end(context.instance)
     try:
         with explained(settings.warehouse_path):
-            catalogue = Catalogue.of(defs.get_repository_def())
+            catalogue = Catalogue.of(alerts_project(settings), defs.get_repository_def())
             report = build_report(context.instance, catalogue, settings, within_run=context.run.run_id)
     except ReportError as error:
         raise failure(str(error), allow_retries=False) from None
@@ -100,9 +100,9 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
 
 def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue | None = None) -> str | None:
     """The last ended run of this project, if the page was not built in it or since."""
-    from greenery_assets.definitions import defs  # noqa: PLC0415  it holds what calls this
+    from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  it holds what calls this
 
-    catalogue = catalogue or Catalogue.of(defs.get_repository_def())
+    catalogue = catalogue or Catalogue.of(alerts_project(load_settings()), defs.get_repository_def())
     event = instance.get_latest_materialization_event(REPORT)
     # Not the place of the page's own event: what ended while the page was being written is not in it.
     said = event.asset_materialization.metadata.get(AS_OF) if event and event.asset_materialization else None

@@ -44,8 +44,9 @@ ARRIVES = Assumption(
     "Messages to Slack arrive: none waits for longer than 15 minutes, none is refused.",
     "WARN",
     "Whoever relies on Slack to hear of failed checks does not hear of them.",
-    "Run python -m greenery_assets.alerts status, which says what Slack answered, then "
-    "python -m greenery_assets.alerts test. What waits is sent as soon as Slack takes it.",
+    "Run python -m greenery_assets alerts status, which says what Slack answered, then "
+    "python -m greenery_assets alerts test. What waits is sent as soon as Slack takes it.",
+    affects="no figure",
 )
 MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVES, GROUP.owner)
 
@@ -59,11 +60,13 @@ def messages_arrive() -> dg.AssetCheckResult:
     except LedgerError as error:
         # A ledger that is away for a moment must not fail the run that loads the data.
         verdict = Verdict(False, str(error), 1, 1)
-    return check_result(MESSAGES_ARRIVE, verdict)
+    return check_result(MESSAGES_ARRIVE, verdict, names_table=False)
 
 
 def _look(now: datetime) -> Verdict:
-    ledger = Ledger.open(load_settings().ledger_url)
+    from greenery_assets.definitions import alerts_project  # noqa: PLC0415  it holds this check
+
+    ledger = Ledger.open(alerts_project(load_settings()))
     try:
         with ledger.transaction() as book:
             # One of a clock that was ahead has waited for nobody knows how long.

@@ -15,7 +15,7 @@ from dagster_dbt import DbtCliInvocation
 from duckdb import CatalogException, DuckDBPyConnection
 
 from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundings
-from greenery_assets.dbt.translator import test_meta, words_of
+from greenery_assets.dbt.translator import test_meta
 from greenery_assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, read_warehouse, sample
 
@@ -171,16 +171,7 @@ def _with_rows(
                 **sample_metadata(sample(connection, kept_in, texts, about=_names_in(test)), kept_in),
             }
             meta = test_meta(manifest, test["unique_id"])
-            found = finding(
-                connection,
-                kept_in,
-                meta["finding"],
-                texts,
-                failing=failing,
-                checked=checked,
-                entity=meta.get("entity", ""),
-                words=words_of(manifest, test["unique_id"]),
-            )
+            found = finding(connection, kept_in, meta["finding"], texts, entity=meta.get("entity", ""))
             yield _explained(result, context, shown, found)
 
 

@@ -49,6 +49,11 @@ def groups() -> dict[str, Group]:
     return groups_of(prepared_manifest())
 
 
+def is_mart(name: str) -> bool:
+    """Whether analysts use the tables of a group."""
+    return name in groups() and groups()[name].is_mart
+
+
 def position(name: str) -> int:
     """Where a group stands among the groups; one that the YAML does not know stands behind them."""
     return list(groups()).index(name) if name in groups() else len(groups())

@@ -59,9 +59,7 @@ def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
     """
     test = manifest["nodes"][test_id]
     meta = test_meta(manifest, test_id)
-    statement = test["description"]
-    if not statement:
-        statement = _macro_of(manifest, test)["description"].format(**words_of(manifest, test_id))
+    statement = test["description"] or _filled(_macro_of(manifest, test)["description"], manifest, test)
     return Assumption(
         id=meta["assumption"],
         statement=statement.strip(),
@@ -82,9 +80,19 @@ def words_of(manifest: Mapping[str, Any], test_id: str) -> dict[str, str]:
 
 
 def test_meta(manifest: Mapping[str, Any], test_id: str) -> Mapping[str, Any]:
-    """A dbt test's `meta`, over that of the generic test it is a case of."""
+    """A dbt test's `meta`, over that of the generic test it is a case of, whose names are filled in."""
     test = manifest["nodes"][test_id]
-    return {**_macro_of(manifest, test).get("meta", {}), **test["config"]["meta"]}
+    meta = {**_macro_of(manifest, test).get("meta", {}), **test["config"]["meta"]}
+    return {**meta, "finding": _filled(meta["finding"], manifest, test)} if "finding" in meta else meta
+
+
+def _filled(sentence: str, manifest: Mapping[str, Any], test: Mapping[str, Any]) -> str:
+    """A sentence with what a generic test was given in the place of the names in braces; others are left."""
+    if generic := test.get("test_metadata"):
+        model = manifest["nodes"].get(test["attached_node"] or "", {"name": "the table"})["name"]
+        for name, value in {**generic["kwargs"], "model": model}.items():
+            sentence = sentence.replace(f"{{{name}}}", _in_words(value))
+    return sentence
 
 
 def _macro_of(manifest: Mapping[str, Any], test: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import vl_convert
 
-from greenery_assets.alerts.history import Catalogue
+from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.landing import WarehouseError, recorded_source
 from greenery_assets.privacy import read_warehouse
 from greenery_assets.report import wording
@@ -51,7 +51,7 @@ def build_report(
     As a step of a run (`within_run` is its id) it tells of the checks also where the figures cannot be read. Raises
     ReportError.
     """
-    facts = read_facts(instance, catalogue, settings.ledger_url, datetime.now(UTC), within_run or "")
+    facts = read_facts(instance, catalogue, datetime.now(UTC), within_run or "")
     warehouse, figures = settings.warehouse_path, Figures()
     try:
         if warehouse.exists():

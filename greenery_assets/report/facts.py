@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from greenery_assets.alerts.observations import MARTS, Outcome, Severity
+from greenery_assets.alerts.runs import Outcome, Severity
 
 
 class Standing(StrEnum):
@@ -147,8 +147,3 @@ class ReportFacts:
     def count(self, *standings: Standing) -> int:
         """How many checks stand so."""
         return sum(check.standing in standings for check in self.checks)
-
-
-def is_mart(group: str) -> bool:
-    """Whether what a group holds is for analysts to use."""
-    return group in MARTS

@@ -16,11 +16,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from greenery_assets.alerts.blocks import duration_in_words, quoted
-from greenery_assets.alerts.wording import owner_name
-from greenery_assets.dbt.groups import position
+from greenery_assets.alerts.runs import duration_in_words, owner_name, quoted
+from greenery_assets.dbt.groups import is_mart, position
 from greenery_assets.report import wording
-from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing, is_mart
+from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
 from greenery_assets.report.sections import Section
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -8,19 +8,31 @@ from Dagster.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from greenery_assets.alerts.history import Catalogue, RunEnd, is_ours, last_evaluations, read_run, run_ends
-from greenery_assets.alerts.ledger import READ_TO, Ledger
-from greenery_assets.alerts.observations import MARTS, Finding, Outcome, RunObservation, Subject
-from greenery_assets.alerts.past import Seen, last_seen
-from greenery_assets.alerts.schema import LedgerError, open_engine
+from greenery_assets.alerts.runs import (
+    Catalogue,
+    Finding,
+    LedgerError,
+    Outcome,
+    Project,
+    Remembered,
+    RunEnd,
+    RunObservation,
+    Seen,
+    Subject,
+    is_ours,
+    is_sample_data,
+    last_evaluations,
+    read_run,
+    remembered,
+    run_ends,
+)
 from greenery_assets.dbt.groups import position
-from greenery_assets.landing import SAMPLE_DATA
 from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
 
 DAILY_JOB = "daily_job"
@@ -34,7 +46,6 @@ UNREAD_RUNS = 30
 def read_facts(
     instance: dg.DagsterInstance,
     catalogue: Catalogue,
-    ledger_url: str,
     now: datetime,
     within_run: str = "",
 ) -> ReportFacts:
@@ -42,58 +53,41 @@ def read_facts(
 
     One that goes on counts only where the page is its last step: it is the run `within_run`.
     """
-    remembered, notice = _remembered(ledger_url)
+    known, notice = _remembered(catalogue.project)
     latest = instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=RECENT_DAILY_RUNS)
     ours = (run for run in latest if is_ours(instance, run.dagster_run, catalogue))
     daily = next((run for run in ours if run.end_time or run.dagster_run.run_id == within_run), None)
-    observed = _not_remembered(instance, catalogue, remembered, daily, now)
-    numbers = _numbers(instance, {each.run_id for each in remembered.seen} | {run.run_id for run in observed})
-    past, findings = _by_subject(remembered.seen, observed, numbers)
+    observed = _not_remembered(instance, catalogue, known, daily, now)
+    numbers = _numbers(instance, {each.run_id for each in known.seen} | {run.run_id for run in observed})
+    past, findings = _by_subject(known.seen, observed, numbers)
     built_at = _built_at(instance, catalogue)
     not_refreshed = _not_refreshed(instance, catalogue, daily) if daily else set()
     return ReportFacts(
         made_at=now,
         run=_daily_run(instance, catalogue, daily, observed) if daily else None,
-        checks=_checks(instance, catalogue, past, findings, remembered.since),
+        checks=_checks(instance, catalogue, past, findings, known.since),
         sources=_sources(instance, catalogue),
         built_at=built_at,
         groups=catalogue.lineage.groups,
         refreshed=built_at.keys() - not_refreshed,
         not_built=not_refreshed,
         notice=notice,
-        is_sample=_is_sample(instance, catalogue),
+        is_sample=is_sample_data(instance, catalogue),
     )
 
 
-@dataclass(frozen=True)
-class _Remembered:
-    """What the ledger holds: findings of past runs, how far it has read, and since when checks fail."""
-
-    seen: list[Seen] = field(default_factory=list)
-    read_to: int | None = None
-    since: Mapping[Subject, datetime] = field(default_factory=dict)
-
-
-def _remembered(url: str) -> tuple[_Remembered, str]:
+def _remembered(project: Project) -> tuple[Remembered, str]:
     try:
-        engine = open_engine(url)
-        try:
-            seen = last_seen(engine, RUNS_SHOWN)
-            with Ledger(engine).transaction() as book:
-                since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
-                read_to = book.progress(READ_TO)
-                return _Remembered(seen, int(read_to) if read_to is not None else None, since), ""
-        finally:
-            engine.dispose()
+        return remembered(project, RUNS_SHOWN), ""
     except LedgerError as error:
         # The figures and the newest state are worth a page without its memory.
-        return _Remembered(), f"Earlier runs are not shown. {error}"
+        return Remembered(), f"Earlier runs are not shown. {error}"
 
 
 def _not_remembered(
     instance: dg.DagsterInstance,
     catalogue: Catalogue,
-    remembered: _Remembered,
+    remembered: Remembered,
     daily: dg.RunRecord | None,
     now: datetime,
 ) -> list[RunObservation]:
@@ -271,7 +265,7 @@ def _built_at(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, d
     names = [
         name
         for name, group in catalogue.lineage.groups.items()
-        if group in MARTS and dg.AssetKey.from_user_string(name) in catalogue.built
+        if group in catalogue.project.marts and dg.AssetKey.from_user_string(name) in catalogue.built
     ]
     built = _materializations(instance, names)
     return {name: built[name][0] if name in built else None for name in names}
@@ -296,13 +290,6 @@ def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceF
             )
         )
     return sources
-
-
-def _is_sample(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
-    """Whether a source table was last loaded from sample data."""
-    names = [name for name, group in catalogue.lineage.groups.items() if group == "raw"]
-    loaded = _materializations(instance, names).values()
-    return any("source" in metadata and metadata["source"].value == SAMPLE_DATA for _, metadata in loaded)
 
 
 def _materializations(

@@ -5,9 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from greenery_assets.alerts.incidents import Policy, Silence, State, Track, Transition
+from greenery_assets.alerts.incidents import (
+    Finding,
+    Lineage,
+    Outcome,
+    Policy,
+    RunObservation,
+    Severity,
+    Silence,
+    State,
+    Subject,
+    Track,
+    Transition,
+)
 from greenery_assets.alerts.lifecycle import acknowledge, observe, time_passes
-from greenery_assets.alerts.observations import Finding, Lineage, Outcome, RunObservation, Severity, Subject
 
 START = datetime(2026, 5, 4, 6, tzinfo=UTC)
 RENOTIFY_AFTER = {Severity.ERROR: timedelta(hours=24), Severity.WARN: timedelta(hours=168)}
@@ -32,6 +43,7 @@ LINEAGE = Lineage(
         "marketing/users": "marketing",
         "product/daily": "product",
     },
+    marts=frozenset({"marketing", "product"}),
 )
 SUBJECTS = {
     "orders": Subject("raw/orders", "orders"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.dispatch import Alerts
 from tests.alerts.shop import Shop, shop_in, transport_to
 from tests.slack.fake import FakeSlack
 

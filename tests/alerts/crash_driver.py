@@ -5,6 +5,7 @@ long, so it is done once; a child shares nothing else, neither Dagster's storage
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -25,8 +26,8 @@ from sqlalchemy import Engine, event
 
 from greenery_assets.alerts.ledger import Book, Ledger
 from greenery_assets.alerts.messages import Reader
-from greenery_assets.alerts.schema import open_engine
 from greenery_assets.alerts.slack import SlackTransport, slack_client
+from tests.alerts.projects import PROJECT, engine_at
 from tests.alerts.shop import ROUTING, Shop, shop_in
 from tests.slack.fake import FakeSlack
 
@@ -76,7 +77,7 @@ class SteppingTransport(SlackTransport):
     """Slack with a step before and after each call."""
 
     def __init__(self, token: str, url: str, step: Step) -> None:
-        super().__init__(slack_client(token, url))
+        super().__init__(slack_client(token, url), PROJECT, logging.getLogger("alerts.test"))
         self._step = step
 
     def _call(self, shown_channel: str, method: str, **arguments: Any) -> dict[str, Any]:
@@ -116,13 +117,13 @@ def run_pass(command: Command, begins: Callable[[], object]) -> None:
 def open_ledger(file: Path, step: Step) -> Ledger:
     """Open a ledger; making a new one's tables takes a step before each statement."""
     if file.exists():
-        return SteppingLedger(open_engine(f"sqlite:///{file}"), step)
+        return SteppingLedger(engine_at(f"sqlite:///{file}"), step)
 
     def before_statement(*_: object) -> None:
         step()
 
     event.listen(Engine, "before_cursor_execute", before_statement)
-    engine = open_engine(f"sqlite:///{file}")
+    engine = engine_at(f"sqlite:///{file}")
     event.remove(Engine, "before_cursor_execute", before_statement)
     return SteppingLedger(engine, step)
 

@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from greenery_assets.alerts.delivery import Deliverer, Report, Transport
-from greenery_assets.alerts.entries import Outgoing
-from greenery_assets.alerts.ledger import Ledger
+from greenery_assets.alerts.ledger import Ledger, Outgoing
 from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.notify import Deliverer, Report, Transport
+from tests.alerts.projects import ledger_at
 from tests.alerts.shop import transport_to
 from tests.slack.fake import FakeSlack
 
 ALERTS, DAILY = "#data-alerts", "#data-daily"
-HAPPENS = logging.getLogger("greenery.alerts.test")
+HAPPENS = logging.getLogger("alerts.test")
 LONG = timedelta(minutes=2)
 
 
@@ -107,7 +107,7 @@ def fake_slack() -> Iterator[FakeSlack]:
 @contextmanager
 def outbox_in(folder: Path, slack: FakeSlack) -> Iterator[Outbox]:
     """An empty outbox."""
-    ledger = Ledger.open(f"sqlite:///{folder / 'alerts.sqlite'}")
+    ledger = ledger_at(f"sqlite:///{folder / 'alerts.sqlite'}")
     try:
         yield Outbox(ledger, slack, transport_to(slack))
     finally:

@@ -6,7 +6,7 @@ The letters of a run are builders'. Storage, runs and Slack's HTTP are real; onl
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,16 +14,17 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import yaml
 
-from greenery_assets.alerts.delivery import Transport
-from greenery_assets.alerts.history import Catalogue, newest_run_end
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.incidents import Severity, Subject
 from greenery_assets.alerts.ledger import Ledger
 from greenery_assets.alerts.messages import Reader
-from greenery_assets.alerts.observations import Severity, Subject
-from greenery_assets.alerts.pictures import Pictures
+from greenery_assets.alerts.notify import Transport
+from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.routing import Routing
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.runs import Catalogue, newest_run_end
 from greenery_assets.alerts.slack import SlackTransport, slack_client
 from tests.alerts.builders import JOB, LINEAGE, OUTCOMES, RENOTIFY_AFTER, SUBJECTS
+from tests.alerts.projects import PROJECT, project_in
 from tests.slack.fake import FakeSlack
 
 CHANNEL = "#data-alerts"
@@ -39,7 +40,7 @@ ROUTING = Routing(
     expected_by=time(7),
     silences=(),
 )
-HAPPENS = logging.getLogger("greenery.alerts.test")
+HAPPENS = logging.getLogger("alerts.test")
 
 
 @dataclass
@@ -77,9 +78,14 @@ class Shop:
         return dg.Definitions(assets=assets, jobs=jobs, executor=dg.in_process_executor)
 
     @property
+    def project(self) -> Project:
+        """Greenery, with everything in the shop's home."""
+        return project_in(self.home)
+
+    @property
     def catalogue(self) -> Catalogue:
         """What alerts know of the shop."""
-        return Catalogue.of(self.definitions().get_repository_def())
+        return Catalogue.of(self.project, self.definitions().get_repository_def())
 
     def _asset(self, name: str, codes: Mapping[str, str], reason: str, breaks: str, skips: str) -> dg.AssetsDefinition:
         mine = {check: subject for check, subject in self.checks.items() if subject.asset == name}
@@ -107,12 +113,10 @@ class Shop:
         return Alerts(
             instance=self.instance,
             catalogue=self.catalogue,
-            ledger=Ledger.open(f"sqlite:///{self.home / 'alerts.sqlite'}"),
+            ledger=Ledger.open(self.project),
             routing=routing,
             reader=Reader(ZoneInfo("UTC"), "http://localhost:3000", routing.mentions),
             transport=transport,
-            lock=self.home / "alerts.lock",
-            picture=self.picture,
             log=HAPPENS,
             settle=settle,
         )
@@ -142,8 +146,7 @@ def shop_in(folder: Path, checks: Mapping[str, Subject] = CHECKS, **settings: ob
 
 def transport_to(slack: FakeSlack, picture: Path | None = None) -> SlackTransport:
     """Slack, as configured for the fake, with the report's picture where one is named."""
-    client = slack_client(slack.token, slack.url)
-    return SlackTransport(client, Pictures(client, picture, HAPPENS) if picture else None)
+    return SlackTransport(slack_client(slack.token, slack.url), replace(PROJECT, picture=picture), HAPPENS)
 
 
 def _spec(subject: Subject, code: str) -> dg.AssetCheckSpec:

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from greenery_assets.alerts.incidents import Incident
-from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sample, Severity, Subject
+from greenery_assets.alerts.incidents import Finding, Incident, MartState, Outcome, Sample, Severity, Subject
 from tests.alerts.told import NASTY
 
 anything = st.one_of(
@@ -40,7 +39,7 @@ def incidents(draw: st.DrawFn) -> Incident:
         draw(anything),
         finding,
         draw(anything),
-        folded_under=draw(st.none() | st.builds(Subject, anything, anything)),
+        inhibited_by=draw(st.none() | st.builds(Subject, anything, anything)),
         is_flapping=draw(st.booleans()),
         acknowledged_by=draw(anything),
         resolved_at=draw(st.none() | times),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 import dagster as dg
 import pytest
 
+from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.alerts.incidents import Silence
 from greenery_assets.alerts.ledger import FIRST_PASS
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import ROUTING, Shop, transport_to
@@ -63,14 +63,17 @@ def test_the_first_pass_tells_of_a_run_that_failed_without_a_failing_check(shop:
     alerts = shop.alerts(transport_to(slack))
     alerts.run_pass()
     (summary,) = texts(slack)
-    assert summary.startswith(":octagonal_sign: 1 problem: 1 ERROR")
+    assert summary.startswith(":octagonal_sign: 1 ERROR. Worst: a run of ")
     assert "*Alerts start here. This is wrong now,*" in summary
-    assert "(daily_job): The step raw__orders failed: ValueError; 4 checks not evaluated" in summary
+    assert (
+        "a run of daily_job failed: The step raw__orders failed: ValueError (daily_job); 4 checks not evaluated"
+        in summary
+    )
     assert "No check" not in summary
 
     shop.run()
     alerts.run_pass()
-    assert texts(slack)[0].startswith(":white_check_mark: The problem is solved")
+    assert texts(slack)[0].startswith(":white_check_mark: The problem is resolved")
 
 
 @pytest.mark.parametrize("job", [JOB, "another_job"])
@@ -89,14 +92,14 @@ def test_the_first_pass_tells_what_a_failed_run_left_that_no_other_made_good(sho
         shop.run(job=job)
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = texts(slack)
-    assert "(daily_job): The step raw__orders failed: ValueError; 1 check not evaluated; stops 1 table" in summary
+    assert "The step raw__orders failed: ValueError (daily_job); 1 check not evaluated; stops 1 table" in summary
 
 
 def test_the_first_pass_tells_of_a_run_that_a_check_stopped_by_that_check(shop: Shop, slack: FakeSlack) -> None:
     shop.run("staged=F3")
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = texts(slack)
-    assert ":octagonal_sign: 1 check fails: 1 ERROR" in summary
+    assert ":octagonal_sign: 1 ERROR. Worst: " in summary
     assert "Every run" not in summary
 
 
@@ -132,7 +135,7 @@ def test_the_digest_comes_with_the_days_run_and_is_edited_by_later_ones(
     record_run(shop, "orders=f1")
     alerts.run_pass()
     (digest,) = slack.messages(DAILY)
-    assert "1 of 5 checks" in digest.text
+    assert "1 warning in 5 checks" in digest.text
     alerts.run_pass()
     assert slack.messages(DAILY)[0].edits == 0
 

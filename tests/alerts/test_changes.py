@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 
 from greenery_assets.alerts import wording
-from greenery_assets.alerts.incidents import Incident, Kind, Transition
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Kind, Outcome, Severity, Subject, Transition
 from greenery_assets.alerts.messages import (
     change_messages,
 )
-from greenery_assets.alerts.observations import AD_HOC_JOB, Outcome, Severity, Subject
 from tests.alerts.told import OPENED_AT, READER, assert_slack_takes, happened, incident, job, mentions, retired, shown
 
 
@@ -31,8 +30,8 @@ from tests.alerts.told import OPENED_AT, READER, assert_slack_takes, happened, i
         ),
         (happened(Kind.REMINDED), "Still open after 2 days.  400 of 3,000 rows", ["U0DATA"]),
         (happened(Kind.REMINDED, severity=Severity.WARN), "Still open after 2 days.", []),
-        (happened(Kind.ACKNOWLEDGED, acknowledged_by="alex"), "alex  is on it.", []),
-        (happened(Kind.RAISED, folded_under=Subject("raw/events", "a_cause")), "Now an ERROR", ["U0DATA"]),
+        (happened(Kind.ACKNOWLEDGED, acknowledged_by="alex"), "alex  is working on this;", []),
+        (happened(Kind.RAISED, inhibited_by=Subject("raw/events", "a_cause")), "Now an ERROR", ["U0DATA"]),
         (
             happened(Kind.RESOLVED, resolved_at=OPENED_AT + timedelta(hours=2, minutes=5), resolved_by_run="run-2"),
             "Resolved after 2 h 5 min.",
@@ -99,10 +98,10 @@ def test_a_change_without_any_extent_tells_the_day() -> None:
 
 def test_what_is_held_to_follow_is_listed_under_its_cause() -> None:
     cause = Subject("staging/stg_events", "a_cause")
-    folded = [happened(Kind.FOLDED, asset=f"core/mart_{n}", folded_under=cause) for n in range(3)]
+    folded = [happened(Kind.INHIBITED, asset=f"core/mart_{n}", inhibited_by=cause) for n in range(3)]
     [message] = change_messages([*folded, happened(Kind.WORSE)], READER)
     said = shown(message)
-    assert said.count("Also fails, held to be caused by this (a_cause of stg_events):") == 1
+    assert said.count("Also failing because of this (a_cause of stg_events):") == 1
     assert [said.index(part) for part in ("mart_0", "mart_1", "mart_2", "Worse")] == sorted(
         said.index(part) for part in ("mart_0", "mart_1", "mart_2", "Worse")
     )

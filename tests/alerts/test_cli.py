@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from greenery_assets.__main__ import open_project
 from greenery_assets.alerts import cli
 from greenery_assets.alerts import slack as slack_module
 from greenery_assets.alerts.cli import app
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.dispatch import Alerts
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
 from tests.job import ROOT
@@ -47,7 +48,7 @@ def command(shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> Co
     monkeypatch.setattr(cli.console, "width", 160)
 
     def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(app, arguments, obj=open_project)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert "Traceback" not in result.output
         assert slack.token not in result.output
@@ -185,7 +186,10 @@ def _without(scope: str) -> Callable[[FakeSlack], None]:
     [
         (_archive, "#data-alerts: The Slack channel #data-alerts is archived. Restore it"),
         (_leave, "#data-alerts: The Slack app is not in #data-alerts. Invite it there: /invite @Greenery data."),
-        (_remove, "#data-alerts: Slack has no channel #data-alerts that the app can see. Create it or mend the name"),
+        (
+            _remove,
+            "#data-alerts: Slack has no channel #data-alerts that the app can see. Create it or correct the name",
+        ),
         (_without("chat:write"), "The Slack app lacks the scope chat:write. Add it under OAuth & Permissions"),
         (_without("channels:read"), "The Slack app lacks the scope channels:read."),
         (_without("channels:history"), "The Slack app lacks the scope channels:history."),
@@ -243,11 +247,11 @@ def test_ack_is_told_in_the_thread_and_stops_reminders(
     assert replies(slack) == []
     alerts.run_pass()
     (reply,) = slack.thread(CHANNEL, slack.messages(CHANNEL)[0].ts)
-    assert reply.text.startswith("Somebody is on it. No reminders")
+    assert reply.text.startswith("Somebody is working on this; reminders")
     assert "Ana <!channel>" in str(reply.blocks)
     assert slack.messages(CHANNEL)[0].text.startswith(":octagonal_sign: ERROR, acknowledged:")
     assert "<!channel>" not in [ping for message in slack.all_messages() for ping in pings(message)]
-    assert "Ana <!channel> is on it" in shown(command("status"))
+    assert "Ana <!channel> is working on it" in shown(command("status"))
     alerts.pass_time(datetime.now(UTC) + timedelta(hours=25))
     alerts.deliver()
     assert len(replies(slack)) == 1
@@ -264,8 +268,8 @@ def test_without_an_ack_there_is_a_reminder(shop: Shop, slack: FakeSlack, alerts
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("99", "--by", "Ana"), "No incident with the number 99 is open and was told; status lists them."),
-        (("1", "--by", " "), "--by must name whoever is on it."),
+        (("99", "--by", "Ana"), "No incident with the number 99 is open and was sent; status lists them."),
+        (("1", "--by", " "), "--by must name who is working on it."),
     ],
 )
 def test_an_ack_that_cannot_be_is_refused(
@@ -375,7 +379,7 @@ def test_an_alerts_file_that_stops_the_definitions_from_loading_is_told_as_plain
 ) -> None:
     monkeypatch.setenv("GREENERY_ALERTS_FILE", str(tmp_path / "nowhere.yml"))
     process = subprocess.run(
-        [sys.executable, "-m", "greenery_assets.alerts", "status"],
+        [sys.executable, "-m", "greenery_assets", "alerts", "status"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -24,6 +24,7 @@ import pytest
 
 from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Ledger
 from tests.alerts.crash_driver import LEDGER, Command
+from tests.alerts.projects import ledger_at
 from tests.alerts.shop import Shop
 from tests.job import ROOT
 from tests.slack.fake import FakeSlack, Fault, Posted
@@ -192,7 +193,7 @@ def timezone() -> str:
 @contextmanager
 def channel_of(shop: Shop, driver: Driver, folder: Path, timezone: str) -> Iterator[Channel]:
     folder.mkdir()
-    with FakeSlack() as slack, closing(Ledger.open(f"sqlite:///{folder / LEDGER}")) as ledger:
+    with FakeSlack() as slack, closing(ledger_at(f"sqlite:///{folder / LEDGER}")) as ledger:
         for name in ("data-alerts", "data-daily"):
             slack.add_channel(name)
         with ledger.transaction() as book:

@@ -14,9 +14,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from greenery_assets.alerts.history import newest_run_end
-from greenery_assets.alerts.ledger import Ledger
+from greenery_assets.alerts.runs import newest_run_end
 from greenery_assets.sample import SampleSpec, generate
+from tests.alerts.projects import ledger_at
 from tests.conftest import yesterday
 from tests.job import ROOT, Home, Outcome
 from tests.slack.fake import FakeSlack
@@ -80,7 +80,7 @@ def run_chosen_assets(home: Home, source: Path) -> None:
 
 def has_read_all(home: Home) -> bool:
     """Whether the sensor knows of the newest run."""
-    ledger = Ledger.open(f"sqlite:///{home.dagster_home / 'alerts.sqlite'}")
+    ledger = ledger_at(f"sqlite:///{home.dagster_home / 'alerts.sqlite'}")
     with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance, ledger.transaction() as book:
         newest = newest_run_end(instance)
         read = newest is not None and newest.storage_id in book.recorded([newest.storage_id])

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from greenery_assets.alerts import slack as slack_module
-from greenery_assets.alerts.delivery import LONGEST_WAIT, SETTLE
-from greenery_assets.alerts.without_slack import LogTransport
+from greenery_assets.alerts.notify import LONGEST_WAIT, SETTLE
+from greenery_assets.alerts.preview import LogTransport
 from tests.alerts.outbox import ALERTS, DAILY, HAPPENS, LONG, Outbox, fake_slack, outbox_in
 from tests.alerts.shop import transport_to
 from tests.slack import fake
@@ -34,7 +34,7 @@ ONCE = {
     "rate limit": (Fault.rate_limited(45), "Slack takes no more messages for 45 s"),
     "token revoked": (Fault.error("token_revoked"), "was revoked. Install the Slack app again."),
     "missing scope": (Fault.error("missing_scope", needed="chat:write"), "lacks the scope chat:write"),
-    "channel deleted": (Fault.error("channel_not_found"), "Create it or mend the name"),
+    "channel deleted": (Fault.error("channel_not_found"), "Create it or correct the name"),
     "archived": (Fault.error("is_archived"), "is archived. Restore it"),
     "not a member": (Fault.error("not_in_channel"), "Invite it there: /invite"),
     "unheard of": (Fault.error("something_new"), "Messages are kept and tried again"),

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
-from greenery_assets.alerts.incidents import Silence
-from greenery_assets.alerts.observations import MartState, Severity, Subject
+from greenery_assets.alerts.incidents import MartState, Severity, Silence, Subject
 from tests.alerts.strategies import anything, huge, incidents, times
 from tests.alerts.told import (
     NASTY,
@@ -146,7 +145,7 @@ def test_open_incidents_come_with_age_owner_and_who_is_on_them() -> None:
         )
     )
     message = digest_message(facts, READER)
-    assert "for 2 days, since 20 Nov 06:05 UTC · on it: alex · owner: data-platform" in shown(message)
+    assert "for 2 days, since 20 Nov 06:05 UTC · working on it: alex · owner: data-platform" in shown(message)
     assert "new, since 22 Nov 06:05 UTC" in shown(message)
     assert "Open (2)" in shown(message)
     assert mentions(message) == []

@@ -18,15 +18,14 @@ from sqlalchemy.exc import IntegrityError
 
 from greenery_assets.alerts import ledger as ledger_module
 from greenery_assets.alerts import schema
-from greenery_assets.alerts.entries import Outgoing
-from greenery_assets.alerts.history import newest_run_end
-from greenery_assets.alerts.incidents import Incident, Track
-from greenery_assets.alerts.ledger import LATELY, STARTED_AFTER, Ledger
+from greenery_assets.alerts.incidents import Incident, Subject, Track
+from greenery_assets.alerts.ledger import LATELY, STARTED_AFTER, Ledger, Outgoing
 from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.observations import Subject
+from greenery_assets.alerts.runs import newest_run_end
 from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.assets.slack_messages import messages_arrive
 from tests.alerts.builders import finding
+from tests.alerts.projects import ledger_at
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
 from tests.job import ROOT
@@ -75,7 +74,7 @@ def rows(file: Path, table: str) -> list[tuple[object, ...]]:
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
-    Ledger.open(url(tmp_path / "new.sqlite")).close()
+    ledger_at(url(tmp_path / "new.sqlite")).close()
     with create_engine(url(tmp_path / "new.sqlite")).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
 
@@ -104,7 +103,7 @@ def test_an_upgrade_keeps_every_row(tmp_path: Path, first_ledger: Path, monkeypa
     before = rows(first_ledger, "incidents")
     assert before
     next_version(tmp_path / "migrations", monkeypatch)
-    Ledger.open(url(first_ledger)).close()
+    ledger_at(url(first_ledger)).close()
     after = rows(first_ledger, "incidents")
     assert [row[: len(before[0])] for row in after] == before
     assert {row[-1] for row in after} == {None}
@@ -118,17 +117,17 @@ def test_an_upgrade_that_breaks_off_leaves_the_ledger_as_it_was(
     with monkeypatch.context() as patch:
         next_version(tmp_path / "migrations", patch, then='op.execute("no sql")')
         with pytest.raises(LedgerError, match="cannot be opened"):
-            Ledger.open(url(first_ledger))
+            ledger_at(url(first_ledger))
     assert rows(first_ledger, "incidents") == before
-    Ledger.open(url(first_ledger)).close()
+    ledger_at(url(first_ledger)).close()
 
 
 def test_a_newer_ledger_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         next_version(tmp_path / "migrations", patch)
-        Ledger.open(url(tmp_path / "new.sqlite")).close()
+        ledger_at(url(tmp_path / "new.sqlite")).close()
     with pytest.raises(LedgerError, match=r"newer version of this project \(schema 9999\)"):
-        Ledger.open(url(tmp_path / "new.sqlite"))
+        ledger_at(url(tmp_path / "new.sqlite"))
 
 
 @pytest.mark.parametrize(
@@ -147,16 +146,16 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_a_ledger_that_cannot_be_used_is_named_without_its_password(address: str, says: str) -> None:
     with pytest.raises(LedgerError, match=says) as error:
-        Ledger.open(address)
+        ledger_at(address)
     assert "secret" not in str(error.value)
 
 
 OPENING = """
 import sys
-from greenery_assets.alerts.ledger import Ledger
+from tests.alerts.projects import ledger_at
 print("ready", flush=True)
 for address in sys.stdin.read().split():
-    Ledger.open(address).close()
+    ledger_at(address).close()
 """
 
 
@@ -194,10 +193,10 @@ def test_several_processes_may_be_the_first_to_open_a_ledger(tmp_path: Path) -> 
 def test_a_reader_waits_for_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "LONGEST_WAIT_S", 0)
     file = tmp_path / "alerts.sqlite"
-    writer = Ledger.open(url(file))
+    writer = ledger_at(url(file))
     with writer.transaction() as book:
         book.set_progress("x", "1")
-        reader = Ledger.open(url(file))
+        reader = ledger_at(url(file))
         with reader.transaction() as reading:
             assert reading.progress("x") is None
         reader.close()
@@ -213,7 +212,7 @@ def say(ledger: Ledger, text: str, edits: str | None = None, state: str = "sent"
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger.open(url(tmp_path / "a.sqlite"))
+    ledger = ledger_at(url(tmp_path / "a.sqlite"))
     yield ledger
     ledger.close()
 
@@ -222,7 +221,7 @@ def test_a_database_that_fails_is_told_in_one_line_without_what_was_to_be_writte
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "LONGEST_WAIT_S", 0)
-    ledger = Ledger.open(url(tmp_path / "a.sqlite"))
+    ledger = ledger_at(url(tmp_path / "a.sqlite"))
     with sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None) as other:
         other.execute("begin immediate")
         with pytest.raises(LedgerError) as error:
@@ -247,7 +246,7 @@ def nonsense(file: Path) -> None:
 
 
 def empty(file: Path) -> None:
-    Ledger.open(url(file)).close()
+    ledger_at(url(file)).close()
 
 
 def damaged(file: Path) -> None:
@@ -280,7 +279,7 @@ def test_a_broken_ledger_is_named_with_cause_and_remedy(
 
 
 def open_and_write(address: str) -> None:
-    ledger = Ledger.open(address)
+    ledger = ledger_at(address)
     try:
         say(ledger, "x")
     finally:
@@ -288,7 +287,7 @@ def open_and_write(address: str) -> None:
 
 
 def test_a_full_disk_is_named_with_the_remedy(tmp_path: Path) -> None:
-    ledger = Ledger.open(url(tmp_path / "a.sqlite"))
+    ledger = ledger_at(url(tmp_path / "a.sqlite"))
     with ledger._engine.connect() as connection:
         connection.exec_driver_sql("pragma max_page_count=1")
     with pytest.raises(LedgerError, match=r"its disk is full\. Free some space there\."):

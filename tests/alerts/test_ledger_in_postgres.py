@@ -14,13 +14,16 @@ from sqlalchemy import create_engine, inspect, make_url
 
 from greenery_assets.alerts import schema
 from greenery_assets.alerts.ledger import Ledger
-from greenery_assets.alerts.schema import SCHEMA, LedgerError, open_engine
+from greenery_assets.alerts.schema import LedgerError
 from tests.alerts import postgres
 from tests.alerts.builders import Story, findings
+from tests.alerts.projects import PROJECT, engine_at, ledger_at
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, shop_in, transport_to
 from tests.alerts.test_ledger import CHANNEL, FIRST_LEDGER, next_version, open_at_once
 from tests.slack.fake import FakeSlack
+
+SCHEMA = PROJECT.schema
 
 pytestmark = pytest.mark.slow
 
@@ -51,20 +54,20 @@ def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
 
 def test_postgres_keeps_a_ledger_as_well(shop: Shop, slack: FakeSlack, postgres_url: str) -> None:
     alerts = shop.alerts(transport_to(slack))
-    alerts.ledger = Ledger.open(postgres_url)
+    alerts.ledger = ledger_at(postgres_url)
     alerts.begin()
     for found in ("orders=F3 users=f1", "orders=F3 users=f9", "orders=f1", ""):
         record_run(shop, found)
         assert alerts.run_pass().waiting == 0
     alerts.ledger.close()
-    alerts.ledger = Ledger.open(postgres_url)
+    alerts.ledger = ledger_at(postgres_url)
     assert alerts.run_pass().runs == 0
     with alerts.ledger.transaction() as book:
         assert book.open_incidents() == {}
     (first,) = slack.messages(CHANNEL)
     assert first.text.startswith(":white_check_mark:")
     assert slack.thread(CHANNEL, first.ts)[-1].text.startswith("Resolved")
-    engine = open_engine(postgres_url)
+    engine = engine_at(postgres_url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     engine.dispose()
@@ -94,11 +97,11 @@ def test_ledger_and_dagster_share_a_database_whichever_is_there_first(
 ) -> None:
     url = new_database(postgres_url, f"{first}_first")
     if first == "ledger":
-        Ledger.open(url).close()
+        ledger_at(url).close()
     with shop_in(tmp_path, **dagster_in(url)) as shop:
         alerts = shop.alerts(transport_to(slack))
         alerts.ledger.close()
-        alerts.ledger = Ledger.open(url)
+        alerts.ledger = ledger_at(url)
         alerts.begin()
         record_run(shop, "orders=F3")
         assert alerts.run_pass().runs == 1
@@ -110,7 +113,7 @@ def test_ledger_and_dagster_share_a_database_whichever_is_there_first(
     assert execute(url, f"select version_num from {SCHEMA}.alembic_version") == [(schema_head(),)]
     assert execute(url, "select count(*) from public.alembic_version where version_num like '000%%'") == [(0,)]
     # Each starts again beside the other.
-    Ledger.open(url).close()
+    ledger_at(url).close()
     with shop_in(tmp_path / "again", **dagster_in(url)) as shop:
         assert len(shop.instance.get_runs()) == 1
 
@@ -127,7 +130,11 @@ def ledger_without_schema(url: str, revision: str) -> dict[str, list[tuple[objec
     with sqlite3.connect(":memory:") as source, engine.begin() as connection:
         source.executescript(FIRST_LEDGER.read_text())
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        schema.metadata.create_all(connection)
+        command.stamp(config, schema.START)
+        if revision == schema.BEFORE_THE_START:
+            connection.exec_driver_sql("alter table incidents drop column has_old_marts")
+            connection.exec_driver_sql(f"update alembic_version set version_num = '{revision}'")
         names = {table.name for table in schema.metadata.sorted_tables}
         for table in names:
             found = source.execute(f"select * from {table}")
@@ -161,7 +168,7 @@ def test_a_ledger_of_before_the_schema_is_moved_into_it_with_every_row(postgres_
     before = ledger_without_schema(url, revision)
     assert before["incidents"]
     assert before["outbox"]
-    ledger = Ledger.open(url)
+    ledger = ledger_at(url)
     after = rows_in(url, SCHEMA)
     for name, rows in before.items():
         assert [row[: len(rows[0])] for row in after[name] if rows] == rows or name == "incidents"
@@ -183,13 +190,13 @@ def test_two_ledgers_that_a_search_path_kept_apart_do_not_become_one(postgres_ur
     for name, address in zip(("first_shop", "second_shop"), addresses, strict=True):
         execute(url, f"create schema {name}")
         ledger_without_schema(address, "0002")
-    Ledger.open(addresses[0]).close()
-    Ledger.open(addresses[0]).close()
+    ledger_at(addresses[0]).close()
+    ledger_at(addresses[0]).close()
     with pytest.raises(LedgerError, match=r"holds two, .* in second_shop\. Name another database"):
-        Ledger.open(addresses[1])
+        ledger_at(addresses[1])
     assert len(execute(url, "select * from second_shop.incidents")) > 0
     # A search path that leads to the schema itself finds the one.
-    Ledger.open(f"{url}?options=-csearch_path%3D{SCHEMA}").close()
+    ledger_at(f"{url}?options=-csearch_path%3D{SCHEMA}").close()
 
 
 def inspect_names(url: str, place: str) -> list[str]:
@@ -207,11 +214,11 @@ def test_a_move_that_breaks_off_leaves_the_old_ledger_as_it_was(
     with monkeypatch.context() as patch:
         next_version(tmp_path / "migrations", patch, then='op.execute("no sql")')
         with pytest.raises(LedgerError):
-            Ledger.open(url)
+            ledger_at(url)
     assert rows_in(url, "public") == before
     assert execute(url, f"select to_regnamespace('{SCHEMA}')") == [(None,)]
     assert execute(url, "select version_num from public.alembic_version") == [("0002",)]
-    Ledger.open(url).close()
+    ledger_at(url).close()
 
 
 def test_tables_of_another_program_of_the_same_names_are_left_alone(postgres_url: str) -> None:
@@ -222,7 +229,7 @@ def test_tables_of_another_program_of_the_same_names_are_left_alone(postgres_url
         "insert into alembic_version values ('0001')",
         "create table runs (id int)",
     )
-    Ledger.open(url).close()
+    ledger_at(url).close()
     assert execute(url, "select version_num from public.alembic_version") == [("0001",)]
     assert "runs" in inspect_names(url, "public")
 
@@ -232,9 +239,9 @@ def test_a_user_who_may_not_make_the_schema_is_told_what_the_owner_must_do(postg
     execute(url, "create role modest login")
     modest = url.replace("greenery@", "modest@")
     with pytest.raises(LedgerError, match=f"create schema {SCHEMA} authorization modest"):
-        Ledger.open(modest)
+        ledger_at(modest)
     execute(url, f"create schema {SCHEMA} authorization modest")
-    Ledger.open(modest).close()
+    ledger_at(modest).close()
 
 
 def test_what_keeps_a_ledger_in_postgres_from_being_opened_is_said_with_the_remedy(postgres_url: str) -> None:
@@ -246,10 +253,10 @@ def test_what_keeps_a_ledger_in_postgres_from_being_opened_is_said_with_the_reme
     ]
     for wrong, says in absent:
         with pytest.raises(LedgerError) as error:
-            Ledger.open(wrong.render_as_string())
+            ledger_at(wrong.render_as_string())
         assert says in str(error.value)
     url = new_database(postgres_url, "standby")
-    ledger = Ledger.open(url)
+    ledger = ledger_at(url)
     harm = [
         (f"alter schema {SCHEMA} rename to gone", "some of its tables are gone. Restore the schema"),
         (

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from greenery_assets.alerts.incidents import Incident, Kind
+from greenery_assets.alerts.incidents import Incident, Kind, MartState
 from greenery_assets.alerts.lifecycle import time_passes
-from greenery_assets.alerts.observations import MartState
 from tests.alerts.builders import HOUR, LINEAGE, SEEN_AFTER, START, SUBJECTS, Story, finding, findings, told
 
 TABLE: dict[str, list[tuple[str, str, str]]] = {
@@ -93,12 +92,12 @@ TABLE: dict[str, list[tuple[str, str, str]]] = {
         ("silence orders 30h", "orders=F3 staged=F1", "opened staged"),
     ],
     "folding": [
-        ("", "orders=F3 staged=F1", "opened orders, folded staged"),
-        ("", "staged=F1 orders=F3", "opened orders, folded staged"),
-        ("", "users=f2 staged=F1 orders=F3", "opened orders, folded staged, folded users"),
-        ("orders=F3", "orders=F3 users=F1", "folded users"),
-        ("orders=F3", "users=F1", "folded users"),
-        ("orders=X", "staged=F1", "folded staged"),
+        ("", "orders=F3 staged=F1", "opened orders, inhibited staged"),
+        ("", "staged=F1 orders=F3", "opened orders, inhibited staged"),
+        ("", "users=f2 staged=F1 orders=F3", "opened orders, inhibited staged, inhibited users"),
+        ("orders=F3", "orders=F3 users=F1", "inhibited users"),
+        ("orders=F3", "users=F1", "inhibited users"),
+        ("orders=X", "staged=F1", "inhibited staged"),
         ("orders=F3", "events=F1", "opened events"),
         ("orders=f3", "orders=f3 staged=F1", "opened staged"),
         ("staged=F1", "orders=F3 staged=F1", "opened orders"),
@@ -106,7 +105,7 @@ TABLE: dict[str, list[tuple[str, str, str]]] = {
         ("orders=F3 staged=F1", "orders=F3 staged=F2", ""),
         ("orders=F3 staged=f1", "orders=F3 staged=F1", "raised staged"),
         ("silence staged 2h; orders=F3 staged=F1; 3h", "orders=F3 staged=P", "resolved staged"),
-        ("silence staged 2h; orders=F3 staged=F1", "3h", "folded staged"),
+        ("silence staged 2h; orders=F3 staged=F1", "3h", "inhibited staged"),
         ("orders=F3 staged=F1", "orders=F3 staged=P", "resolved staged"),
         ("orders=F3 staged=F1", "orders=P staged=P", "resolved orders, resolved staged"),
         ("orders=F3 staged=F1", "orders=P staged=F1", "resolved orders, opened staged"),
@@ -195,10 +194,10 @@ F3, F9, WARN3 = (finding(SUBJECTS["orders"], code) for code in ("F3", "F9", "f3"
         ("orders=F3; ack orders; orders=P; orders=F3", "orders", {"acknowledged_by": ""}),
         ("silence orders 9h; orders=F3", "orders", {"is_open": True, "announced": None, "notified_at": None}),
         ("orders=F3; silence orders 9h; orders=F9", "orders", {"finding": F9, "announced": F3}),
-        ("orders=F3 staged=F1", "staged", {"folded_under": SUBJECTS["orders"], "announced": None}),
-        ("orders=F3 staged=F1; orders=P staged=F1", "staged", {"folded_under": None, "episode": 1}),
-        ("staged=F1; orders=F3 users=F1", "users", {"folded_under": SUBJECTS["orders"]}),
-        ("events=F1; orders=F3 daily=F1", "daily", {"folded_under": SUBJECTS["events"]}),
+        ("orders=F3 staged=F1", "staged", {"inhibited_by": SUBJECTS["orders"], "announced": None}),
+        ("orders=F3 staged=F1; orders=P staged=F1", "staged", {"inhibited_by": None, "episode": 1}),
+        ("staged=F1; orders=F3 users=F1", "users", {"inhibited_by": SUBJECTS["orders"]}),
+        ("events=F1; orders=F3 daily=F1", "daily", {"inhibited_by": SUBJECTS["events"]}),
         (
             "orders=F1; orders=P; orders=F1; orders=P; orders=F1; orders=P",
             "orders",
@@ -282,13 +281,13 @@ ENDINGS: list[tuple[str, str, str, str]] = [
         "what a cause that is gone held back is folded under the next cause",
         "orders=F3 staged=F1 users=F1; orders=P",
         "1h",
-        "opened staged, folded users",
+        "opened staged, inhibited users",
     ),
     (
         "what moves under another cause is told there",
         "orders=F3 staged=F1 users=F1",
         "orders=P staged=F1 users=F1",
-        "resolved orders, opened staged, folded users",
+        "resolved orders, opened staged, inhibited users",
     ),
 ]
 

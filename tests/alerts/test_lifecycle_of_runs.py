@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from greenery_assets.alerts.incidents import Kind
+from greenery_assets.alerts.incidents import AD_HOC_JOB, RETRIED, Kind, MartState, Severity
 from greenery_assets.alerts.lifecycle import observe, retire
-from greenery_assets.alerts.observations import AD_HOC_JOB, RETRIED, MartState, Severity
 from tests.alerts.builders import LINEAGE, START, SUBJECTS, Story, findings, run, told
 
 JOB_RUNS: list[tuple[str, dict[str, Any], Severity | None]] = [
@@ -161,7 +160,7 @@ def test_a_failed_run_names_the_marts_that_it_left_as_they_were() -> None:
     assert "marketing/users" not in {mart.asset for mart in happened.incident.marts}
 
 
-def test_checks_are_not_folded_under_a_failed_run() -> None:
+def test_checks_are_not_inhibited_by_a_failed_run() -> None:
     story = Story()
     story.see(status="FAILURE")
     assert told(story.see(findings("staged=F1"))) == ["opened staged"]
@@ -212,7 +211,7 @@ def test_a_failed_run_calls_the_owner_of_what_it_left() -> None:
     assert state
 
 
-def test_what_is_gone_from_the_project_is_closed_and_frees_what_was_folded_under_it() -> None:
+def test_what_is_gone_from_the_project_is_closed_and_frees_what_was_inhibited_by_it() -> None:
     story = Story()
     story.see(findings("orders=F3 users=F1"))
     checks = {SUBJECTS["users"]}

@@ -8,9 +8,19 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenery_assets.alerts.incidents import Incident, Kind, Policy, Silence, State, Transition
+from greenery_assets.alerts.incidents import (
+    Finding,
+    Incident,
+    Kind,
+    Lineage,
+    Policy,
+    RunObservation,
+    Silence,
+    State,
+    Subject,
+    Transition,
+)
 from greenery_assets.alerts.lifecycle import observe, time_passes
-from greenery_assets.alerts.observations import Finding, Lineage, RunObservation, Subject
 from tests.alerts.builders import RENOTIFY_AFTER, START, finding, run
 
 ASSETS = tuple("abcdef")
@@ -26,7 +36,7 @@ FAMILIES = st.fixed_dictionaries(
         for index, asset in enumerate(ASSETS)
     }
 )
-LINEAGES = FAMILIES.map(lambda parents: Lineage(parents, dict.fromkeys(ASSETS, "core")))
+LINEAGES = FAMILIES.map(lambda parents: Lineage(parents, dict.fromkeys(ASSETS, "core"), frozenset({"core"})))
 FOUND = st.dictionaries(st.sampled_from(CHECKS), st.sampled_from(CODES), min_size=1)
 
 
@@ -127,8 +137,8 @@ def test_an_episode_begins_once_and_is_resolved_at_most_once_and_last(lineage: L
         episodes[happened.incident.subject, happened.incident.episode].append(happened.kind)
     for kinds in episodes.values():
         starts = [kind for kind in kinds if kind.starts_thread]
-        assert len(starts) + kinds.count(Kind.FOLDED) > 0
-        assert kinds[0].starts_thread or kinds[0] == Kind.FOLDED
+        assert len(starts) + kinds.count(Kind.INHIBITED) > 0
+        assert kinds[0].starts_thread or kinds[0] == Kind.INHIBITED
         assert len(starts) <= 1
         assert Kind.RESOLVED not in kinds[:-1]
 
@@ -172,8 +182,8 @@ def test_people_know_the_newest_of_all_that_fails_unless_it_flaps_or_is_folded(
             if incident.is_flapping:
                 continue
             if incident.announced is None:
-                assert incident.folded_under
-                assert open_incidents(settled)[incident.folded_under].blocks
+                assert incident.inhibited_by
+                assert open_incidents(settled)[incident.inhibited_by].blocks
             else:
                 assert known(incident.announced) == known(incident.finding)
 
@@ -188,8 +198,8 @@ def test_nobody_is_left_in_the_dark_but_by_a_silence_or_under_a_cause(lineage: L
         holds_now = incident.is_flapping and settled[subject].evaluations.endswith("P")
         is_silenced = last.policy.silence(subject, last.run.ended_at)
         if incident.announced is None and not is_silenced and not holds_now:
-            assert incident.folded_under
-            assert open_incidents(settled)[incident.folded_under].blocks
+            assert incident.inhibited_by
+            assert open_incidents(settled)[incident.inhibited_by].blocks
 
 
 @settings(deadline=None)
@@ -198,7 +208,7 @@ def test_nothing_but_folding_and_the_end_is_told_of_what_is_silenced(lineage: Li
     for moment in live(lineage, journal):
         for happened in (*moment.told_by_time, *moment.told_by_run):
             if moment.policy.silence(happened.incident.subject, moment.run.ended_at):
-                assert happened.kind in {Kind.FOLDED, Kind.RESOLVED}
+                assert happened.kind in {Kind.INHIBITED, Kind.RESOLVED}
 
 
 @settings(deadline=None)
@@ -207,8 +217,8 @@ def test_what_is_folded_lies_below_a_cause_that_people_know_of(lineage: Lineage,
     for moment in live(lineage, journal):
         begun = set(open_incidents(moment.before))
         for happened in moment.told_by_run:
-            cause = happened.incident.folded_under
-            if happened.kind == Kind.FOLDED:
+            cause = happened.incident.inhibited_by
+            if happened.kind == Kind.INHIBITED:
                 assert cause
                 assert cause in begun
                 assert cause.asset in lineage.upstream(happened.incident.subject.asset)

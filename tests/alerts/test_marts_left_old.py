@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from greenery_assets.alerts.incidents import Incident
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, MartState
 from greenery_assets.alerts.lifecycle import rebuilt, retire
 from greenery_assets.alerts.messages import group_message, incident_message
-from greenery_assets.alerts.observations import AD_HOC_JOB, MartState
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.builders import JOB, LINEAGE, START, SUBJECTS, Story, findings, run
 from tests.alerts.shop import Shop
 from tests.alerts.told import READER, STALE, YESTERDAY, assert_slack_takes, incident, resolved, retired, shown, title
@@ -49,7 +48,7 @@ def test_what_is_resolved_knows_which_marts_hold_the_data_of_before(
     left = story.state[SUBJECTS["staged"]].incident
     assert states(left) == dict(zip(MARTS, expected, strict=True))
     assert left
-    assert [mart.asset for mart in left.old_marts] == [
+    assert [mart.asset for mart in left.stale_marts] == [
         mart for mart, is_new in zip(MARTS, expected, strict=True) if not is_new
     ]
 
@@ -61,7 +60,7 @@ def test_when_marts_are_of_is_known_though_the_run_that_resolved_it_did_not_buil
     story.observe(later)
     left = story.state[SUBJECTS["staged"]].incident
     assert left
-    assert [mart.data_of for mart in left.old_marts] == [START, START]
+    assert [mart.data_of for mart in left.stale_marts] == [START, START]
 
 
 def test_what_is_built_later_is_up_to_date_and_of_that_time() -> None:
@@ -88,7 +87,7 @@ OLD = "Not refreshed yet, still with the data of 21 Nov 06:04 UTC: core: fact_or
 @pytest.mark.parametrize(
     ("of", "says"),
     [
-        (resolved(incident()), [": a check of stg_events holds again, 2 tables not refreshed yet", OLD]),
+        (resolved(incident()), [": stg_events has recovered, 2 tables not refreshed yet", OLD]),
         (
             resolved(incident(marts=(STALE[0], NEW[1]))),
             [
@@ -115,11 +114,11 @@ def test_once_all_is_built_nothing_is_said_to_be_old() -> None:
 
 def test_a_group_counts_each_old_mart_once() -> None:
     over = group_message([resolved(incident()), resolved(incident(name="b"))], READER)
-    assert title(over) == ":white_check_mark: All 2 checks hold again, 2 tables not refreshed yet"
+    assert title(over) == ":white_check_mark: All 2 problems are resolved, 2 tables not refreshed yet"
     assert OLD in shown(over)
 
 
-def test_what_is_still_open_does_not_hide_what_another_left_old() -> None:
+def test_what_is_still_open_does_not_hide_what_another_left_stale() -> None:
     said = shown(group_message([resolved(incident()), incident(name="b", marts=())], READER))
     assert "Not refreshed, still with the data of 21 Nov 06:04 UTC: core: fact_orders; marketing: fact_re" in said
 
@@ -142,7 +141,7 @@ def test_marts_that_were_not_built_are_told_until_they_are(passed: Callable[...,
     passed(job="staging_orders")
     (root,) = slack.messages("data-alerts")
     (reply,) = slack.thread("data-alerts", root.ts)
-    assert "holds again, 2 tables not refreshed yet" in root.text
+    assert "has recovered, 2 tables not refreshed yet" in root.text
     assert "marketing: users; product: daily" in root.text.split("Not refreshed yet, still with the data of")[1]
     assert "2 tables not refreshed yet" in reply.text
     (digest,) = slack.messages("data-daily")

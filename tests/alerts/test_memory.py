@@ -23,17 +23,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 
-from greenery_assets.alerts.entries import Outgoing, Thread
-from greenery_assets.alerts.history import Catalogue
-from greenery_assets.alerts.incidents import Incident, Kind, Memory, State, Track
-from greenery_assets.alerts.ledger import INCIDENT, Ledger
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Kind, Memory, RunObservation, State, Subject, Track
+from greenery_assets.alerts.ledger import INCIDENT, Outgoing, Thread
 from greenery_assets.alerts.lifecycle import observe
 from greenery_assets.alerts.messages import Reader
-from greenery_assets.alerts.observations import AD_HOC_JOB, RunObservation, Subject
+from greenery_assets.alerts.preview import LogTransport
+from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.alerts.schema import incidents, outbox, threads
-from greenery_assets.alerts.service import Alerts
-from greenery_assets.alerts.without_slack import LogTransport
 from tests.alerts.builders import HOUR, JOB, LINEAGE, START, SUBJECTS, Story, finding, findings, run
+from tests.alerts.projects import ledger_at, project_in
 from tests.alerts.shop import HAPPENS, ROUTING, Shop
 from tests.alerts.told import READER
 
@@ -93,7 +92,7 @@ class AllInMind:
             self.tracks[incident.subject] = replace(track, incident=incident)
 
     def left_old(self) -> list[Incident]:
-        return [incident for incident in self.episodes.values() if incident.old_marts]
+        return [incident for incident in self.episodes.values() if incident.stale_marts]
 
     def enqueue(self, out: Outgoing, now: datetime) -> None:
         self.messages.append(out)
@@ -117,13 +116,11 @@ class AllInMind:
 def alerts_over(ledger: object, folder: Path) -> Alerts:
     return Alerts(
         instance=cast("Any", None),
-        catalogue=catalogue(),
+        catalogue=replace(catalogue(), project=project_in(folder)),
         ledger=cast("Any", ledger),
         routing=ROUTING,
         reader=Reader(READER.timezone, READER.ui_url),
         transport=LogTransport(HAPPENS),
-        lock=folder / "lock",
-        picture=folder / "picture.png",
         log=HAPPENS,
     )
 
@@ -142,7 +139,7 @@ class Remembering(RuleBasedStateMachine):
         self.file = self.folder / "alerts.sqlite"
         shutil.copy(empty_ledger(), self.file)
         self.url = f"sqlite:///{self.file}"
-        self.ledger, self.mind = Ledger.open(self.url), AllInMind()
+        self.ledger, self.mind = ledger_at(self.url), AllInMind()
         self.real, self.model = alerts_over(self.ledger, self.folder), alerts_over(self.mind, self.folder)
         self.now, self.runs = START, 0
         self.were_open: set[Subject] = set()
@@ -206,7 +203,7 @@ class Remembering(RuleBasedStateMachine):
     def the_process_starts_again(self) -> None:
         """All that is known is what the file holds."""
         self.ledger.close()
-        self.ledger = self.real.ledger = Ledger.open(self.url)
+        self.ledger = self.real.ledger = ledger_at(self.url)
 
     def see(self, ended: RunObservation) -> None:
         self.runs += 1
@@ -274,7 +271,7 @@ def told(messages: Iterable[Any]) -> list[tuple[Any, ...]]:
 def empty_ledger() -> Path:
     """Made once: its tables take a moment."""
     file = Path(mkdtemp()) / "empty.sqlite"
-    Ledger.open(f"sqlite:///{file}").close()
+    ledger_at(f"sqlite:///{file}").close()
     return file
 
 
@@ -294,7 +291,7 @@ MISSING = run(
 
 @pytest.mark.parametrize("bad", [MISSING, run(0, findings("orders=F3")), run(0, findings("monday=F3 daily=?"))])
 def test_what_fails_again_after_it_was_closed_is_told_by_a_new_message(tmp_path: Path, bad: RunObservation) -> None:
-    ledger = Ledger.open(f"sqlite:///{tmp_path / 'alerts.sqlite'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'alerts.sqlite'}")
     alerts = alerts_over(ledger, tmp_path)
     for number, one in enumerate([GOOD, bad, GOOD, bad], 1):
         alerts.remember(number, replace(one, run_id=f"run-{number}"), START + number * HOUR)
@@ -321,7 +318,7 @@ def test_a_subject_that_was_not_loaded_is_recalled() -> None:
 
 
 def test_an_episode_that_was_saved_is_never_overwritten_by_another(tmp_path: Path) -> None:
-    ledger = Ledger.open(f"sqlite:///{tmp_path / 'alerts.sqlite'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'alerts.sqlite'}")
     first, second = Story(), Story()
     first.see(status="FAILURE", problem="No folder.")
     second.see(status="FAILURE", problem="No disk.")

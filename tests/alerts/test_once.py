@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from greenery_assets.alerts import once
+from greenery_assets.alerts import sensors
+from greenery_assets.alerts.sensors import alerting
 from greenery_assets.settings import Settings, load_settings, shown
+from tests.alerts.projects import project_of
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
 from tests.slack.fake import FakeSlack
@@ -27,10 +29,10 @@ def settings(shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> S
 
 def told(settings: Settings, shop: Shop) -> str:
     """What is said of a run with a failing check."""
-    with once.alerting(settings, shop.instance, shop.definitions().get_repository_def()) as alerts:
+    with alerting(project_of(settings), shop.instance, shop.definitions().get_repository_def(), shown) as alerts:
         alerts.begin()
         record_run(shop, "orders=f1")
-        return alerts.tell()
+        return alerts.notify()
 
 
 def test_without_a_token_page_and_log_are_named_and_hold_the_messages(settings: Settings, shop: Shop) -> None:
@@ -90,14 +92,14 @@ def test_a_ledger_that_cannot_be_used_is_a_problem_and_slack_that_is_away_is_non
     ledger = shop.home / "alerts.sqlite"
     if breaks == "before the run":
         ledger.write_text("nonsense" * 999)
-    with once.alerting(settings, shop.instance, repository) as alerts:
+    with alerting(project_of(settings), shop.instance, repository, shown) as alerts:
         alerts.begin()
         record_run(shop, "orders=f1")
         if breaks == "during the run":
             assert alerts.problem == ""
             for file in shop.home.glob("alerts.sqlite*"):
                 file.write_text("nonsense" * 999)
-        said = alerts.tell()
+        said = alerts.notify()
     assert "is damaged" in alerts.problem
     assert str(ledger) in alerts.problem
     assert "move it away" in alerts.problem
@@ -105,10 +107,10 @@ def test_a_ledger_that_cannot_be_used_is_a_problem_and_slack_that_is_away_is_non
     for file in shop.home.glob("alerts.sqlite*"):
         file.unlink()
     monkeypatch.setenv("GREENERY_SLACK_TOKEN", "xoxb-wrong")
-    with once.alerting(load_settings(), shop.instance, repository) as alerts:
+    with alerting(project_of(load_settings()), shop.instance, repository, shown) as alerts:
         alerts.begin()
         record_run(shop, "orders=f1")
-        assert "Slack does not know the token" in alerts.tell()
+        assert "Slack does not know the token" in alerts.notify()
     assert alerts.problem == ""
 
 
@@ -120,8 +122,8 @@ def test_a_lock_that_cannot_be_written_is_named_with_the_remedy(settings: Settin
 def test_another_pass_that_does_not_end_is_not_waited_for_for_ever(
     settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(once, "PATIENCE_S", 0.1)
-    with once.alerting(settings, shop.instance, shop.definitions().get_repository_def()) as alerts:
+    monkeypatch.setattr(sensors, "PATIENCE_S", 0.1)
+    with alerting(project_of(settings), shop.instance, shop.definitions().get_repository_def(), shown) as alerts:
         alerts.begin()
         with FileLock(Path(settings.dagster_home) / "alerts.lock"):
-            assert "Another process is at work" in alerts.tell()
+            assert "Another process is at work" in alerts.notify()

@@ -14,10 +14,9 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from greenery_assets.alerts.dispatch import Alerts, replayed
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Subject
 from greenery_assets.alerts.ledger import READ_TO
-from greenery_assets.alerts.observations import AD_HOC_JOB, Subject
-from greenery_assets.alerts.replay import replayed
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.builders import JOB, Story
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
@@ -86,7 +85,7 @@ def test_the_first_pass_does_not_report_another_projects_runs_but_ours_before_th
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = slack.messages("data-alerts")
     assert "The step raw__orders failed" in summary.text
-    assert summary.text.startswith(":octagonal_sign: 1 problem: 1 ERROR")
+    assert summary.text.startswith(":octagonal_sign: 1 ERROR. Worst: a run of daily_job failed")
 
 
 @pytest.mark.parametrize(("location", "number"), [("ours", 1), ("theirs", 0)])

@@ -15,14 +15,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from greenery_assets.alerts import delivery, service
+from greenery_assets.alerts import dispatch, notify
 from greenery_assets.alerts import slack as slack_module
-from greenery_assets.alerts.delivery import LONGEST_PASS, ContentRefusedError, Receipt, ThreadGoneError
+from greenery_assets.alerts.dispatch import LONGEST_READING, Alerts
+from greenery_assets.alerts.incidents import RunObservation
 from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.observations import RunObservation
-from greenery_assets.alerts.service import LONGEST_READING, Alerts
+from greenery_assets.alerts.notify import LONGEST_PASS, ContentRefusedError, Receipt, ThreadGoneError
+from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.slack import LONGEST_STEP_S
-from greenery_assets.alerts.without_slack import LogTransport
 from greenery_assets.assets.slack_messages import messages_arrive
 from tests.alerts.outbox import ALERTS, DAILY, HAPPENS, Clock, Outbox, outbox_in
 from tests.alerts.recorded import record_run
@@ -44,7 +44,7 @@ OUTAGES = {
 @pytest.fixture
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     # Between two passes no time passes here.
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr(notify, "FIRST_PAUSE", timedelta(0))
 
 
 @pytest.fixture
@@ -130,14 +130,14 @@ def test_a_pass_that_has_much_to_read_stops_in_time_and_the_next_goes_on(
 ) -> None:
     for rows in (1, 2, 3, 4):
         record_run(shop, f"staged=F{rows}")
-    read = service.read_run
+    read = dispatch.read_run
 
     def slowly(*arguments: Any) -> RunObservation | None:
         time.sleep(0.2)
         return read(*arguments)
 
-    monkeypatch.setattr(service, "read_run", slowly)
-    monkeypatch.setattr(service, "LONGEST_READING", timedelta(seconds=0.3))
+    monkeypatch.setattr(dispatch, "read_run", slowly)
+    monkeypatch.setattr(dispatch, "LONGEST_READING", timedelta(seconds=0.3))
     runs: list[int] = []
     while sum(runs) < 4:
         runs.append(alerts.run_pass().runs)

@@ -3,14 +3,16 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from greenery_assets.alerts import pictures
-from greenery_assets.alerts.delivery import Report
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts import blocks
+from greenery_assets.alerts import slack as slack_module
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.notify import Report
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, transport_to
 from tests.slack.fake import ANY_METHOD, UPLOAD, FakeSlack, Fault, Posted
@@ -21,8 +23,8 @@ FIRST, SECOND = b"\x89PNG first", b"\x89PNG second"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "PAUSES_S", (0.01, 0.01))
-    monkeypatch.setattr(pictures, "LONGEST_UPLOAD_S", 1)
+    monkeypatch.setattr(slack_module, "PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(slack_module, "LONGEST_UPLOAD_S", 1)
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_the_digest_carries_the_picture_drawn_in_its_run(shop: Shop, slack: Fake
     alerts.run_pass()
     assert pictured(slack) == FIRST
     (block,) = (block for block in digest(slack).blocks if block["type"] == "image")
-    assert "repeat rate" in block["alt_text"]
+    assert "in one picture" in block["alt_text"]
 
 
 def test_a_picture_of_before_the_run_is_left_out_until_it_is_drawn_anew(
@@ -175,10 +177,35 @@ def test_while_slack_is_down_the_digest_waits_and_then_carries_the_newest_pictur
 
 def test_a_missing_picture_has_no_name_and_a_changed_one_another(tmp_path: Path) -> None:
     picture, since = tmp_path / "picture.png", datetime.now().astimezone() - timedelta(minutes=1)
-    assert pictures.name_of(picture, since) == ""
+    assert blocks.picture_name(picture, since) == ""
     picture.write_bytes(FIRST)
-    name = pictures.name_of(picture, since)
-    assert pictures.read(picture, name) == FIRST
+    name = blocks.picture_name(picture, since)
+    assert blocks.read_picture(picture, name) == FIRST
     picture.write_bytes(SECOND)
-    assert pictures.read(picture, name) is None
-    assert pictures.name_of(picture, since + timedelta(minutes=2)) == ""
+    assert blocks.read_picture(picture, name) is None
+    assert blocks.picture_name(picture, since + timedelta(minutes=2)) == ""
+
+
+def test_a_message_never_has_two_values_of_a_figure(shop: Shop, slack: FakeSlack, alerts: Alerts) -> None:
+    """The picture, and the figures beside it, are of what the tables hold now; what is not is left out."""
+    rate = dg.AssetKey(["marketing", "fact_repeat_rate"])
+
+    def happens(*events: dg.AssetMaterialization | dg.AssetObservation) -> tuple[bool, bool]:
+        for event in events:
+            shop.instance.report_runless_asset_event(event)
+        alerts.mind_the_time(datetime.now(UTC))
+        alerts.deliver()
+        blocks_of_it = digest(slack).blocks
+        return "80.7 %" in str(blocks_of_it), any(block["type"] == "image" for block in blocks_of_it)
+
+    record_run(shop)
+    alerts.run_pass()
+    recorded = dg.AssetObservation(rate, metadata={"repeat_rate": 0.807})
+    shop.picture.write_bytes(FIRST)
+    assert happens(dg.AssetMaterialization(rate), recorded) == (False, False)
+    shop.picture.write_bytes(SECOND)
+    assert happens() == (True, True)
+    # Built again, by a run that neither recorded the figure nor came to the picture yet.
+    assert happens(dg.AssetMaterialization(rate)) == (False, False)
+    shop.picture.write_bytes(FIRST)
+    assert happens() == (False, True)

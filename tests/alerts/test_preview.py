@@ -1,14 +1,15 @@
 """The page for people without a token: it shows what Slack would, and data never becomes part of the page."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
 from greenery_assets.alerts.blocks import picture
-from greenery_assets.alerts.incidents import Kind
+from greenery_assets.alerts.incidents import Kind, Sample
 from greenery_assets.alerts.messages import Message, change_messages, incident_message
-from greenery_assets.alerts.observations import Sample
 from greenery_assets.alerts.preview import PreviewPost, render_preview
+from tests.alerts.projects import PROJECT
 from tests.alerts.told import OPENED_AT, READER, happened, incident, resolved
 
 SCRIPT = "<script>alert(1)</script>"
@@ -26,19 +27,20 @@ def visible(page: str) -> str:
 
 def test_a_script_in_the_data_is_shown_as_text() -> None:
     of = incident(reason=SCRIPT, kept_in=SCRIPT, acknowledged_by=SCRIPT, sample=Sample((SCRIPT,), ((SCRIPT,),)))
-    page = render_preview([post(incident_message(of, READER))], title=SCRIPT)
+    page = render_preview([post(incident_message(of, READER))], replace(PROJECT, name=SCRIPT))
     assert "<script" not in page
-    assert visible(page).count(SCRIPT) == 6
+    # Beside the five of the incident: in the title, above the page and as its sender.
+    assert visible(page).count(SCRIPT) == 8
 
 
 def test_the_page_needs_no_network_and_says_why_it_is_there() -> None:
-    page = render_preview([post(incident_message(incident(), READER))])
+    page = render_preview([post(incident_message(incident(), READER))], PROJECT)
     assert not re.search(r'(src|href)="(?!http://dagster\.example|#|data:,")', page)
     assert "No GREENERY_SLACK_TOKEN is set" in page
 
 
 def test_what_slack_formats_is_formatted() -> None:
-    page = render_preview([post(incident_message(incident(statement="`order_id` is set."), READER))])
+    page = render_preview([post(incident_message(incident(statement="`order_id` is set."), READER))], PROJECT)
     assert "<b>Assumed:</b> <code>order_id</code> is set." in page
     assert '<span class="mention">@U0DATA</span>' in page
     assert '<use href="#octagonal_sign"/>' in page
@@ -54,11 +56,13 @@ def test_messages_stand_by_channel_the_newest_last_with_their_threads() -> None:
                 post(incident_message(resolved(incident()), READER), 5),
                 post(incident_message(incident(), READER), 1, "data-alerts", reply),
                 post(Message("only text & more", ()), 2, "#ops"),
-            ]
+            ],
+            PROJECT,
         )
     )
     found = [
-        page.index(part) for part in ("#data-alerts", "ERROR: 312", "312 → 400", "Resolved after", "#ops", "only text")
+        page.index(part)
+        for part in ("#data-alerts", "ERROR: Orders", "312 → 400", "Resolved after", "#ops", "only text")
     ]
     assert found == sorted(found)
     assert "1 reply" in page
@@ -66,11 +70,11 @@ def test_messages_stand_by_channel_the_newest_last_with_their_threads() -> None:
 
 
 def test_without_messages_the_page_says_so() -> None:
-    assert "There are no messages yet" in render_preview([])
+    assert "There are no messages yet" in render_preview([], PROJECT)
 
 
 def test_a_picture_is_shown_where_it_is_still_the_one_that_was_told() -> None:
     message = Message("State of the data", (picture("now", "Repeat rate 80 %"), picture("gone", "Of yesterday")))
-    page = render_preview([post(message)], pictures={"now": b"PNG"})
+    page = render_preview([post(message)], PROJECT, pictures={"now": b"PNG"})
     assert '<img class="picture" src="data:image/png;base64,UE5H" alt="Repeat rate 80 %">' in page
     assert page.count("<img") == 1

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from greenery_assets.alerts.dispatch import Alerts
+from greenery_assets.alerts.incidents import Sample
 from greenery_assets.alerts.messages import incident_message
-from greenery_assets.alerts.observations import Sample
-from greenery_assets.alerts.service import Alerts
 from greenery_assets.dbt.project import SOURCES_YAML
 from greenery_assets.landing import read_contract
 from greenery_assets.sample import SampleSpec, generate

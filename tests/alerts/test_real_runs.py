@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenery_assets.alerts.replay import replayed
+from greenery_assets.alerts.dispatch import replayed
 from tests.alerts.real import alerts_here
 from tests.conftest import RunJob
 from tests.job import Home, Outcome

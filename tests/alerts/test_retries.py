@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.run import _make_way
 from tests.alerts.builders import JOB
@@ -19,6 +19,8 @@ from tests.slack.fake import FakeSlack
 
 CHANNEL = "data-alerts"
 WILL_RETRY_TAG = "dagster/will_retry"
+
+FAILED = ":octagonal_sign: ERROR: a run of daily_job failed"
 
 
 @pytest.fixture
@@ -56,14 +58,16 @@ def test_a_dead_run_is_told_only_when_no_other_attempt_follows(shop: Shop, alert
     shop.instance.report_run_failed(started(shop, first))
     assert told(alerts, slack) == []
     shop.instance.report_run_failed(started(shop, first))
-    assert told(alerts, slack) == [":octagonal_sign: ERROR: a run of daily_job failed"]
+    assert told(alerts, slack) == [
+        f"{FAILED}: The run did not come to its end: its process was killed, or could not start"
+    ]
 
 
 def test_a_run_that_failed_by_itself_is_not_tried_again_and_told_at_once(
     shop: Shop, alerts: Alerts, slack: FakeSlack
 ) -> None:
     shop.run(breaks="raw/orders")
-    assert told(alerts, slack) == [":octagonal_sign: ERROR: a run of daily_job failed"]
+    assert told(alerts, slack) == [f"{FAILED}: The step raw__orders failed: ValueError"]
 
 
 @pytest.mark.parametrize(("will_retry", "number"), [("true", 0), ("false", 1)])
@@ -105,6 +109,8 @@ def test_a_killed_make_run_that_the_next_makes_way_for_is_told(shop: Shop, alert
     storage.claim_concurrency_slot(WAREHOUSE_POOL, run.run_id, "a_step")
     _make_way(shop.instance, Console(quiet=True))
     assert not storage.get_concurrency_info(WAREHOUSE_POOL).active_run_ids
-    assert told(alerts, slack) == [":octagonal_sign: ERROR: a run of daily_job failed"]
+    assert told(alerts, slack) == [
+        f"{FAILED}: The run did not come to its end: its process was killed, or could not start"
+    ]
     shop.run()
     assert told(alerts, slack)[0].startswith(":white_check_mark: Resolved")

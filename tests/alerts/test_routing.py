@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenery_assets.alerts import routing
-from greenery_assets.alerts.incidents import Silence
-from greenery_assets.alerts.observations import Severity, Subject
+from greenery_assets.alerts.incidents import Severity, Silence, Subject
 from greenery_assets.alerts.routing import Routing, RoutingError, load_routing
+from tests.alerts.projects import GROUPS
+from tests.job import ROOT
 
-SHIPPED = Path(routing.__file__).with_name("routing.yml")
+SHIPPED = ROOT / "greenery_assets" / "routing.yml"
 PLATFORM, MARKETING = "data-platform@greenery.example", "marketing-analytics@greenery.example"
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -22,7 +23,7 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 def load(folder: Path, text: str) -> Routing:
     path = folder / "routing.yml"
     path.write_text(text, encoding="utf-8")
-    return load_routing(path, "#given")
+    return load_routing(path, "#given", GROUPS)
 
 
 def errors(folder: Path, text: str) -> list[str]:
@@ -41,11 +42,11 @@ def uncommented(text: str) -> str:
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "---\n", "channels:\nmentions:\nsilences:\n"])
 def test_an_empty_file_means_what_the_shipped_one_says(tmp_path: Path, text: str) -> None:
-    assert load(tmp_path, text) == load_routing(SHIPPED, "#given")
+    assert load(tmp_path, text) == load_routing(SHIPPED, "#given", GROUPS)
 
 
 def test_the_shipped_file_sends_everything_to_the_one_given_channel() -> None:
-    shipped = load_routing(SHIPPED, "#given")
+    shipped = load_routing(SHIPPED, "#given", GROUPS)
     assert shipped.channels_for(MARKETING, "marketing", ["core", "product"]) == ("#given",)
     assert shipped.digest_channel == "#given"
     assert shipped.mentions == {}
@@ -310,20 +311,20 @@ silences:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RoutingError, match=r"none\.yml cannot be read: No such file or directory"):
-        load_routing(tmp_path / "none.yml", "#given")
+        load_routing(tmp_path / "none.yml", "#given", GROUPS)
 
 
 def test_a_file_that_is_not_utf_8_is_named_with_the_line(tmp_path: Path) -> None:
     path = tmp_path / "routing.yml"
     path.write_bytes("digest:\n# für\n".encode("latin-1"))
     with pytest.raises(RoutingError, match=r"routing\.yml:2: must be text in UTF-8"):
-        load_routing(path, "#given")
+        load_routing(path, "#given", GROUPS)
 
 
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "routing.yml"
     path.write_bytes(b'\xef\xbb\xbfchannels: {default: "#own"}\n')
-    assert load_routing(path, "#given").default_channel == "#own"
+    assert load_routing(path, "#given", GROUPS).default_channel == "#own"
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=8)

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.alerts.incidents import Kind
 from greenery_assets.alerts.messages import change_messages, detail_messages, group_message, incident_message
-from greenery_assets.alerts.service import Alerts
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
 from tests.alerts.told import IN_THREADS, READER, assert_slack_takes, happened, incident, shown, title
@@ -61,7 +61,7 @@ def test_the_words_come_first_and_fit() -> None:
         *detail_messages([incident()], SAMPLED),
     ]
     assert all(title(message).startswith("SAMPLE DATA · ") for message in messages)
-    messages += change_messages([happened(kind) for kind in IN_THREADS if kind != Kind.FOLDED], SAMPLED)
+    messages += change_messages([happened(kind) for kind in IN_THREADS if kind != Kind.INHIBITED], SAMPLED)
     for message in messages:
         assert_slack_takes(message)
         assert message.text.startswith("SAMPLE DATA · ")

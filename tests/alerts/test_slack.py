@@ -14,9 +14,10 @@ from urllib.error import URLError
 import pytest
 from slack_sdk import WebClient
 
-from greenery_assets.alerts import pictures
+from greenery_assets.alerts import blocks
 from greenery_assets.alerts import slack as slack_module
-from greenery_assets.alerts.delivery import (
+from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.notify import (
     AccessRefusedError,
     ChannelRefusedError,
     ContentRefusedError,
@@ -27,16 +28,29 @@ from greenery_assets.alerts.delivery import (
     ThreadGoneError,
     UnreachableError,
 )
-from greenery_assets.alerts.messages import Message
-from greenery_assets.alerts.slack import ACCESS, CHANNEL, CONTENT, GONE, LIMITED, TROUBLE, SlackTransport, slack_client
+from greenery_assets.alerts.slack import (
+    ACCESS,
+    CHANNEL,
+    CONTENT,
+    GONE,
+    LIMITED,
+    TROUBLE,
+    SlackTransport,
+    slack_client,
+    words_of,
+)
 from tests.alerts.outbox import ALERTS, DAILY
-from tests.alerts.shop import transport_to
+from tests.alerts.projects import PROJECT
+from tests.alerts.shop import HAPPENS, transport_to
 from tests.slack.fake import ANY_METHOD, Answer, FakeSlack, Fault
 
 HELLO = Message("Hello.", ())
 CODES: list[tuple[str, type[DeliveryError], str]] = [
-    *((code, AccessRefusedError, words) for code, words in ACCESS.items()),
-    *((code, ChannelRefusedError, words.format(channel=ALERTS)) for code, words in CHANNEL.items()),
+    *((code, AccessRefusedError, words.format(**words_of(PROJECT))) for code, words in ACCESS.items()),
+    *(
+        (code, ChannelRefusedError, words.format(channel=ALERTS, **words_of(PROJECT)))
+        for code, words in CHANNEL.items()
+    ),
     *(
         (code, ContentRefusedError, f"does not take a message for {ALERTS} as it is ({code})")
         for code in sorted(CONTENT)
@@ -194,13 +208,13 @@ def test_a_step_ends_in_time_however_many_slow_requests_it_takes_and_the_next_go
     slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # A tenth of the real ones.
-    for module, name in ((slack_module, "TIMEOUT_S"), (pictures, "KEPT_FOR_MESSAGE_S")):
+    for module, name in ((slack_module, "TIMEOUT_S"), (slack_module, "KEPT_FOR_MESSAGE_S")):
         monkeypatch.setattr(module, name, 0.5)
     monkeypatch.setattr(slack_module, "LONGEST_STEP_S", 1.0)
-    monkeypatch.setattr(pictures, "LONGEST_UPLOAD_S", 0.4)
+    monkeypatch.setattr(slack_module, "LONGEST_UPLOAD_S", 0.4)
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"PNG")
-    name = pictures.name_of(picture, datetime.fromtimestamp(0, UTC))
+    name = blocks.picture_name(picture, datetime.fromtimestamp(0, UTC))
     pictured = Message("Hello.", ({"type": "image", "slack_file": {"id": name}, "alt_text": "A picture."},))
     slack.page_limit = 1
     slack.fault(ANY_METHOD, Fault.late(0.3), times=None)
@@ -224,7 +238,7 @@ def test_a_step_ends_in_time_however_many_slow_requests_it_takes_and_the_next_go
     ],
 )
 def test_a_wrong_token_is_told_without_it(slack: FakeSlack, token: str, words: str) -> None:
-    refusal = refusal_of(SlackTransport(slack_client(token, slack.url)))
+    refusal = refusal_of(SlackTransport(slack_client(token, slack.url), PROJECT, HAPPENS))
     assert words in str(refusal)
     assert "xoxb-" not in str(refusal)
 

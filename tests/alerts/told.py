@@ -9,12 +9,21 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from greenery_assets.alerts.incidents import Incident, Kind, Transition
+from greenery_assets.alerts.incidents import (
+    Finding,
+    Incident,
+    Kind,
+    MartState,
+    Outcome,
+    Sample,
+    Severity,
+    Subject,
+    Transition,
+)
 from greenery_assets.alerts.messages import (
     Message,
     Reader,
 )
-from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sample, Severity, Subject
 
 OPENED_AT = datetime(2026, 11, 22, 6, 5, tzinfo=UTC)
 YESTERDAY = datetime(2026, 11, 21, 6, 4, tzinfo=UTC)

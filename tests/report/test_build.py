@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from greenery_assets.alerts.history import newest_run_end
+from greenery_assets.alerts.runs import newest_run_end
 from greenery_assets.report.build import ReportError, write_report
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop

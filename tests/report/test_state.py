@@ -1,12 +1,13 @@
 """How checks, marts and runs stand, read from real Dagster storage and a real ledger, whoever has read what already."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
-from greenery_assets.alerts.service import Alerts
+from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
 from greenery_assets.report.state import RUNS_SHOWN, read_facts
 from tests.alerts.builders import JOB
@@ -20,8 +21,7 @@ Read = Callable[[], ReportFacts]
 @pytest.fixture
 def read(shop: Shop) -> Read:
     """The facts as a report would have them now."""
-    url = f"sqlite:///{shop.home / 'alerts.sqlite'}"
-    return lambda: read_facts(shop.instance, shop.catalogue, url, datetime.now(UTC))
+    return lambda: read_facts(shop.instance, shop.catalogue, datetime.now(UTC))
 
 
 def named(facts: ReportFacts, name: str) -> CheckFacts:
@@ -123,9 +123,8 @@ def test_a_run_that_goes_on_makes_nothing_old_unless_the_page_is_its_last_step(s
     going_on = shop.instance.create_run_for_job(
         shop.definitions().resolve_job_def(JOB), status=dg.DagsterRunStatus.STARTED
     ).run_id
-    url = f"sqlite:///{shop.home / 'alerts.sqlite'}"
-    beside = read_facts(shop.instance, shop.catalogue, url, datetime.now(UTC))
-    within = read_facts(shop.instance, shop.catalogue, url, datetime.now(UTC), going_on)
+    beside = read_facts(shop.instance, shop.catalogue, datetime.now(UTC))
+    within = read_facts(shop.instance, shop.catalogue, datetime.now(UTC), going_on)
     assert beside.run
     assert within.run
     assert (beside.run.run_id == going_on, within.run.run_id == going_on) == (False, True)
@@ -158,6 +157,8 @@ def test_only_the_last_thirty_runs_are_shown(shop: Shop, read: Read, slack: Fake
 
 def test_without_its_ledger_the_page_still_knows_the_newest_state_and_says_what_is_missing(shop: Shop) -> None:
     shop.run("orders=f3")
-    facts = read_facts(shop.instance, shop.catalogue, "sqlite:////nowhere/alerts.sqlite", datetime.now(UTC))
+    nowhere = replace(shop.project, ledger_url="sqlite:////nowhere/alerts.sqlite")
+    catalogue = replace(shop.catalogue, project=nowhere)
+    facts = read_facts(shop.instance, catalogue, datetime.now(UTC))
     assert named(facts, "orders").standing == Standing.WARNED
     assert facts.notice.startswith("Earlier runs are not shown. The alert ledger /nowhere/alerts.sqlite cannot")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from greenery_assets.alerts.observations import Outcome, Severity
+from greenery_assets.alerts.incidents import Outcome, Severity
 from greenery_assets.report.facts import ReportFacts, Standing
 from greenery_assets.report.numbers import duration, points, share, unit_of
 from greenery_assets.report.wording import moment, strip_in_words, tone, verdict

@@ -13,11 +13,21 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page
 
-from greenery_assets.alerts.history import Catalogue
-from greenery_assets.alerts.incidents import Incident, Kind, Transition
+from greenery_assets.alerts.incidents import (
+    Finding,
+    Incident,
+    Kind,
+    MartState,
+    Outcome,
+    Sample,
+    Severity,
+    Subject,
+    Transition,
+)
 from greenery_assets.alerts.messages import Reader, change_messages, incident_message
-from greenery_assets.alerts.observations import Finding, MartState, Outcome, Sample, Severity, Subject
 from greenery_assets.alerts.preview import PreviewPost, render_preview
+from greenery_assets.alerts.runs import Catalogue
+from tests.alerts.projects import PROJECT
 from tests.ui.test_lineage import IMAGES, MAX_IMAGE_BYTES, shrink
 
 pytestmark = pytest.mark.slow
@@ -31,7 +41,7 @@ def marts_of(asset: str) -> tuple[MartState, ...]:
     """The marts that the project makes of an asset, as they were the day before."""
     from greenery_assets.definitions import defs  # noqa: PLC0415  seconds, and it reads the settings
 
-    lineage = Catalogue.of(defs.get_repository_def()).lineage
+    lineage = Catalogue.of(PROJECT, defs.get_repository_def()).lineage
     yesterday = FOUND_AT - timedelta(hours=24)
     return tuple(MartState(mart, False, yesterday, lineage.groups[mart]) for mart in lineage.marts_from(asset))
 
@@ -101,7 +111,7 @@ def open_preview(page: Page, tmp_path: Path, shown: Incident) -> list[str]:
         (PreviewPost("#data-alerts", reply, FOUND_AT + timedelta(hours=24)),),
     )
     file = tmp_path / "alerts.html"
-    file.write_text(render_preview([post]), encoding="utf-8")
+    file.write_text(render_preview([post], PROJECT), encoding="utf-8")
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("request", lambda request: complaints.append(request.url) if request.url != file.as_uri() else None)

@@ -1,12 +1,8 @@
-"""Resolved incidents that left marts old can be found."""
-
-import sqlalchemy as sa
-from alembic import op
+"""Where migrations start: schema makes the tables of a new ledger, and brings the one older revision here."""
 
 revision = "0002"
-down_revision = "0001"
+down_revision = None
 
 
 def upgrade() -> None:
-    op.add_column("incidents", sa.Column("has_old_marts", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.create_index(op.f("ix_incidents_has_old_marts"), "incidents", ["has_old_marts"], unique=False)
+    """Nothing: a ledger of this revision has all of its tables."""

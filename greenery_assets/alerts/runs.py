@@ -1,21 +1,23 @@
-"""Reads what runs did out of Dagster's own storage, as observations. Glue: judges nothing.
+"""What runs showed, read out of Dagster's own storage and the ledger. Judges nothing.
 
-Runs are read one by one with `get_records_for_run`: on Dagster's default storage, event records of all runs
-cannot be read from a cursor on (`alerting.md`, traps).
+The one module of this package that others read it by: a page on the state of the data needs nothing else of it. Runs
+are read one by one with `get_records_for_run`: on Dagster's default storage, event records of all runs cannot be read
+from a cursor on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
 import dagster as dg
 
-from greenery_assets.alerts.digest import Figure
-from greenery_assets.alerts.observations import (
+from greenery_assets.alerts.blocks import duration_in_words, quoted
+from greenery_assets.alerts.incidents import (
     AD_HOC_JOB,
-    MARTS,
     RETRIED,
+    Figure,
     Finding,
     Lineage,
     Outcome,
@@ -23,8 +25,18 @@ from greenery_assets.alerts.observations import (
     Sample,
     Severity,
     Subject,
+    failed_run,
 )
-from greenery_assets.privacy import SHAREABLE_COLUMNS, SHAREABLE_REASON, masked
+from greenery_assets.alerts.ledger import READ_TO, Ledger, Seen
+from greenery_assets.alerts.project import Catalogue, Project, subject_of
+from greenery_assets.alerts.schema import LedgerError
+from greenery_assets.alerts.wording import owner_name
+
+# With what is defined here: all that another reader of runs needs.
+__all__ = [
+    "Catalogue", "Finding", "LedgerError", "Outcome", "Project", "RunObservation", "Seen", "Severity", "Subject",
+    "duration_in_words", "owner_name", "quoted",
+]  # fmt: skip
 
 RUN_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 OF_INTEREST = {
@@ -39,55 +51,11 @@ OF_INTEREST = {
 PAGE = 1000
 # Transactions of a shared database may become visible out of the order of their ids.
 OVERLAP = 500
-KEY_FIGURES = {"marketing/fact_repeat_rate": "repeat_rate", "product/fact_conversion": "conversion_rate"}
 WILL_RETRY_TAG = "dagster/will_retry"
 UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
 RECENT_EXECUTIONS = 20
 LONGEST_PROBLEM = 600
 QUERY_INTERRUPTED = "RuntimeError: Query interrupted"
-# The group of the source tables, what their loads say they were loaded from, and what they say of sample data.
-RAW, SOURCE, SAMPLE_DATA = "raw", "source", "sample data"
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """What the definitions say of assets and checks.
-
-    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names and
-    steps, and the name of the code location where it is known: to the daemon's sensors, not in `make run`.
-    """
-
-    lineage: Lineage
-    owners: Mapping[str, str]
-    built: Set[dg.AssetKey]
-    checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
-    jobs: Set[str]
-    steps: Set[str]
-    location: str = ""
-
-    @classmethod
-    def of(cls, repository: dg.RepositoryDefinition, location: str = "") -> "Catalogue":
-        """Everything in a repository, and the code location it was loaded from."""
-        graph = repository.asset_graph
-        nodes = {node.key.to_user_string(): node for node in graph.asset_nodes}
-        lineage = Lineage(
-            {name: frozenset(key.to_user_string() for key in node.parent_keys) for name, node in nodes.items()},
-            {name: node.group_name for name, node in nodes.items()},
-        )
-        return cls(
-            lineage,
-            {name: ", ".join(node.owners) for name, node in nodes.items()},
-            graph.materializable_asset_keys,
-            {key: graph.get_check_spec(key) for key in graph.asset_check_keys},
-            frozenset(repository.job_names),
-            frozenset(node.name for job in repository.get_all_jobs() for node in job.nodes),
-            location,
-        )
-
-    @property
-    def subjects(self) -> frozenset[Subject]:
-        """Every check there is."""
-        return frozenset(_subject(key) for key in self.checks)
 
 
 @dataclass(frozen=True, order=True)
@@ -153,7 +121,7 @@ def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalog
     if origin and is_named and origin.repository_origin.code_location_origin.location_name == catalogue.location:
         return True
     selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
-    # What a run planned is read only where its job's name and steps alone would have to tell it from another's.
+    # What a run planned is read only where its job's name and steps alone would have to distinguish it from another's.
     if concerned := selected or (_planned(instance, run.run_id) if is_named or not is_known else ()):
         return not catalogue.lineage.groups.keys().isdisjoint(key.to_user_string() for key in concerned)
     if not is_known:
@@ -196,7 +164,7 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
                 built[event.step_materialization_data.materialization.asset_key.to_user_string()] = at
             case _:
-                problems += _problem(event, bool(problems))
+                problems += _problem(event, catalogue.project, is_known=bool(problems))
     checked = {key.asset_key.to_user_string() for key in (*planned_checks, *(key for key, _ in evaluations))}
     named = planned | built.keys() | checked
     if named and named.isdisjoint(catalogue.lineage.groups):
@@ -207,7 +175,7 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
     findings = [
         _finding(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks
     ]
-    findings += [_unknown(key, catalogue) for key in unknown]
+    findings += [_said(key, catalogue) for key in unknown]
     not_built = planned - built.keys()
     retried = end.status == "FAILURE" and run.tags.get(WILL_RETRY_TAG) == "true"
     return RunObservation(
@@ -266,38 +234,58 @@ def job_of(run: dg.DagsterRun, catalogue: Catalogue) -> str:
 
 
 def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
-    """The owner of the asset furthest upstream: who can mend what kept it from being built."""
+    """The owner of the asset furthest upstream: who can fix what kept it from being built."""
     first = min(assets, key=lambda name: (catalogue.lineage.depth(name), name), default="")
     return catalogue.owners.get(first, "")
 
 
 def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
     """Whether the source tables were last loaded from sample data, as the load says of them itself."""
-    raw = [dg.AssetKey.from_user_string(name) for name, group in catalogue.lineage.groups.items() if group == RAW]
-    records = instance.get_asset_records(raw) if raw else []
+    mark, groups = catalogue.project.sample_mark, catalogue.lineage.groups
+    loads = [dg.AssetKey.from_user_string(name) for name, group in groups.items() if mark and group == mark.group]
+    records = instance.get_asset_records(loads) if loads else []
     last = [record.asset_entry.last_materialization_record for record in records]
     loaded = max((each for each in last if each and each.asset_materialization), key=_moment, default=None)
-    source = loaded.asset_materialization.metadata.get(SOURCE) if loaded and loaded.asset_materialization else None
-    return source is not None and source.value == SAMPLE_DATA
+    if mark is None or loaded is None or loaded.asset_materialization is None:
+        return False
+    said = loaded.asset_materialization.metadata.get(mark.metadata)
+    return said is not None and said.value == mark.value
 
 
 def _moment(record: dg.EventLogRecord) -> float:
     return record.timestamp
 
 
-def figures(instance: dg.DagsterInstance) -> list[Figure]:
-    """The key figures as the last run recorded them, with those of the run before."""
+def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
+    """The key figures of what their tables hold now, with those that were recorded before.
+
+    One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
+    """
+    built_at = _built_last(instance, project)
     found = []
-    for asset, name in KEY_FIGURES.items():
+    for asset, name in project.key_figures.items():
         records = instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=2).records
         values = [
-            float(str(record.asset_observation.metadata[name].value))
+            (_utc(record.timestamp), float(str(record.asset_observation.metadata[name].value)))
             for record in records
             if record.asset_observation and name in record.asset_observation.metadata
         ]
-        if values:
-            found.append(Figure(name.replace("_", " "), values[0], values[1] if len(values) > 1 else None))
+        if values and (asset not in built_at or values[0][0] >= built_at[asset]):
+            previous = values[1][1] if len(values) > 1 else None
+            found.append(Figure(name.replace("_", " "), values[0][1], previous))
     return found
+
+
+def figures_built_at(instance: dg.DagsterInstance, project: Project) -> datetime | None:
+    """When the newest of the key figures' tables was built: what was drawn before that shows figures of before."""
+    return max(_built_last(instance, project).values(), default=None)
+
+
+def _built_last(instance: dg.DagsterInstance, project: Project) -> dict[str, datetime]:
+    keys = [dg.AssetKey.from_user_string(asset) for asset in project.key_figures]
+    records = instance.get_asset_records(keys) if keys else []
+    last = [record.asset_entry.last_materialization_record for record in records]
+    return {each.asset_key.to_user_string(): _utc(each.timestamp) for each in last if each and each.asset_key}
 
 
 def _ends(
@@ -342,15 +330,15 @@ def was_stopped(event: dg.DagsterEvent) -> bool:
     return False
 
 
-def _problem(event: dg.DagsterEvent, is_known: bool) -> list[str]:
+def _problem(event: dg.DagsterEvent, project: Project, *, is_known: bool) -> list[str]:
     """Why a run failed, in words that hold no data: an exception's own text may quote a row."""
     if event.event_type == dg.DagsterEventType.STEP_FAILURE:
         failure = event.step_failure_data
         if was_stopped(event):
             return ["The run was stopped by hand."]
         if failure.user_failure_data:
-            said = failure.user_failure_data.metadata.get(SHAREABLE_REASON)
-            return [masked(str(said.value))[:LONGEST_PROBLEM]] if said else []
+            said = failure.user_failure_data.metadata.get(project.shareable_reason)
+            return [project.mask(str(said.value))[:LONGEST_PROBLEM]] if said else []
         name = (failure.error.cause or failure.error).cls_name if failure.error else "an error"
         return [] if name == "DagsterAssetCheckFailedError" else [f"The step {event.step_key} failed: {name}."]
     # Whoever only reports that a run is dead leaves no data with the event.
@@ -361,52 +349,45 @@ def _problem(event: dg.DagsterEvent, is_known: bool) -> list[str]:
 
 
 def _finding(evaluation: dg.AssetCheckEvaluation, catalogue: Catalogue) -> Finding:
-    metadata = evaluation.metadata
-    spec = catalogue.checks.get(evaluation.asset_check_key)
-
-    def text(name: str) -> str:
-        return str(metadata[name].value) if name in metadata else ""
-
+    given = {name: value.value for name, value in evaluation.metadata.items()}
+    found = _said(evaluation.asset_check_key, catalogue, given)
     outcome = Outcome.PASSED
     if not evaluation.passed:
-        outcome = Outcome.ERRORED if text("status") == "error" else Outcome.FAILED
-    return Finding(
-        subject=Subject(evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.partition or ""),
+        outcome = Outcome.ERRORED if given.get("status") == "error" else Outcome.FAILED
+    return replace(
+        found,
+        subject=replace(found.subject, partition=evaluation.partition or ""),
         outcome=outcome,
         severity=Severity(evaluation.severity.value),
-        statement=(spec and spec.description) or f"{evaluation.check_name} holds.",
-        owner=text("owner"),
-        assumption=text("assumption"),
-        why=text("why"),
-        remedy=text("remedy"),
-        reason=masked(evaluation.description or ""),
-        failing_rows=int(text("failing_rows") or 0),
-        rows_checked=int(text("rows_checked")) if "rows_checked" in metadata else None,
-        kept_in=text("kept_in"),
-        sample=_sample(metadata.get("sample")),
+        reason=catalogue.project.mask(evaluation.description or ""),
+        failing_rows=int(str(given.get("failing_rows", 0))),
+        rows_checked=int(str(given["rows_checked"])) if "rows_checked" in given else None,
+        kept_in=str(given.get("kept_in", "")),
+        sample=_sample(evaluation.metadata.get("sample"), catalogue.project),
     )
 
 
-def _unknown(key: dg.AssetCheckKey, catalogue: Catalogue) -> Finding:
+def _said(key: dg.AssetCheckKey, catalogue: Catalogue, given: Mapping[str, object] = MappingProxyType({})) -> Finding:
+    """What is known of a check whatever it finds: what its evaluation gave, else its spec. Taken as not evaluated."""
     spec = catalogue.checks.get(key)
-    metadata = spec.metadata if spec else {}
+    known = {name: str(value) for name, value in {**(spec.metadata if spec else {}), **given}.items()}
     return Finding(
-        subject=_subject(key),
+        subject=subject_of(key),
         outcome=Outcome.UNKNOWN,
-        severity=Severity(str(metadata.get("severity", Severity.WARN))),
+        severity=Severity(known.get("severity", Severity.WARN)),
         statement=(spec and spec.description) or f"{key.name} holds.",
-        owner=str(metadata.get("owner", "")),
+        owner=known.get("owner", ""),
+        assumption=known.get("assumption", ""),
+        why=known.get("why", ""),
+        remedy=known.get("remedy", ""),
+        affects=known.get("affects", ""),
     )
 
 
-def _subject(key: dg.AssetCheckKey) -> Subject:
-    return Subject(key.asset_key.to_user_string(), key.name)
-
-
-def _sample(value: dg.MetadataValue[Any] | None) -> Sample:
+def _sample(value: dg.MetadataValue[Any] | None, project: Project) -> Sample:
     if not isinstance(value, dg.TableMetadataValue):
         return Sample()
-    columns = tuple(column.name for column in value.schema.columns if column.name in SHAREABLE_COLUMNS)
+    columns = tuple(column.name for column in value.schema.columns if column.name in project.shareable_columns)
     return Sample(columns, tuple(tuple(str(row.data.get(name, "")) for name in columns) for row in value.records))
 
 
@@ -418,7 +399,7 @@ def _marts_to_date(
     for finding in findings:
         if finding.outcome.is_failing:
             touched.update(lineage.marts_from(finding.subject.asset))
-    return {name for name in touched - built.keys() if lineage.groups.get(name) in MARTS}
+    return {name for name in touched - built.keys() if lineage.is_mart(name)}
 
 
 def _built_before(instance: dg.DagsterInstance, at: datetime, assets: Iterable[str]) -> dict[str, datetime]:
@@ -432,3 +413,73 @@ def _built_before(instance: dg.DagsterInstance, at: datetime, assets: Iterable[s
 
 def _utc(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, UTC)
+
+
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+RECENT_RUNS = 100
+
+
+def broken_runs(
+    instance: dg.DagsterInstance, catalogue: Catalogue, evaluated: Iterable[RunObservation]
+) -> list[RunObservation]:
+    """The last run of each job where it failed by itself, with what was neither built nor evaluated since.
+
+    `evaluated` shows when each check was evaluated last. Runs that others recovered are left out.
+    """
+    evaluated_at = {found.subject: run.ended_at for run in evaluated for found in run.findings}
+    runs = [read_run(instance, end, catalogue) for end in _last_ends(instance, catalogue)]
+    left = [_left(instance, run, evaluated_at) for run in runs if run and failed_run(run)]
+    return sorted((run for run in left if run), key=lambda run: run.ended_at)
+
+
+def _last_ends(instance: dg.DagsterInstance, catalogue: Catalogue) -> Iterable[RunEnd]:
+    newest: dict[str, RunEnd] = {}
+    for job in catalogue.jobs:
+        # Some of a job's runs may be of chosen assets only, or of another project.
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_RUNS):
+            run, at = record.dagster_run, datetime.fromtimestamp(record.end_time or 0, UTC)
+            if not is_ours(instance, run, catalogue):
+                continue
+            end = RunEnd(record.storage_id, run.run_id, run.status.value, at)
+            name = job_of(run, catalogue)
+            newest[name] = max(end, newest.get(name, end), key=lambda each: each.at)
+    return newest.values()
+
+
+def _left(
+    instance: dg.DagsterInstance, run: RunObservation, evaluated_at: dict[Subject, datetime]
+) -> RunObservation | None:
+    """What a run left that no other has recovered since; None where nothing is left of what it planned."""
+    not_built = frozenset(name for name in run.not_built if not _is_built_since(instance, name, run.ended_at))
+    unknown = [found for found in run.findings if found.outcome == Outcome.UNKNOWN]
+    not_evaluated = tuple(found for found in unknown if evaluated_at.get(found.subject, run.ended_at) <= run.ended_at)
+    if (run.not_built or unknown) and not (not_built or not_evaluated):
+        return None
+    return replace(run, findings=not_evaluated, not_built=not_built)
+
+
+def _is_built_since(instance: dg.DagsterInstance, asset: str, at: datetime) -> bool:
+    wanted = dg.AssetRecordsFilter(dg.AssetKey.from_user_string(asset), after_timestamp=at.timestamp())
+    return bool(instance.fetch_materializations(wanted, limit=1).records)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What the ledger holds: findings of past runs, how far Dagster's log was read, and since when checks fail."""
+
+    seen: list[Seen] = field(default_factory=list)
+    read_to: int | None = None
+    since: Mapping[Subject, datetime] = field(default_factory=dict)
+
+
+def remembered(project: Project, limit: int) -> Remembered:
+    """What the ledger holds of the last `limit` runs of each check. Raises LedgerError."""
+    ledger = Ledger.open(project)
+    try:
+        with ledger.transaction() as book:
+            since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
+            read_to = book.progress(READ_TO)
+            return Remembered(book.last_seen(limit), int(read_to) if read_to is not None else None, since)
+    finally:
+        ledger.close()

@@ -31,7 +31,7 @@ LOOKED_BACK = timedelta(days=1)
 class DeliveryError(Exception):
     """A message did not arrive; the text says why and what to do, in plain words.
 
-    `stops_all` tells that no other message would arrive either, `stops_channel` none in the same channel,
+    `stops_all` means that no other message would arrive either, `stops_channel` none in the same channel,
     `may_have_arrived` that it must be looked for before it is sent again.
     """
 

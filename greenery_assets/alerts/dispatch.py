@@ -1,0 +1,464 @@
+"""One pass of the alerts: what ended since the last one is observed, judged, remembered and dispatched.
+
+Ties the pure parts to the ledger and to Dagster's history; the sensor, one run in a terminal and the command line call
+it. Whatever happens between two steps, the next pass goes on where this one was. New incidents of one batch share a
+thread; what happens to an incident later is a reply in its thread, and the thread's first message is edited.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from greenery_assets.alerts.digest import Editor
+from greenery_assets.alerts.incidents import (
+    Incident,
+    Kind,
+    Lineage,
+    Memory,
+    Policy,
+    RunObservation,
+    Severity,
+    Silence,
+    State,
+    Track,
+    Transition,
+    failed_run,
+)
+from greenery_assets.alerts.ledger import (
+    FIRST_PASS,
+    READ_TO,
+    STARTED_AFTER,
+    Book,
+    Ledger,
+    Outgoing,
+    Thread,
+    outgoing_of,
+)
+from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
+from greenery_assets.alerts.messages import (
+    Message,
+    Reader,
+    change_messages,
+    detail_messages,
+    group_message,
+    incident_message,
+)
+from greenery_assets.alerts.notify import SETTLE, Deliverer, Report, Transport
+from greenery_assets.alerts.preview import write_preview
+from greenery_assets.alerts.project import AlertsError, Catalogue
+from greenery_assets.alerts.routing import Routing
+from greenery_assets.alerts.runs import (
+    RunEnd,
+    broken_runs,
+    figures,
+    figures_built_at,
+    is_sample_data,
+    last_evaluations,
+    may_be_retried,
+    newest_run_end,
+    read_run,
+    run_ends,
+    run_ends_since,
+)
+from greenery_assets.alerts.schema import LedgerError
+
+
+class Form:
+    """How the first message of a thread is worded."""
+
+    SINGLE = "single"
+    GROUP = "group"
+    FIRST = "first"
+
+
+class Threads(Protocol):
+    """Where to look up which threads speak of which incidents."""
+
+    def threads_of(self, incident: Incident) -> list[Thread]:
+        """The threads that speak of an incident, one a channel."""
+
+    def members(self, thread: Thread) -> list[Incident]:
+        """The incidents that a thread speaks of, as they were saved last."""
+
+
+@dataclass
+class Plan:
+    """Messages in order, and the threads that they start: root, form and incidents of each."""
+
+    messages: list[Outgoing] = field(default_factory=list)
+    threads: list[tuple[str, str, Sequence[Incident]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What planning needs to know beside the transitions."""
+
+    routing: Routing
+    reader: Reader
+    lineage: Lineage
+    threads: Threads
+    new_id: Callable[[], str]
+
+    def plan(
+        self,
+        transitions: Sequence[Transition],
+        state: State,
+        touched: Sequence[Incident] = (),
+        *,
+        run_ended_at: datetime | None = None,
+        is_first: bool = False,
+    ) -> Plan:
+        """The messages for transitions that happened together, by the state after them, which is saved already.
+
+        Of incidents that were only `touched`, the first messages of their threads are brought up to date.
+        """
+        plan = Plan()
+        changes: dict[str, tuple[Thread, list[Transition]]] = {}
+        opened: dict[str, list[Incident]] = {self.routing.default_channel: []} if is_first and not transitions else {}
+        for happened in transitions:
+            threads = self._threads(happened, state)
+            known = {thread.channel for thread in threads}
+            is_raised = happened.kind == Kind.RAISED and happened.incident.announced is not None
+            if happened.kind.starts_thread or is_raised:
+                for channel in self._channels(happened.incident):
+                    if channel not in known:
+                        opened.setdefault(channel, []).append(happened.incident)
+            if not happened.kind.starts_thread:
+                for thread in threads:
+                    changes.setdefault(thread.root, (thread, []))[1].append(happened)
+        for thread, happening in changes.values():
+            self._add_changes(plan, thread, happening)
+        renewed = {thread.root: thread for incident in touched for thread in self.threads.threads_of(incident)}
+        plan.messages += [self._renewed(thread) for root, thread in renewed.items() if root not in changes]
+        inhibited = [happened for happened in transitions if happened.kind == Kind.INHIBITED]
+        for channel, incidents in opened.items():
+            root = self._open_thread(plan, channel, incidents, run_ended_at, is_first=is_first)
+            subjects = {incident.subject for incident in incidents}
+            below = [happened for happened in inhibited if happened.incident.inhibited_by in subjects]
+            plan.messages += [
+                Outgoing(self.new_id(), channel, message, root) for message in change_messages(below, self.reader)
+            ]
+        return plan
+
+    def _threads(self, happened: Transition, state: State) -> list[Thread]:
+        incident = happened.incident
+        if incident.inhibited_by and not incident.announced:
+            cause = state.get(incident.inhibited_by)
+            return self.threads.threads_of(cause.incident) if cause and cause.incident else []
+        return self.threads.threads_of(incident)
+
+    def _channels(self, incident: Incident) -> tuple[str, ...]:
+        held = [
+            self.lineage.groups.get(mart.asset, "")
+            for mart in incident.marts
+            if not mart.is_refreshed and incident.finding.severity == Severity.ERROR
+        ]
+        group = self.lineage.groups.get(incident.subject.asset, "")
+        return self.routing.channels_for(incident.finding.owner, group, held)
+
+    def _open_thread(
+        self, plan: Plan, channel: str, incidents: Sequence[Incident], at: datetime | None, *, is_first: bool
+    ) -> str:
+        root = self.new_id()
+        is_single = len(incidents) == 1 and not is_first
+        form = Form.SINGLE if is_single else Form.FIRST if is_first else Form.GROUP
+        plan.messages.append(Outgoing(root, channel, self._first_message(form, incidents), about_run_ended_at=at))
+        plan.threads.append((root, form, incidents))
+        if not is_single:
+            plan.messages += [
+                Outgoing(self.new_id(), channel, message, root) for message in detail_messages(incidents, self.reader)
+            ]
+        return root
+
+    def _add_changes(self, plan: Plan, thread: Thread, happening: list[Transition]) -> None:
+        is_broadcast = any(happened.kind.reaches_channel for happened in happening)
+        for message in change_messages(happening, self.reader):
+            plan.messages.append(
+                Outgoing(self.new_id(), thread.channel, message, thread.root, is_broadcast=is_broadcast)
+            )
+            is_broadcast = False
+        plan.messages.append(self._renewed(thread))
+
+    def _renewed(self, thread: Thread) -> Outgoing:
+        message = self._first_message(thread.form, self.threads.members(thread))
+        return Outgoing(self.new_id(), thread.channel, message, edits=thread.root)
+
+    def _first_message(self, form: str, incidents: Sequence[Incident]) -> Message:
+        if form == Form.SINGLE:
+            return incident_message(incidents[0], self.reader)
+        return group_message(incidents, self.reader, is_first=form == Form.FIRST)
+
+
+# With the longest delivery, a pass stays well under Dagster's limit of a minute.
+LONGEST_READING = timedelta(seconds=8)
+
+
+class BusyError(AlertsError):
+    """Another process is at work on the same ledger."""
+
+
+@dataclass
+class PassReport(Report):
+    """What a pass did: ended runs read, beside what was delivered."""
+
+    runs: int = 0
+
+
+@dataclass
+class Alerts:
+    """The alerts of one Dagster instance. `preview` is the page to draw messages on where there is no Slack."""
+
+    instance: dg.DagsterInstance
+    catalogue: Catalogue
+    ledger: Ledger
+    routing: Routing
+    reader: Reader
+    transport: Transport
+    preview: Path | None = None
+    settle: timedelta = SETTLE
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
+
+    def run_pass(self, wait_s: float = 0) -> PassReport:
+        """Observe what is new and deliver what waits. Raises BusyError when another pass goes on for longer."""
+        with self._alone(wait_s):
+            try:
+                runs = self.read_news(datetime.now(UTC))
+                self.mind_the_time(datetime.now(UTC))
+            finally:
+                # What waits goes out even where something new cannot be read.
+                delivered = self.deliver()
+        return PassReport(**vars(delivered), runs=runs)
+
+    def begin(self) -> None:
+        """Start at the head of history, if this is the first time: what already fails comes in one summary."""
+        with self._alone(wait_s=30):
+            self._begin(datetime.now(UTC))
+
+    def read_news(self, now: datetime) -> int:
+        """Take in the runs that ended since the last time, for up to eight seconds; returns how many."""
+        self._begin(now)
+        ends_at = datetime.now(UTC) + LONGEST_READING
+        with self.ledger.transaction() as book:
+            news = self._news(book)
+            if news is None:
+                self.log.warning("Dagster's history was started again; it is read from its start.")
+                book.forget_runs()
+                news = self._news(book) or []
+        taken = 0
+        for end in news:
+            if datetime.now(UTC) > ends_at or may_be_retried(self.instance, end, now):
+                break
+            taken += self.take_in(end, now)
+        return taken
+
+    def mind_the_time(self, now: datetime) -> None:
+        """Say what is due without any run: reminders, silences that ended, the day's digest."""
+        self.pass_time(now)
+        with self.ledger.transaction() as book:
+            policy = self._policy(book, now)
+            editor = Editor(
+                self.catalogue, self.routing, self.reader, figures_built_at(self.instance, self.catalogue.project)
+            )
+            if due := editor.due(book, policy, now):
+                editor.write(book, due, figures(self.instance, self.catalogue.project), now)
+
+    def pass_time(self, now: datetime) -> None:
+        """Reminders, and what a silence or a cause kept back until now."""
+        with self.ledger.transaction() as book:
+            before, policy = book.state(), self._policy(book, now)
+            catalogue = self.catalogue
+            left, closed = retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
+            after, transitions = time_passes(left, self.catalogue.lineage, policy, now)
+            self._notify(book, before, after, [*closed, *transitions], now)
+
+    def deliver(self) -> Report:
+        """Send what waits."""
+        deliverer = Deliverer(
+            self.ledger, self.transport, self.routing.channels, self.routing.default_channel, self.log, self.settle
+        )
+        report = deliverer.deliver()
+        if self.preview and (report.sent or report.edited or not self.preview.exists()):
+            try:
+                write_preview(self.ledger, self.preview, self.catalogue.project, is_sample=self.reader.is_sample)
+            except OSError as error:
+                setting = self.catalogue.project.setting("REPORT_DIR")
+                reason = f"{self.preview} cannot be written ({error.strerror}); name another {setting}."
+                report.problems.append(reason)
+                self.log.error(reason)
+        return report
+
+    def acknowledge(self, number: int, by: str) -> Incident | None:
+        """Note that somebody is on an incident, and say so in its thread; None where no such one is open."""
+        now = datetime.now(UTC)
+        with self._alone(wait_s=30), self.ledger.transaction() as book:
+            incident = book.open_incidents().get(number)
+            if incident is None:
+                return None
+            before = book.state()
+            track, transitions = acknowledge(before[incident.subject], by, now)
+            if not transitions:
+                return incident if incident.announced else None
+            after = Memory(before)
+            after[incident.subject] = track
+            self._notify(book, before, after, transitions, now)
+            return track.incident
+
+    def look_at_source(self) -> None:
+        """Have what is said from now on name sample data as that, if it is."""
+        self.reader = replace(self.reader, is_sample=is_sample_data(self.instance, self.catalogue))
+
+    def silence(self, silence: Silence) -> None:
+        """Tell nobody about some checks for a while."""
+        with self._alone(wait_s=30), self.ledger.transaction() as book:
+            book.add_silence(silence)
+
+    def _begin(self, now: datetime) -> None:
+        with self.ledger.transaction() as book:
+            first = book.progress(FIRST_PASS)
+            if first and datetime.fromisoformat(first) > now:
+                # Noted by a clock that was ahead: nobody would expect a daily run on a day to come.
+                book.set_progress(FIRST_PASS, now.isoformat())
+            if book.progress(READ_TO) is not None:
+                return
+            newest = newest_run_end(self.instance)
+            head = str(newest.storage_id if newest else 0)
+            book.set_progress(READ_TO, head)
+            book.set_progress(STARTED_AFTER, head)
+            book.set_progress(FIRST_PASS, now.isoformat())
+            transitions: list[Transition] = []
+            before = book.state()
+            state: State = before
+            evaluated = last_evaluations(self.instance, self.catalogue)
+            for run in [*evaluated, *broken_runs(self.instance, self.catalogue, evaluated)]:
+                state, opened = observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
+                transitions += opened
+                book.record_outcomes(run)
+            if newest:
+                self._notify(book, before, state, transitions, now, is_first=True)
+
+    def _news(self, book: Book) -> list[RunEnd] | None:
+        """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""
+        read_to, started_after = (int(book.progress(name) or 0) for name in (READ_TO, STARTED_AFTER))
+        ends = [end for end in run_ends(self.instance, read_to) if end.storage_id > started_after]
+        recorded = book.recorded(end.storage_id for end in ends)
+        newest = ends[-1] if ends else newest_run_end(self.instance)
+        is_odd = (newest.storage_id if newest else 0) < read_to or any(
+            recorded.get(end.storage_id, end.run_id) != end.run_id for end in ends
+        )
+        # Runs that somebody deleted make it odd as well, but then older ones are still there.
+        known = book.newest_runs() if is_odd else []
+        if known and not any(self.instance.has_run(run_id) for run_id in known):
+            return None
+        return [end for end in ends if recorded.get(end.storage_id) != end.run_id]
+
+    def take_in(self, end: RunEnd, now: datetime) -> bool:
+        """Read one ended run and remember it; returns whether it is ours."""
+        run = read_run(self.instance, end, self.catalogue)
+        self.remember(end.storage_id, run, now)
+        return run is not None
+
+    def remember(self, end_id: int, run: RunObservation | None, now: datetime) -> None:
+        """What a run found, what follows and the messages about it, in one transaction.
+
+        `end_id` is the place of its end in Dagster's log; None is a run that is not ours, or not there any more.
+        """
+        with self.ledger.transaction() as book:
+            book.set_progress(READ_TO, str(max(end_id, int(book.progress(READ_TO) or 0))))
+            if run is None:
+                return
+            book.record_run(end_id, run, is_sound=failed_run(run) is None)
+            book.record_outcomes(run)
+            before = book.state(found.subject for found in run.findings)
+            after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
+            left = [incident for incident in book.left_stale() if rebuilt(incident, run) != incident]
+            self._notify(
+                book,
+                before,
+                after,
+                transitions,
+                now,
+                run_ended_at=run.ended_at,
+                rebuilt=[rebuilt(incident, run) for incident in left],
+            )
+
+    def _notify(
+        self,
+        book: Book,
+        before: State,
+        after: State,
+        transitions: Sequence[Transition],
+        now: datetime,
+        *,
+        run_ended_at: datetime | None = None,
+        is_first: bool = False,
+        rebuilt: Sequence[Incident] = (),
+    ) -> None:
+        touched = [
+            track.incident
+            for subject, track in after.items()
+            if track.open_incident and track.incident and _has_changed(before.get(subject), track.incident)
+        ]
+        book.save(before, after)
+        for incident in rebuilt:
+            book.save_incident(incident)
+        planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
+        plan = planner.plan(transitions, after, [*touched, *rebuilt], run_ended_at=run_ended_at, is_first=is_first)
+        for message in plan.messages:
+            book.enqueue(message, now)
+        for root, form, incidents in plan.threads:
+            book.add_thread(root, form, incidents)
+
+    def _policy(self, book: Book, now: datetime) -> Policy:
+        return self.routing.policy(book.silences(now))
+
+    @contextmanager
+    def _alone(self, wait_s: float) -> Iterator[None]:
+        file = self.catalogue.project.home / "alerts.lock"
+        lock = FileLock(file)
+        try:
+            lock.acquire(timeout=wait_s)
+        except Timeout:
+            raise BusyError(f"Another process is at work on the alerts ({file}).") from None
+        except OSError as error:
+            raise LedgerError(
+                f"The alerts' lock {file} cannot be used ({error.strerror}). Let this user write it and its "
+                "folder, or free some space there."
+            ) from None
+        try:
+            self.look_at_source()
+            yield
+        finally:
+            lock.release()
+
+
+def _has_changed(before: Track | None, incident: Incident) -> bool:
+    """Whether an incident's first message is to be edited; which run found the same last does not count."""
+    known = before.incident if before else None
+    return known is not None and replace(known, last_run=incident.last_run, found_at=incident.found_at) != incident
+
+
+def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoing]]:
+    """The messages of the runs that ended since a time, with the run's end, as if alerts had begun then."""
+    ledger = Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))
+    rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
+    rehearsal.look_at_source()
+    last = 0
+    try:
+        for end in run_ends_since(alerts.instance, since):
+            rehearsal.pass_time(end.at)
+            rehearsal.take_in(end, end.at)
+            with ledger.transaction() as book:
+                for row in book.waiting():
+                    if row.id > last and not row.edits:
+                        yield end.at, outgoing_of(row)
+                    last = max(last, row.id)
+    finally:
+        ledger.close()
