@@ -154,7 +154,7 @@ class Source:
         for share, happen in (
             (0.3, self._bring_back),
             (0.35, lambda: self._change("events", _CHANGES)),
-            (0.04, lambda: self._change("events", _BREAKING, fixed_after=1)),
+            (0.07, lambda: self._change("events", _BREAKING, fixed_after=1)),
             (0.08, self._hold_back),
             (0.15, lambda: self.note(f"{self.remove_file()} removed")),
             (0.1, self._move_a_file),
