@@ -51,7 +51,7 @@ format: $(READY) ## format Python and SQL
 sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help tells more
 	@$(BIN)/python -m greenery_assets.sample $(ARGS)
 
-bench: $(READY) ## measure at scale, for an hour or more; ARGS="small", "equality", "sensor", "seed" or "scale" for a part
+bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job or cost for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
 
 lock: ## pin what pyproject.toml asks for anew in requirements.lock

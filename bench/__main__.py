@@ -1,193 +1,113 @@
-"""`make bench`: every measurement, its aims on the terminal, in a JSON file, and a picture of the cost curve."""
+"""`make bench`: what is measured, by part, with its numbers on the terminal."""
 
-from collections import defaultdict
+import statistics
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bench import equality, results, scale, seed, sensor, small
-from bench.picture import cost_curve
-from bench.results import Aim, Measured, measure, ratios
+from bench import equality, job, scale
 from greenery_assets.sample import SampleSpec, generate
 from greenery_assets.sample.spec import yesterday
+from greenery_assets.settings import PROJECT_ROOT
 
 app = typer.Typer(help="Measure the platform; see docs/performance.md.", pretty_exceptions_enable=False)
 
-MEMORY = "4GB"
-LENGTHS = (36, 120, 358)
-# The aims are for the larger of each.
-SIZES = (1_000_000, 10_000_000)
-MANY_RUNS = 10_000
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        help="Another checkout of the project, set up by its own make, to be measured in turns on the same data."
+    ),
+]
 
 
 @app.command("all")
 def everything() -> None:
     """Every measurement, in this order."""
     compare()
-    run_small()
-    run_sensor()
-    run_seed()
-    run_scale()
+    run_job()
+    cost()
 
 
 @app.command("equality")
 def compare(loads: int = 60, every: int = 10, chance: Annotated[int, typer.Option("--seed")] = 3) -> None:
-    """Marts kept by load against full rebuilds, row by row, over a random sequence of loads."""
+    """Marts rebuilt by day against full rebuilds, row by row, over random loads; exits 1 where they differ."""
+    told = different = 0
+    with _folder() as folder:
+        for one in equality.compare_over_loads(Path(folder), loads=loads, every=every, seed=chance):
+            for what in one.happened[told:]:
+                typer.echo(f"  {what}")
+            typer.echo(
+                f"after {one.load} loads, {one.rows:,} events, {one.by_day} of {one.runs} runs by day: "
+                f"{one.different or 'equal'}"
+            )
+            told, different = len(one.happened), different + bool(one.different)
+    if different:
+        raise typer.Exit(1)
 
-    def measured(folder: Path) -> Measured:
-        found = []
-        for one in equality.compare_over_loads(folder, loads=loads, every=every, seed=chance):
-            typer.echo(f"after {one.load} loads, {one.rows:,} events: {one.different or 'equal'}")
-            found.append(one)
-        rows = [sum(one.different.values()) for one in found]
-        facts = [{"load": one.load, "events": one.rows, "different": one.different} for one in found]
-        return Measured([Aim("most rows that differ from a full rebuild", [max(rows)], at_most=0)], facts)
 
-    measure("equality", measured)
-
-
-@app.command("small")
-def run_small(count: int = 7, source: Path | None = None) -> None:
-    """`make run` and the job in a running web interface against a plain `dbt build`, on a source folder or a sample."""
-
-    def measured(folder: Path) -> Measured:
+@app.command("job")
+def run_job(count: int = 5, source: Path | None = None, against: Against = None) -> None:
+    """`make run` against a plain `dbt build`, from a source folder or from sample data."""
+    with _folder() as folder:
         if source is None:
-            generate(SampleSpec(until=yesterday()), folder / "source")
-        data = (source or folder / "source").absolute()
-        pairs = small.pairs(folder / "make_run", data, count)
-        inside = small.pairs_from_interface(folder / "make_ui", data, count)
-        wall, cpu = (ratios([pair.job[n] for pair in pairs], [pair.dbt_build[n] for pair in pairs]) for n in (0, 1))
-        plain = [pair["dbt build"] for pair in inside]
-        aims = [
-            Aim("job / dbt build, wall", wall, at_most=2),
-            Aim("job / dbt build, cpu", cpu),
-            Aim("the report step / the run, wall", [pair.report_share for pair in pairs]),
-            Aim(
-                "run in the web interface / dbt build, wall",
-                ratios([pair["run"] for pair in inside], plain),
-                at_most=1.5,
-            ),
-            Aim("the same, from its launch", ratios([pair["launch"] for pair in inside], plain)),
-        ]
-        steps = {name: dict(small.phases(folder / name)) for name in ("make_run", "make_ui")}
-        for name, spans in steps.items():
-            typer.echo(f"last run of {name}: {', '.join(f'{step} {seconds:.1f} s' for step, seconds in spans.items())}")
-        facts = {"make_run": [vars(pair) for pair in pairs], "make_ui": inside, "steps_s": steps}
-        return Measured(aims, facts)
-
-    measure("small", measured)
-
-
-@app.command("sensor")
-def run_sensor(few: int = 100, many: int = MANY_RUNS, count: int = 5) -> None:
-    """A tick when nothing happened and with new runs to read, after few and after many runs."""
-
-    def measured(folder: Path) -> Measured:
-        generate(SampleSpec(until=yesterday()), folder / "source")
-        seconds: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        most = 0
-        for runs, new, ticks in sensor.ticks(folder, folder / "source", (few, many), (1, 10, 50), count):
-            seconds[new][runs].append(sum(tick.seconds for tick in ticks))
-            most = max(most, len(ticks))
-        aims = []
-        for new, by in seconds.items():
-            what = f"tick, new runs: {new}," if new else "idle tick"
-            for runs, values in by.items():
-                bound = 200 if runs >= MANY_RUNS and not new else None
-                aims.append(Aim(f"{what} after {runs:,}", [value * 1000 for value in values], bound, unit="ms"))
-            aims.append(Aim(f"{what}, after {many:,} / after {few:,}", ratios(by[many], by[few])))
-        return Measured(
-            aims, {"seconds": {new: dict(by) for new, by in seconds.items()}, "most_ticks_to_read_all": most}
+            generate(SampleSpec(until=yesterday()), Path(folder) / "source")
+        found = job.pairs(Path(folder), (source or Path(folder) / "source").absolute(), _checkouts(against), count)
+    dbt_build = found.pop("dbt build")
+    for unit, number in (("wall s", 0), ("cpu s", 1)):
+        runs = [[run[number] for run in costs] for costs in found.values()]
+        _show(f"make run, {unit}", runs, against)
+        _show(f"dbt build, {unit}", [[run[number] for run in dbt_build]])
+        _show(
+            f"make run / dbt build, {unit.split()[0]}",
+            [[one / run[number] for one, run in zip(runs[-1], dbt_build, strict=True)]],
         )
 
-    measure("sensor", measured)
 
-
-@app.command("seed")
-def run_seed(
-    events: Annotated[list[int] | None, typer.Option()] = None, days: int = 365, pairs: int = 5, memory: str = MEMORY
+@app.command("cost")
+def cost(
+    events: int = 10_000_000,
+    days: int = 358,
+    pairs: int = 3,
+    memory: str = "4GB",
+    against: Against = None,
 ) -> None:
-    """The seed's marts as its analysts word them against the project's SQL: cpu, and equality row by row."""
-
-    def measured(folder: Path) -> Measured:
-        aims: list[Aim] = []
-        facts: dict[int, Any] = {}
-        for size in events or SIZES:
-            rivals = seed.Rivals(folder / str(size), size, days, memory)
-            rivals.prepare()
-            try:
-                costs = list(rivals.pairs(pairs))
-                floors = [rivals.floor() for _ in costs]
-            except RuntimeError as error:
-                facts[size] = {"failed": str(error)}
-                typer.echo(f"{size:,} events: {error}")
-                continue
-            compared = rivals.compared()
-            for table, one in compared.items():
-                typer.echo(f"{size:,} events, {table}: {one.rows:,} rows, {dict(one.different) or 'equal'}")
-            cpu = {side: [pair[side].cpu for pair in costs] for side in costs[0]}
-            without_cause = sum(one.different.get(seed.UNEXPLAINED, 0) for one in compared.values())
-            aims += [
-                Aim(
-                    f"{size:,} events: the seed's SQL / the project's, cpu",
-                    ratios(cpu["seed"], cpu["project"]),
-                    at_least=4 if size >= SIZES[-1] else None,
-                ),
-                *(Aim(f"{size:,} events: {side}", values, unit="s cpu") for side, values in cpu.items()),
-                Aim(
-                    f"{size:,} events: the seed's SQL / reading its inputs and writing its tables, cpu",
-                    ratios(cpu["seed"], floors),
-                ),
-                Aim(f"{size:,} events: rows that differ without a cause", [without_cause], at_most=0),
-            ]
-            facts[size] = {
-                "pairs": [{side: vars(cost) for side, cost in pair.items()} for pair in costs],
-                "tables": {table: vars(one) for table, one in compared.items()},
-            }
-            rivals.remove()
-        return Measured(aims, facts)
-
-    measure("seed", measured)
+    """A full refresh, one day more and its checks after so many events in so many days: dbt's process by itself."""
+    with _folder() as folder:
+        sides = scale.measure(
+            Path(folder), _checkouts(against), events=events, days=days, pairs=pairs, memory_limit=memory
+        )
+    for what, costs in sides[-1].costs.items():
+        for unit in costs[0].numbers:
+            _show(f"{what}, {unit}", [[cost.numbers[unit] for cost in side.costs[what]] for side in sides], against)
+        if slowest := sorted(costs[-1].nodes.items(), key=lambda node: -node[1])[:6]:
+            typer.echo(f"  slowest: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in slowest)}")
 
 
-@app.command("scale")
-def run_scale(
-    events_a_day: int = 280_000,
-    length: Annotated[list[int] | None, typer.Option()] = None,
-    fulls: int = 2,
-    more: int = 3,
-    memory: str = MEMORY,
-) -> None:
-    """One new day after histories of several lengths, against full refreshes and the floor; all lengths in turn."""
-    lengths = sorted(length or LENGTHS)
+def _checkouts(against: Path | None) -> list[Path]:
+    if against and not (against / ".venv" / "bin" / "dbt").exists():
+        raise typer.BadParameter(f"{against} is not set up: run make there first, for example make sample.")
+    return [*([against.absolute()] if against else []), PROJECT_ROOT]
 
-    def measured(folder: Path) -> Measured:
-        shops = {days: scale.prepare(folder / str(days), events_a_day, days, memory) for days in lengths}
-        found: dict[int, dict[str, Any]] = {
-            days: {"load_s": bench.load(), "full": [], "floor": [], "days": [], "checked_days": [], "all_checks": []}
-            for days, (_, bench) in shops.items()
-        }
-        for _ in range(fulls):
-            for days, (_, bench) in shops.items():
-                found[days]["full"].append(scale.facts(scale.full_refresh(bench)))
-                wall, cpu = scale.floor(bench, folder, memory)
-                found[days]["floor"].append({"wall_s": wall, "cpu_s": cpu})
 
-        def add_days(kind: str, first: int) -> None:
-            for number in range(first, first + more):
-                for days, (history, bench) in shops.items():
-                    day = scale.next_day(history, bench, days + number, checked=kind == "checked_days")
-                    found[days][kind].append({"load_s": day.load, **scale.facts(day.built)})
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    (PROJECT_ROOT / "data").mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix="measuring_", dir=PROJECT_ROOT / "data")
 
-        # Models by themselves first: beside checks they take longer, and checks look at all that they have not seen.
-        add_days("days", 0)
-        for days, (_, bench) in shops.items():
-            found[days]["all_checks"].append(scale.facts(scale.all_checks(bench)))
-        add_days("checked_days", more)
-        return Measured(scale.aims(found, events_a_day), {"events_a_day": events_a_day, "histories": found})
 
-    (results.RESULTS / "cost.svg").write_text(cost_curve(measure("scale", measured).facts))
+def _show(what: str, by_side: Sequence[Sequence[float]], against: Path | None = None) -> None:
+    """Median, smallest and largest of each side, and of the ratios of the pairs."""
+    line = f"{what}: {_spread(by_side[-1])}"
+    if against:
+        ratios = [here / there for there, here in zip(*by_side, strict=True)]
+        line += f"; in {against.name} {_spread(by_side[0])}; ratio {_spread(ratios)}"
+    typer.echo(line)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
 if __name__ == "__main__":

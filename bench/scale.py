@@ -1,74 +1,47 @@
-"""What a day costs after a short and a long history, and what a full refresh costs, of the same shop."""
+"""What a full refresh, one day more and its checks cost, of two checkouts of the project on the same data if asked.
 
-import os
-import resource
-import statistics
+The cost of dbt's own process, as the daily job runs it but without Dagster around it.
+"""
+
+import json
 import subprocess
-import sys
-import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from bench.history import History, Shop
-from bench.results import Aim, ratios
 from bench.warehouse import Bench, Built
 from greenery_assets.dbt.refresh import by_month, months
 
-# Every source column read once and every table written once, without any work in between.
-_FLOOR = """
-import duckdb, sys
-warehouse, source, out, limit = sys.argv[1:]
-with duckdb.connect(out, config={"memory_limit": limit, "threads": 2}) as connection:
-    connection.execute(f"attach '{warehouse}' as built (read_only)")
-    for table in ("users", "addresses", "products", "promos", "orders", "order_items", "events"):
-        files = f"{source}/{table}/*.parquet" if table not in ("products", "promos") else f"{source}/{table}.parquet"
-        columns = connection.execute(f"describe from '{files}'").fetchall()
-        parts = ", ".join(f"max({name})" for name, *_ in columns)
-        connection.execute(f"select {parts} from '{files}'").fetchall()
-    for schema, table in connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = 'built' "
-        "and schema_name in ('core', 'marketing', 'product')"
-    ).fetchall():
-        connection.execute(f"create or replace table written as from built.{schema}.{table}")
-"""
-
-LARGE = 100_000_000
 _WITHOUT_TESTS = ("--exclude-resource-type", "test")
+_ONLY_TESTS = ("--select", "resource_type:test")
+
+# A checkout's own code loads and builds, in a process of its own.
+_STEP = """
+import json, pathlib, sys
+from bench import scale, warehouse
+step, file, source, memory, checks = sys.argv[1:]
+bench = warehouse.Bench(pathlib.Path(file), pathlib.Path(source), GREENERY_MEMORY_LIMIT=memory, GREENERY_CHECKS=checks)
+if step == "load":
+    found = {"numbers": {"wall s": bench.load()}}
+else:
+    built = scale.full_refresh(bench) if step == "full" else bench.build("build", *json.loads(step))
+    numbers = {"cpu s": built.cpu, "wall s": built.wall, "peak GB": built.peak_gb}
+    found = {"numbers": numbers, "nodes": dict(built.seconds)}
+# On a line of its own: DuckDB draws its progress there too.
+print("\\n" + json.dumps(found))
+"""
 
 
 @dataclass(frozen=True)
-class Day:
-    """One new day after a history of `days`: seconds of loading, and what dbt did."""
+class Cost:
+    """Of a run: numbers by their unit, and dbt's seconds of each node."""
 
-    days: int
-    load: float
-    built: Built
-
-
-def prepare(folder: Path, events_a_day: int, days: int, memory_limit: str) -> tuple[History, Bench]:
-    """A shop's source folder after so many days, and a warehouse for it, not built yet."""
-    source = folder / "source"
-    history = History(Shop.of_events(events_a_day), source, memory_limit)
-    history.write_past(days)
-    return history, Bench(folder / "greenery.duckdb", source, GREENERY_MEMORY_LIMIT=memory_limit)
-
-
-def next_day(history: History, bench: Bench, number: int, *, checked: bool) -> Day:
-    """The day with this number, when all before it are built; `checked` as the daily job checks what is new."""
-    history.write_day(number)
-    bench.environment["GREENERY_CHECKS"] = "new"
-    return Day(number, bench.load(), bench.build("build", *([] if checked else _WITHOUT_TESTS)))
-
-
-def all_checks(bench: Bench) -> Built:
-    """Every check over all of the data, as the weekly run does it."""
-    bench.environment["GREENERY_CHECKS"] = "all"
-    return bench.build("build", "--select", "resource_type:test")
+    numbers: dict[str, float]
+    nodes: Mapping[str, float] = field(default_factory=dict)
 
 
 def full_refresh(bench: Bench) -> Built:
@@ -92,66 +65,69 @@ def full_refresh(bench: Bench) -> Built:
     )
 
 
-def floor(bench: Bench, folder: Path, memory_limit: str) -> tuple[float, float]:
-    """Wall and cpu seconds of reading every source column once and writing every mart once.
+@dataclass
+class Side:
+    """A checkout with a warehouse of its own, and what each kind of run cost it, run by run."""
 
-    The marts are written from themselves, so that reading them is in it too.
-    """
-    out = folder / "floor.duckdb"
-    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-c", _FLOOR, str(bench.warehouse), str(bench.source), str(out), memory_limit],
-        check=True,
-        env=os.environ,
-        # DuckDB draws its progress there.
-        stdout=subprocess.DEVNULL,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    out.unlink()
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - start, cpu
+    checkout: Path
+    warehouse: Path
+    source: Path
+    memory_limit: str
+    costs: dict[str, list[Cost]] = field(default_factory=lambda: defaultdict(list))
+
+    def load(self) -> None:
+        """Bring the raw tables up to date."""
+        self._run("load", "load")
+
+    def full_refresh(self) -> None:
+        """All models, without checks; then the size of the warehouse file is noted too."""
+        self._run("full refresh", "full")
+        self.costs["full refresh"][-1].numbers["file GB"] = self.warehouse.stat().st_size / 1e9
+
+    def all_checks(self) -> None:
+        """Every check over everything, as on Sundays."""
+        self._run("all checks", json.dumps(_ONLY_TESTS))
+
+    def day(self) -> None:
+        """What has been loaded since the last build: the models, and then the checks."""
+        self._run("one day more", json.dumps(_WITHOUT_TESTS), checks="new")
+        self._run("its checks", json.dumps(_ONLY_TESTS), checks="new")
+
+    def _run(self, what: str, step: str, checks: str = "all") -> None:
+        """Raises RuntimeError with what it wrote where it breaks."""
+        arguments = [step, str(self.warehouse), str(self.source), self.memory_limit, checks]
+        done = subprocess.run(
+            [str(self.checkout / ".venv" / "bin" / "python"), "-c", _STEP, *arguments],
+            cwd=self.checkout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{what} in {self.checkout}:\n{done.stderr}")
+        self.costs[what].append(Cost(**json.loads(done.stdout.splitlines()[-1])))
 
 
-def facts(built: Built) -> dict[str, Any]:
-    """What is kept of a build."""
-    return {
-        "wall_s": built.wall,
-        "cpu_s": built.cpu,
-        "peak_gb": built.peak_gb,
-        "models_s": built.models,
-        "checks_s": built.tests,
-        "slowest_s": dict(sorted(built.seconds.items(), key=lambda item: -item[1])[:12]),
-    }
-
-
-def aims(found: Mapping[int, Mapping[str, Any]], events_a_day: int) -> list[Aim]:
-    """By days of history; the bounds are for the longest, and for one day more after it against after the shortest.
-
-    They were set for a hundred million events: of fewer, the numbers are told without them. Seconds are dbt's own,
-    summed up. `found` has, for each length, lists of `full`, `days`, `checked_days` and `all_checks` (as `facts` gives
-    them) and `floor`.
-    """
-    short, long = min(found), max(found)
-    is_large = events_a_day * long >= LARGE
-    told: list[Aim] = []
-    for days, one in found.items():
-        full, more = ([build["models_s"] for build in one[kind]] for kind in ("full", "days"))
-        over_floor = ratios(*([build["cpu_s"] for build in one[kind]] for kind in ("full", "floor")))
-        times = [statistics.median(full) / seconds for seconds in more]
-        checks = [day["checks_s"] / day["models_s"] for day in one["checked_days"]]
-        all_checks = [build["checks_s"] / statistics.median(full) for build in one["all_checks"]]
-        is_long = is_large and days == long
-        bounds = {"peak": 4.5, "floor": 2.0, "times": 50.0, "checks": 1.0, "all_checks": 0.15} if is_long else {}
-        told += [
-            Aim(f"{days} days: full refresh, models", full, unit="s"),
-            Aim(f"{days} days: full refresh, peak", [b["peak_gb"] for b in one["full"]], bounds.get("peak"), unit="GB"),
-            Aim(f"{days} days: full refresh / floor, cpu", over_floor, bounds.get("floor")),
-            Aim(f"{days} days: one day more, models", more, unit="s"),
-            Aim(f"{days} days: one day more, wall of dbt", [day["wall_s"] for day in one["days"]], unit="s"),
-            Aim(f"{days} days: full refresh / one day more, models", times, at_least=bounds.get("times")),
-            Aim(f"{days} days: one day's checks / its models", checks, bounds.get("checks")),
-            Aim(f"{days} days: all checks / full refresh", all_checks, bounds.get("all_checks")),
-        ]
-    after = [[day["models_s"] for day in found[days]["days"]] for days in (long, short)]
-    growth = f"one day more after {long} days / after {short}, models"
-    return [*told, Aim(growth, ratios(*after), at_most=1.3 if is_large else None)]
+def measure(
+    folder: Path, checkouts: Sequence[Path], *, events: int, days: int, pairs: int, memory_limit: str
+) -> list[Side]:
+    """All kinds of runs on a shop with so many events in so many days, each checkout in turn, so many times."""
+    history = History(Shop.of_events(round(events / days)), folder / "source", memory_limit)
+    history.write_past(days)
+    sides = [
+        Side(checkout, folder / str(number) / "greenery.duckdb", history.folder, memory_limit)
+        for number, checkout in enumerate(checkouts)
+    ]
+    for side in sides:
+        side.load()
+    for _ in range(pairs):
+        for side in sides:
+            side.full_refresh()
+    for side in sides:
+        side.all_checks()
+    for number in range(days, days + pairs):
+        history.write_day(number)
+        for side in sides:
+            side.load()
+            side.day()
+    return sides

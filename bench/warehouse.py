@@ -27,16 +27,7 @@ class Built:
     peak_gb: float
     seconds: Mapping[str, float]
     failed: tuple[str, ...]
-
-    @property
-    def models(self) -> float:
-        """Seconds of all models and snapshots."""
-        return sum(time for name, time in self.seconds.items() if not name.startswith("test."))
-
-    @property
-    def tests(self) -> float:
-        """Seconds of all tests."""
-        return sum(time for name, time in self.seconds.items() if name.startswith("test."))
+    skipped: tuple[str, ...] = ()
 
 
 class Bench:
@@ -83,6 +74,7 @@ class Bench:
             peak_gb=used.ru_maxrss / 1024**2,
             seconds={result["unique_id"]: float(result["execution_time"]) for result in results},
             failed=tuple(result["unique_id"] for result in results if result["status"] == "fail"),
+            skipped=tuple(result["unique_id"] for result in results if result["status"] == "skipped"),
         )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

@@ -36,4 +36,5 @@ class BenchHere(Bench):
             peak_gb=0,
             seconds={result.node.unique_id: result.execution_time for result in results},
             failed=tuple(result.node.unique_id for result in results if result.status == "fail"),
+            skipped=tuple(result.node.unique_id for result in results if result.status == "skipped"),
         )

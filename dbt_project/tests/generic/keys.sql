@@ -4,30 +4,22 @@
 #}
 {% test is_key(model, columns, affected=none) %}
     {% set condition = in_affected_days(affected[0], affected[1]) if affected else 'true' %}
-    with candidates as (
-        select * from {{ model }}
-    ),
-
-    duplicated as (
-        select {{ columns | join(', ') }}
-        from candidates
-        {% if condition != 'true' %}
-            where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from candidates where {{ condition }})
-        {% endif %}
-        group by {{ columns | join(', ') }}
+    {% set key = columns | join(', ') %}
+    with duplicated as (
+        select {{ key }}
+        from {{ model }}
+        {% if condition != 'true' %} where ({{ key }}) in (select {{ key }} from {{ model }} where {{ condition }}) {% endif %}
+        group by {{ key }}
         having count(*) > 1
     )
 
-    select candidates.*
-    from candidates
-    inner join duplicated
-        on {% for column in columns %}
-            candidates.{{ column }} = duplicated.{{ column }}
-            {% if not loop.last %} and {% endif %}
-        {% endfor %}
+    {# Whole rows are read of duplicates alone. #}
+    select *
+    from {{ model }}
+    where ({{ key }}) in (select {{ key }} from duplicated)
     union all
     select *
-    from candidates
+    from {{ model }}
     where {% for column in columns %} {{ column }} is null {% if not loop.last %} or {% endif %} {% endfor %}
 {% endtest %}
 

@@ -3,37 +3,37 @@
     incremental_strategy='append',
     pre_hook="{{ delete_affected_days('session_date', of='visits') }}",
 ) }}
-with page_views as (
-    select *
-    from {{ ref('int_page_views') }}
-    where {{ in_affected_days('session_date', of='visits') }}
-),
-
-shipments as (
+with shipments as (
     select distinct
         user_id,
         session_id,
         start_time
-    from page_views
-    where event_type = 'package_shipped'
+    from {{ ref('int_page_views') }}
+    where event_type = 'package_shipped' and {{ in_affected_days('session_date', of='visits') }}
 ),
 
 -- A parcel is sent in the session too, hours later: what lasts until then is waiting, not browsing.
 marked as (
     select
-        page_views.*,
+        page_views.session_date,
+        page_views.user_id,
+        page_views.session_id,
+        page_views.event_type,
+        page_views.start_time,
+        page_views.stop_time,
         coalesce(
             page_views.event_type in ('page_view', 'add_to_cart')
             and page_views.stop_time is not null
             and shipments.session_id is null,
             false
         ) as is_browsing
-    from page_views
+    from {{ ref('int_page_views') }} as page_views
     left join shipments
         on
             page_views.user_id = shipments.user_id
             and page_views.session_id = shipments.session_id
             and page_views.stop_time = shipments.start_time
+    where {{ in_affected_days('page_views.session_date', of='visits') }}
 ),
 
 sessions as (
