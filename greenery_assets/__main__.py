@@ -67,17 +67,16 @@ def ui() -> NoReturn:
 
 @app.command()
 def report() -> None:
-    """Tell the state of the data from what is there, without a run: a page, and a picture of it."""
+    """Write the page about the state of the data, and its picture, without a run."""
     with command() as settings:
         # They import Dagster: seconds.
         import dagster as dg  # noqa: PLC0415
 
-        from greenery_assets.alerts.runs import Catalogue  # noqa: PLC0415
-        from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415
+        from greenery_assets.definitions import catalogue  # noqa: PLC0415
         from greenery_assets.report.build import build_report  # noqa: PLC0415
 
         with dg.DagsterInstance.get() as instance:
-            built = build_report(instance, Catalogue.of(alerts_project(settings), defs.get_repository_def()), settings)
+            built = build_report(instance, catalogue(), settings)
     typer.echo(built.verdict)
     typer.echo(f"The page     {shown(built.page)}")
     typer.echo(f"The picture  {shown(built.picture)}")

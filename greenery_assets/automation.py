@@ -1,7 +1,10 @@
 """Every job, schedule and sensor but failed_checks_sensor, which comes with the alerts. What they run is in assets."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
+from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report
 from greenery_assets.settings import load_settings
 
@@ -48,9 +51,11 @@ report_job = dg.define_asset_job(
     description="Starts report_job after a run that ended before the page was written: one that a failed check "
     "stopped, or one of chosen assets.",
 )
-def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def report_sensor(
+    context: dg.SensorEvaluationContext, catalogue: dg.ResourceParam[Callable[[], Catalogue]]
+) -> dg.RunRequest | dg.SkipReason:
     """Request the page once for the last run that ended without it."""
-    run_id = run_without_report(context.instance)
+    run_id = run_without_report(context.instance, catalogue())
     if run_id is None:
         return dg.SkipReason("The page shows the last run.")
     return dg.RunRequest(run_key=run_id)

@@ -54,7 +54,7 @@ def rows_were_kept(before: int | None, rows: int, max_loss: float, *, is_accepte
     """A24: a source table was not emptied, and did not lose more than a share (0 to 1) of its rows in a load.
 
     `before` are the rows of the last accepted load, None where there was none: a table must begin with rows, and an
-    empty one that was accepted may stay empty. `is_accepted` tells that somebody said that the loss is meant.
+    empty one that was accepted may stay empty. `is_accepted`: somebody said that the loss is meant.
     """
     since = f", {before:,} before" if before is not None else ", none before"
     lost = max((before or 0) - rows, 0)
@@ -74,7 +74,7 @@ def rows_were_kept(before: int | None, rows: int, max_loss: float, *, is_accepte
 def few_rows_rejected(read: int, rejected: int, max_share: float, *, is_accepted: bool = False) -> Verdict:
     """A25: of the rows read in a load no more than a share (0 to 1) was set aside as unreadable.
 
-    `read` counts the rejected ones too. `is_accepted` tells that somebody said that it is meant.
+    `read` counts the rejected ones too. `is_accepted`: somebody said that it is meant.
     """
     if not read:
         return Verdict(True, "No rows were new or changed.", 0, 0)

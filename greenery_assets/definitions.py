@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from greenery_assets.alerts.project import Project, SampleMark
+from greenery_assets.alerts.project import Catalogue, Project, SampleMark
 from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor, routing_of
 from greenery_assets.assets.figures import FIGURES, figure_checks
 from greenery_assets.assets.marts import dbt_models
@@ -44,6 +44,11 @@ def alerts_project(settings: Settings) -> Project:
     )
 
 
+def catalogue() -> Catalogue:
+    """Everything in these definitions, as the alerts and the report know it."""
+    return Catalogue.of(alerts_project(load_settings()), defs.get_repository_def())
+
+
 settings = load_settings()
 # A mistake in the alerts file is reported when the project loads, not when the first check fails.
 routing_of(alerts_project(settings))
@@ -61,6 +66,8 @@ defs = dg.Definitions(
             # For people, and four times as short: the log of one run in JSON is 6 MB.
             global_config_flags=["--log-format-file", "debug"],
         ),
+        # What the report and the alerts know of all this.
+        "catalogue": dg.ResourceDefinition.hardcoded_resource(catalogue),
         "slack": PatientSlackResource(
             # The web interface shows a resource's configuration, but not the value of a variable.
             token=dg.EnvVar("GREENERY_SLACK_TOKEN") if settings.slack_token else "",

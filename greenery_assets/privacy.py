@@ -127,7 +127,7 @@ def known_texts(manifest: Mapping[str, Any]) -> Texts:
     """The texts that columns may hold, by column, as dbt's manifest of the project has them.
 
     Enumerations are those that a test `is_one_of` names, or a column's or a test's own `meta` under `values`. No
-    rule tells a promotion's code from a name: promo_id is not among them.
+    rule can distinguish a promotion's code from a name: promo_id is not among them.
     """
     known: dict[str, set[str]] = defaultdict(set)
     nodes = [*manifest["nodes"].values(), *manifest["sources"].values()]

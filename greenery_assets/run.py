@@ -6,8 +6,7 @@ Starting, following and ending a run belong here; how a run is summed up is summ
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +17,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from greenery_assets.alerts.runs import was_stopped
+from greenery_assets.alerts.runs import Catalogue, was_stopped
 from greenery_assets.alerts.sensors import alerting
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
@@ -28,41 +27,24 @@ from greenery_assets.settings import Settings, shown
 from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """What there is to build and to check: the group of each asset, those a run builds, the spec of each check."""
-
-    groups: Mapping[dg.AssetKey, str]
-    built: Set[dg.AssetKey]
-    checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
-
-    @classmethod
-    def of(cls, definitions: dg.Definitions) -> "Catalogue":
-        """Everything in the definitions."""
-        graph = definitions.resolve_asset_graph()
-        return cls(
-            groups={spec.key: str(spec.group_name) for spec in definitions.resolve_all_asset_specs()},
-            built=graph.materializable_asset_keys,
-            checks={key: graph.get_check_spec(key) for key in graph.asset_check_keys},
-        )
-
-    def no_facts_yet(self) -> RunFacts:
-        """The facts of a run before it starts."""
-        groups = sorted(set(self.groups.values()), key=position)
-        return RunFacts(
-            planned_assets={
-                group: [key.to_user_string() for key, its in self.groups.items() if its == group and key in self.built]
-                for group in groups
-            },
-            planned_checks={
-                group: [
-                    (key.asset_key.to_user_string(), key.name)
-                    for key in self.checks
-                    if self.groups[key.asset_key] == group
-                ]
-                for group in groups
-            },
-        )
+def no_facts_yet(catalogue: Catalogue) -> RunFacts:
+    """The facts of a run before it starts: all that there is to build and to check, by group."""
+    groups = catalogue.lineage.groups
+    order = sorted(set(groups.values()), key=position)
+    return RunFacts(
+        planned_assets={
+            group: [key.to_user_string() for key in catalogue.built if groups[key.to_user_string()] == group]
+            for group in order
+        },
+        planned_checks={
+            group: [
+                (key.asset_key.to_user_string(), key.name)
+                for key in catalogue.checks
+                if groups[key.asset_key.to_user_string()] == group
+            ]
+            for group in order
+        },
+    )
 
 
 def run_daily_job(
@@ -92,13 +74,10 @@ def run_daily_job(
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
         from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415
 
-        job, repository = defs.resolve_job_def("daily_job"), defs.get_repository_def()
-        catalogue = Catalogue.of(defs)
-        facts = catalogue.no_facts_yet()
-        with (
-            dg.DagsterInstance.get() as instance,
-            alerting(alerts_project(settings), instance, repository, shown) as alerts,
-        ):
+        project, repository = alerts_project(settings), defs.get_repository_def()
+        job, catalogue = defs.resolve_job_def("daily_job"), Catalogue.of(project, repository)
+        facts = no_facts_yet(catalogue)
+        with dg.DagsterInstance.get() as instance, alerting(project, instance, repository, shown) as alerts:
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())
@@ -111,7 +90,8 @@ def run_daily_job(
             if run and (reason := run.tags.get(FULL_REFRESH_TAG)):
                 console.print(f"Full refresh: {reason}.")
             # What stopped the run stopped the report too, and no sensor is there to ask for it.
-            if run_without_report(instance) and _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4())):
+            no_report = run_without_report(instance, catalogue)
+            if no_report and _execute(defs.resolve_job_def(REPORT_JOB), instance, str(uuid4())):
                 facts.rows[REPORT.path[0]][REPORT.to_user_string()] = None
             notified = alerts.notify()
     steps = [
@@ -177,7 +157,7 @@ def _make_way(instance: dg.DagsterInstance, console: Console) -> None:
             console.print(f"Run {run_id} has the warehouse; waiting for it to end.")
             continue
         if run and not run.is_finished:
-            # No daemon need be there to try it again, and the alerts would wait for that attempt to tell of it.
+            # No daemon need be there to try it again, and the alerts would wait for that attempt to report it.
             instance.add_run_tags(run_id, {"dagster/max_retries": "0"})
             instance.report_run_failed(run, "The process of this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
@@ -261,17 +241,17 @@ def _followed(
 
 
 def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> str | None:
-    """Add what an event tells to the facts; returns the group it is about, if any."""
+    """Add what an event reports to the facts; returns the group it is about, if any."""
     if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
         key = event.step_materialization_data.materialization.asset_key
-        group = catalogue.groups[key]
+        group = catalogue.lineage.groups[key.to_user_string()]
         rows = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
         facts.rows[group][key.to_user_string()] = int(str(rows.value)) if rows else None
         return group
     if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         evaluation = event.asset_check_evaluation_data
         spec = catalogue.checks[evaluation.asset_check_key]
-        group = catalogue.groups[evaluation.asset_key]
+        group = catalogue.lineage.groups[evaluation.asset_key.to_user_string()]
         facts.add(
             CheckOutcome(
                 group=group,

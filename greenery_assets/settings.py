@@ -175,7 +175,7 @@ class Settings(BaseSettings):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone that people are told times in."""
+        """The time zone in which people read times."""
         return ZoneInfo(self.timezone)
 
     @property
@@ -190,7 +190,7 @@ class Settings(BaseSettings):
 
     @property
     def report_page(self) -> Path:
-        """The page that tells the state of the data."""
+        """The page about the state of the data."""
         return self.report_dir / "state_of_the_data.html"
 
     @property

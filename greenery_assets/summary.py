@@ -43,7 +43,7 @@ class RunFacts:
 
     `planned_assets` and `planned_checks` are the names by group, in the order in which data flows, those of checks as
     asset and check; `rows` holds the rows of each asset built. `problems` are whatever else went wrong, each a text
-    with its remedy. `is_sample` tells that the tables hold sample data.
+    with its remedy. `is_sample`: the tables hold sample data.
     """
 
     planned_assets: dict[str, list[str]]

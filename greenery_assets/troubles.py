@@ -1,6 +1,6 @@
 """Faults of our own surroundings, in one sentence with cause and remedy that holds no data: fit for Slack.
 
-Belongs here: disk, rights, memory, damaged and locked databases, killed processes, told apart by an error's type and
+Belongs here: disk, rights, memory, damaged and locked databases, killed processes, distinguished by an error's type and
 code and by what the system says of a file. An error's own text is never read: it may quote a row, and it is no
 interface. What is wrong with a source is landing's to say. Imports no Dagster.
 """
@@ -126,7 +126,7 @@ def _explain(error: BaseException, path: Path | None) -> str | None:
             other = f"The operating system reports an error on {{where}} ({os.strerror(code)})."
             return _BY_ERRNO.get(code, other).format(where=where)
         case sqlite3.Error():
-            # The lowest byte is the code, the rest tells cases of it apart.
+            # The lowest byte is the code, the rest distinguishes cases of it.
             # An error that Python's own module raised has none.
             cause = _BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
             return cause.format(where=_capital(where)) if cause else None

@@ -45,7 +45,7 @@
     having count(*) > 0
 {%- endmacro %}
 
-{# What days of orders have to be rebuilt is told from the days of events. #}
+{# Which days of orders are rebuilt is derived from the days of events. #}
 {% macro order_far_from_its_events() -%}
     {%- set order_days = affected_days('order_rows') -%}
     select 'orders lie more than {{ 2 * var('session_days') }} days from an event that names them' as guard, count(*) as cases

@@ -5,10 +5,15 @@
         check_cols=['status', 'tracking_id', 'estimated_delivery_at', 'delivered_at', 'order_date'],
         updated_at='seen_at',
     ) }}
+    with runs as (
+        select max(started_at) as seen_at
+        from {{ landing('dbt_runs') }}
+    )
+
     select
         orders.*,
         runs.seen_at
     from {{ ref('dim_orders') }} as orders
-    cross join (select max(started_at) as seen_at from {{ landing('dbt_runs') }}) as runs
+    cross join runs
     where {{ in_affected_days('orders.order_date', of='order_rows') }}
 {% endsnapshot %}

@@ -316,7 +316,7 @@ class Alerts:
         self.reader = replace(self.reader, is_sample=is_sample_data(self.instance, self.catalogue))
 
     def silence(self, silence: Silence) -> None:
-        """Tell nobody about some checks for a while."""
+        """Notify nobody of some checks for a while."""
         with self._alone(wait_s=30), self.ledger.transaction() as book:
             book.add_silence(silence)
 

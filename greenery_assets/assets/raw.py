@@ -203,7 +203,7 @@ def raw_tables(
 
 
 def _is_full_refresh(context: dg.AssetExecutionContext) -> bool:
-    """Whether the run was asked to build all models anew: then every file is read again too."""
+    """Whether the run was asked to rebuild all models: then every file is read again too."""
     run_config: Any = context.run.run_config
     return bool(run_config.get("ops", {}).get("dbt_models", {}).get("config", {}).get("full_refresh"))
 

@@ -1,11 +1,11 @@
-"""The page that tells the state of the data: the last asset of the daily run, and on its own after any other.
+"""The page about the state of the data: the last asset of the daily run, and on its own after any other.
 
 Thin glue: what the page says and looks like is the report package's business.
 """
 
 import base64
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, cast
 
@@ -22,9 +22,9 @@ from greenery_assets.settings import load_settings
 GROUP = groups()["reporting"]
 REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
-# The place in Dagster's log of the last run's end that the page tells of. No time: clocks are set back.
+# The place in Dagster's log of the last run's end that the page shows. No time: clocks are set back.
 AS_OF = "as_of_event"
-TOLD = [
+SHOWN = [
     "raw/events",
     "raw/orders",
     "marketing/fact_repeat_rate",
@@ -45,7 +45,7 @@ PAGE = 20
 @dg.asset(
     key=REPORT,
     group_name="reporting",
-    deps=[dg.AssetKey.from_user_string(name) for name in TOLD],
+    deps=[dg.AssetKey.from_user_string(name) for name in SHOWN],
     description="One page and one picture for whoever uses the figures: can they be trusted today, what is broken and "
     "since when, and what do they say. Built after every run, also after one that failed.",
     owners=[GROUP.owner],
@@ -66,21 +66,21 @@ PAGE = 20
         ),
     },
     pool=WAREHOUSE_POOL,
-    # After the checks that do not stand in its way: it tells how they came out.
+    # After the checks that do not stand in its way: it shows their results.
     op_tags={"dagster/priority": "-1"},
 )
-def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def state_of_the_data(
+    context: dg.AssetExecutionContext, catalogue: dg.ResourceParam[Callable[[], Catalogue]]
+) -> dg.MaterializeResult[Any]:
     """Write the page and the picture to GREENERY_REPORT_DIR."""
-    # With the charts they take half a second, which only this step need wait for.
-    from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  it holds this asset
+    # With the charts it takes half a second, which only this step need wait for.
     from greenery_assets.report.build import ReportError, build_report  # noqa: PLC0415
 
     settings = load_settings()
     ended = newest_run_end(context.instance)
     try:
         with explained(settings.warehouse_path):
-            catalogue = Catalogue.of(alerts_project(settings), defs.get_repository_def())
-            report = build_report(context.instance, catalogue, settings, within_run=context.run.run_id)
+            report = build_report(context.instance, catalogue(), settings, within_run=context.run.run_id)
     except ReportError as error:
         raise failure(str(error), allow_retries=False) from None
     facts = report.facts
@@ -98,11 +98,8 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
     )
 
 
-def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue | None = None) -> str | None:
+def run_without_report(instance: dg.DagsterInstance, catalogue: Catalogue) -> str | None:
     """The last ended run of this project, if the page was not built in it or since."""
-    from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  it holds what calls this
-
-    catalogue = catalogue or Catalogue.of(alerts_project(load_settings()), defs.get_repository_def())
     event = instance.get_latest_materialization_event(REPORT)
     # Not the place of the page's own event: what ended while the page was being written is not in it.
     said = event.asset_materialization.metadata.get(AS_OF) if event and event.asset_materialization else None

@@ -1,13 +1,15 @@
-"""What is told in Slack, as an asset, with the check that it arrives.
+"""The messages in Slack, as an asset, with the check that it arrives.
 
 The messages are made and sent by the alerts package, outside any run: this asset is never materialized.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from greenery_assets.alerts.ledger import LATELY, Ledger
+from greenery_assets.alerts.project import Catalogue, Project
 from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.checks import Assumption, Verdict
 from greenery_assets.checks import messages_arrive as judge
@@ -52,21 +54,19 @@ MESSAGES_ARRIVE = check_spec("slack_messages_arrive", slack_messages.key, ARRIVE
 
 
 @dg.multi_asset_check(name="messages_arrive", specs=[MESSAGES_ARRIVE])
-def messages_arrive() -> dg.AssetCheckResult:
+def messages_arrive(catalogue: dg.ResourceParam[Callable[[], Catalogue]]) -> dg.AssetCheckResult:
     """Look into the alert ledger for messages that are late or refused."""
     try:
         with explained(load_settings().dagster_home):
-            verdict = _look(datetime.now(UTC))
+            verdict = _look(catalogue().project, datetime.now(UTC))
     except LedgerError as error:
         # A ledger that is away for a moment must not fail the run that loads the data.
         verdict = Verdict(False, str(error), 1, 1)
     return check_result(MESSAGES_ARRIVE, verdict, names_table=False)
 
 
-def _look(now: datetime) -> Verdict:
-    from greenery_assets.definitions import alerts_project  # noqa: PLC0415  it holds this check
-
-    ledger = Ledger.open(alerts_project(load_settings()))
+def _look(project: Project, now: datetime) -> Verdict:
+    ledger = Ledger.open(project)
     try:
         with ledger.transaction() as book:
             # One of a clock that was ahead has waited for nobody knows how long.

@@ -194,7 +194,7 @@ def records(
             if len(content) == _MOST_IN_MEMORY:
                 raise SourceError(
                     f"Line {line + len(taken) - 1} of {named(path)} is longer than {LONGEST_ROW:,} bytes, and what "
-                    "follows cannot be told from it; look whether its line breaks got lost, and write it again."
+                    "follows cannot be known; look whether its line breaks got lost, and write it again."
                 )
             yield (content.removeprefix(_BOM) if line == len(taken) == 1 else content).decode()
             if position - start > _MOST_IN_MEMORY:

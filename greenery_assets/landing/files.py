@@ -24,7 +24,7 @@ _SETTING = "Set GREENERY_SOURCE_DIR to the folder that holds the source tables"
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells one state of a file from another: size in bytes, times in ns since 1970, inode, hash of a small one.
+    """What distinguishes states of a file: size in bytes, times in ns since 1970, inode, hash of a small one.
 
     `cp -p`, `rsync -t` and `tar` set size and time of change back, but never `changed_ns` or the inode. Mounts of
     object stores may make both up, and two writes can fall into one tick of the clock: hence `digest`, which is None
@@ -97,7 +97,7 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
         if len(forms) > 1:
             names = " and ".join(_shown(form) for form in forms)
             raise SourceError(
-                f"{named(source_dir)} holds the table {table} more than once, as {names}, and landing cannot tell "
+                f"{named(source_dir)} holds the table {table} more than once, as {names}, and landing cannot know "
                 "which is meant; keep one and move the other away."
             )
         if forms:

@@ -61,7 +61,7 @@ class LoadedFile:
     """The version of a source file that is in the warehouse.
 
     `shape` is the file as it was when it was read, with its absolute path, `contract` the one it was read against,
-    `newest` the latest created_at (naive UTC), `in_place` tells Parquet that is read where it lies.
+    `newest` the latest created_at (naive UTC), `in_place` means Parquet that is read where it lies.
     """
 
     shape: Shape
@@ -83,7 +83,7 @@ class Arrival:
 
     `rows_before` are those of the last accepted load, None where there was none, and `rows` those that take their
     place. Of the files that were new or changed `rows_read` rows were read, `rows_rejected` of these set aside.
-    `is_accepted` tells that somebody said on that run that lost or rejected rows are meant, `is_refused` that the load
+    `is_accepted`: somebody said on that run that lost or rejected rows are meant, `is_refused` that the load
     was given up and left all tables as they were.
     """
 

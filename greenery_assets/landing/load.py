@@ -35,7 +35,7 @@ class LoadedTable:
     `rows` are in the warehouse, `rejected_rows` are not; `files` are names relative to the source folder, of which
     `read_files` were new or had changed; `removed_files` are absolute paths that were loaded before and are gone;
     `bytes` is the files' size; `newest` is the latest created_at (naive UTC), None where the table has no such column
-    or no value in it; `extra_columns` are those no contract asked for, sorted; `read_in_place` tells whether all of it
+    or no value in it; `extra_columns` are those no contract asked for, sorted; `read_in_place`: whether all of it
     is Parquet that is read where it lies; `arrival` compares it with the load before.
     """
 

@@ -75,7 +75,7 @@ def _as_text(rule: Conversion) -> Conversion:
 
 
 def _as_float(rule: Conversion, bound: int, what: str) -> Conversion:
-    """What was meant by a binary float is its shortest text, as far as such floats tell `what` apart."""
+    """What was meant by a binary float is its shortest text, as far as such floats distinguish `what`."""
     text = _as_text(rule)
     is_far = f"isfinite($x) and abs($x) >= {bound}"
     too_large = f"'too large for a binary float to be exact in {what}'"

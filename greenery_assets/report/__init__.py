@@ -1,4 +1,4 @@
-"""The page and the picture that tell the state of the data: can the figures be trusted, what is broken, what they say.
+"""The page and the picture about the state of the data: can the figures be trusted, what is broken, what they say.
 
 `state` reads Dagster's history and the alert ledger, `warehouse` the marts; `build` puts both together and writes the
 files. All else is pure: facts and figures, their words (`wording`, `numbers`), the parts of the page (`topics` with

@@ -240,7 +240,7 @@ def _step_row(step: FunnelStep) -> tuple[str, ...]:
 
 
 def _apart(names: Sequence[str]) -> list[str]:
-    """Names of products, cut where nobody would read on, each once, and nothing in them that tells of a person."""
+    """Names of products, cut where nobody would read on, each once, and nothing in them that names a person."""
     found: list[str] = []
     for name in names:
         clean = masked(name)

@@ -34,7 +34,7 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class Report:
-    """What was built: the verdict, the facts behind it, the files that tell it, and the picture once more, smaller."""
+    """What was built: the verdict, the facts behind it, the files that show it, and the picture once more, smaller."""
 
     verdict: str
     facts: ReportFacts
@@ -46,9 +46,9 @@ class Report:
 def build_report(
     instance: dg.DagsterInstance, catalogue: Catalogue, settings: Settings, *, within_run: str | None = None
 ) -> Report:
-    """Tell the state of the data as it is known now: a page and a picture, each whole or not at all.
+    """Show the state of the data as it is known now: a page and a picture, each whole or not at all.
 
-    As a step of a run (`within_run` is its id) it tells of the checks also where the figures cannot be read. Raises
+    As a step of a run (`within_run` is its id) it shows the checks also where the figures cannot be read. Raises
     ReportError.
     """
     facts = read_facts(instance, catalogue, datetime.now(UTC), within_run or "")

@@ -167,7 +167,7 @@ def spread_view(label: str, spreads: dict[str, Spread], cases: str) -> View:
 
 
 def _told(judged: list[Indicator]) -> list[str]:
-    """Which indicators tell something beyond chance, in a sentence."""
+    """Which indicators say something beyond chance, in a sentence."""
     clear = [each for each in judged if each.low is not None and each.high is not None and each.low * each.high > 0]
     if not judged:
         return []

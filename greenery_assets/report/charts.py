@@ -29,7 +29,7 @@ WHOLE = ",.0f"
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a chart; `series` are told apart by lightness too."""
+    """The colours of a chart; `series` differ in lightness too."""
 
     ink: str
     muted: str
@@ -242,7 +242,7 @@ def _rows(rows: Values, row_px: int = ROW_PX) -> tuple[alt.Chart, alt.Y]:
         shown[label] = apart(lines, shown.values())
     values = [{**row, "name": row["label"], "label": shown[row["label"]]} for row in rows]
     axis = alt.Axis(labelExpr="split(datum.label, '\\n')", ticks=False, domain=False, labelPadding=8)
-    # In pixels, as Vega does not fit a chart into its place whose height is told by the row.
+    # In pixels, as Vega does not fit a chart into its place whose height depends on the row.
     base = alt.Chart(alt.InlineData(values=values)).properties(height=row_px * len(shown))
     return base, alt.Y("label:N", title=None, sort=list(shown.values()), axis=axis)
 

@@ -45,7 +45,7 @@ class CheckFacts:
     """A check as it stands: `reason` is what was found, `kept_in` the table of its failing rows, if there is one.
 
     `since` is when the first of the runs that find it failing now ended; `past` are its last runs, oldest first, the
-    newest included. `is_blocking` tells that it stops what lies downstream when it fails.
+    newest included. `is_blocking`: it stops what lies downstream when it fails.
     """
 
     asset: str
@@ -105,8 +105,8 @@ class ReportFacts:
     """Everything the page says but the figures.
 
     `built_at` is when each table of a mart was built last, None if it never was; `groups` names the mart of each.
-    `is_sample` tells that all this is about sample data. `refreshed` are those that the daily run built, or a run
-    since; `not_built` names what it planned, in any group, that was not. Which run came first is told by the numbers
+    `is_sample`: all this is about sample data. `refreshed` are those that the daily run built, or a run
+    since; `not_built` names what it planned, in any group, that was not. Which run came first is known by the numbers
     of runs, not by their times: clocks are set back.
     """
 

@@ -91,7 +91,7 @@ def _not_remembered(
     daily: dg.RunRecord | None,
     now: datetime,
 ) -> list[RunObservation]:
-    """What Dagster's log tells beyond the ledger: runs that nobody read yet, the daily one, and earlier ones.
+    """What Dagster's log adds to the ledger: runs that nobody read yet, the daily one, and earlier ones.
 
     Of checks that the ledger does not know yet, how each was evaluated last is all there is of earlier runs.
     """
@@ -105,10 +105,10 @@ def _not_remembered(
         ended_at = datetime.fromtimestamp(daily.end_time, UTC) if daily.end_time else now
         run = read_run(instance, RunEnd(0, daily_id, daily.dagster_run.status.value, ended_at), catalogue)
         runs += [run] if run else []
-    told = {seen.subject for seen in remembered.seen}
-    if untold := {key: spec for key, spec in catalogue.checks.items() if _subject(key) not in told}:
+    found = {seen.subject for seen in remembered.seen}
+    if unseen := {key: spec for key, spec in catalogue.checks.items() if _subject(key) not in found}:
         newer = {run.run_id for run in runs}
-        before = last_evaluations(instance, replace(catalogue, checks=untold))
+        before = last_evaluations(instance, replace(catalogue, checks=unseen))
         runs += [run for run in before if run.run_id not in newer | known]
     return runs
 
@@ -128,7 +128,7 @@ def _by_subject(
 
     A run that has no number was deleted from Dagster, as old ones are.
     """
-    told: list[tuple[int, Subject, PastRun, Finding | None]] = [
+    found: list[tuple[int, Subject, PastRun, Finding | None]] = [
         (
             numbers.get(each.run_id, 0),
             each.subject,
@@ -137,7 +137,7 @@ def _by_subject(
         )
         for each in seen
     ]
-    told += [
+    found += [
         (
             numbers.get(run.run_id, 0),
             found.subject,
@@ -149,7 +149,7 @@ def _by_subject(
     ]
     past: dict[Subject, list[PastRun]] = defaultdict(list)
     findings: dict[Subject, Finding | None] = {}
-    for _, subject, run, finding in sorted(told, key=lambda each: each[0]):
+    for _, subject, run, finding in sorted(found, key=lambda each: each[0]):
         past[subject].append(run)
         findings[subject] = finding
     return past, {subject: finding for subject, finding in findings.items() if finding}

@@ -34,7 +34,7 @@ def generate(spec: SampleSpec, out: Path) -> dict[str, int]:
 
 
 def ensure_default_sample(out: Path, today: date) -> bool:
-    """Make sure that `out` holds a sample, and that a default one ends yesterday; tell whether it wrote.
+    """Make sure that `out` holds a sample, and that a default one ends yesterday; return whether it wrote.
 
     A sample with other arguments than the defaults is somebody's choice and stays. Raises
     SampleError, a ValueError, if `out` holds anything but a sample.

@@ -89,7 +89,7 @@ class SampleSpec:
         return tuple(_parse_defect(text) for text in self.defects)
 
     def is_default(self) -> bool:
-        """Tell whether only `until` distinguishes this from the default sample."""
+        """Return whether only `until` distinguishes this from the default sample."""
         return self == SampleSpec(until=self.until)
 
     def to_json(self) -> str:

@@ -367,7 +367,9 @@ def test_a_ledger_that_cannot_be_reached_fails_the_check_of_it_and_not_the_run(
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setenv("GREENERY_WAREHOUSE_PATH", str(tmp_path / "w.duckdb"))
     monkeypatch.setenv("GREENERY_ALERTS_LEDGER", "postgresql+psycopg2://me:secret@127.0.0.1:1/x")
-    result = messages_arrive()
+    from greenery_assets.definitions import catalogue  # noqa: PLC0415  reads the settings
+
+    result = messages_arrive(catalogue)
     assert isinstance(result, dg.AssetCheckResult)
     assert not result.passed
     assert str(result.description).startswith("The alert ledger postgresql+psycopg2://me:***@127.0.0.1:1/x cannot")

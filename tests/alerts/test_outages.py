@@ -214,7 +214,9 @@ def verdict(monkeypatch: pytest.MonkeyPatch, folder: Path) -> dg.AssetCheckResul
     """What slack_messages_arrive finds."""
     monkeypatch.delenv("GREENERY_SLACK_TOKEN", raising=False)
     monkeypatch.setenv("GREENERY_ALERTS_LEDGER", f"sqlite:///{folder / 'alerts.sqlite'}")
-    result = messages_arrive()
+    from greenery_assets.definitions import catalogue  # noqa: PLC0415  reads the settings
+
+    result = messages_arrive(catalogue)
     assert isinstance(result, dg.AssetCheckResult)
     return result
 
