@@ -100,7 +100,7 @@ SHAREABLE_COLUMNS = frozenset(
         "sessions_with_checkout",
         "conversion_rate", "sessions_without_top_user", "sessions_with_checkout_without_top_user",
         "conversion_rate_without_top_user",
-        "total", "built", "expected", "percent", "percent_allowed",
+        "total", "built", "expected", "share_in_percent", "allowed_in_percent",
         "source_table", "file", "line", "column_name", "reason",
     ]
 )  # fmt: skip
