@@ -87,7 +87,7 @@ def compare_over_loads(
         elif source.is_held_back:
             held = [name.split(".")[2] for name in kept.run().skipped if name.startswith("model.")]
             source.note(f"ERRORs held back {', '.join(held) or 'nothing'}")
-        elif chance < 0.25:
+        elif chance < 0.3:
             select = source.chance.choice(_STOPS)
             kept.run(*_WITHOUT_CHECKS, "--select", *select)
             source.note(f"only {', '.join(select)} built")

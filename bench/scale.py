@@ -14,7 +14,7 @@ import duckdb
 
 from bench.history import History, Shop
 from bench.warehouse import Bench, Built
-from greenery_assets.dbt.refresh import by_month, months
+from greenery_assets.dbt.refresh import LARGE, by_month, months
 
 _WITHOUT_TESTS = ("--exclude-resource-type", "test")
 _ONLY_TESTS = ("--select", "resource_type:test")
@@ -44,14 +44,18 @@ class Cost:
     nodes: Mapping[str, float] = field(default_factory=dict)
 
 
-def full_refresh(bench: Bench) -> Built:
-    """All models from all of the history, by month where the daily job does it so."""
+def full_refresh(bench: Bench, most: int = LARGE) -> Built:
+    """All models from all of the history, by month where there are more than `most` events, as the daily job does it."""
     with duckdb.connect(str(bench.warehouse), read_only=True) as connection:
-        parts = months(connection)
+        parts = months(connection, most)
     if not parts:
         return bench.build("build", *_WITHOUT_TESTS, "--full-refresh")
     before, last = by_month(parts)
-    builds = [bench.build(*arguments, *_WITHOUT_TESTS) for arguments in [*before, ["build", *last]]]
+    builds = [
+        # `dbt run` has no tests to leave out.
+        bench.build(command, *arguments, *(_WITHOUT_TESTS if command == "build" else ()))
+        for command, *arguments in [*before, ["build", *last]]
+    ]
     seconds: dict[str, float] = defaultdict(float)
     for built in builds:
         for name, spent in built.seconds.items():

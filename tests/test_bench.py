@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.__main__ import app
-from bench.scale import measure
-from bench.warehouse import differences
+from bench.history import History, Shop
+from bench.scale import full_refresh, measure
+from bench.warehouse import Bench, differences
 from greenery_assets.settings import PROJECT_ROOT
 
 
@@ -30,6 +31,16 @@ def test_a_full_refresh_a_day_and_its_checks_are_measured_in_turns(tmp_path: Pat
     with duckdb.connect(str(side.warehouse)) as connection:
         days = connection.execute("select distinct session_date from product.int_sessions").fetchall()
     assert len(days) == 5
+
+
+@pytest.mark.slowest
+def test_a_full_refresh_by_month_is_measured_as_one(tmp_path: Path) -> None:
+    history = History(Shop.of_events(20), tmp_path / "source")
+    history.write_past(33)
+    bench = Bench(tmp_path / "greenery.duckdb", history.folder)
+    bench.load()
+    assert "model.greenery.fact_orders" in full_refresh(bench, most=1).seconds
+    assert bench.query("select count(distinct session_date) from product.int_sessions") == [(33,)]
 
 
 def test_a_checkout_that_is_not_set_up_is_refused(tmp_path: Path) -> None:
