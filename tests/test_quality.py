@@ -200,6 +200,15 @@ def test_a_finding_names_the_columns_of_up_to_three_rows(texts: Texts) -> None:
     assert said == "[text]: 3 here. dollars: 3 here."
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"), [(1, "1 order has two."), (2, "2 orders have two."), (1200, "1,200 orders have two.")]
+)
+def test_a_finding_counts_its_rows(texts: Texts, rows: int, said: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"create table rows as select * from range({rows})")
+        assert finding(connection, "main.rows", "{n} {n:order has|orders have} two.", texts) == said
+
+
 def test_words_of_our_own_are_shown_where_they_are_said_to_be(texts: Texts) -> None:
     with duckdb.connect() as connection:
         connection.execute("create table rows as select 'not a UUID' as reason, 'Jane' as status")
