@@ -12,7 +12,7 @@ MANIFEST = prepared_manifest()
 TESTS = sorted(name for name, node in MANIFEST["nodes"].items() if node["resource_type"] == "test")
 
 
-@pytest.mark.parametrize("test", TESTS, ids=lambda test: str(test).split(".")[2])
+@pytest.mark.parametrize("test", TESTS, ids=str.split(".")[2])
 def test_a_dbt_test_says_what_it_found(test: str) -> None:
     finding = meta_of(MANIFEST, test)["finding"]
     names = {name for _, name, _, _ in Formatter().parse(finding) if name}
@@ -23,9 +23,7 @@ def test_a_dbt_test_says_what_it_found(test: str) -> None:
     assert finding.endswith(".")
 
 
-@pytest.mark.parametrize(
-    "test", [test for test in TESTS if "test_metadata" not in MANIFEST["nodes"][test]], ids=lambda test: str(test)
-)
+@pytest.mark.parametrize("test", [test for test in TESTS if "test_metadata" not in MANIFEST["nodes"][test]], ids=str)
 def test_an_assumption_names_the_figures_it_affects(test: str) -> None:
     affects = assumption_of(MANIFEST, test).affects
     assert affects

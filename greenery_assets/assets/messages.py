@@ -1,4 +1,4 @@
-"""What is told in Slack, as an asset, with the check that it arrives.
+"""The messages to Slack, as an asset, with the check that it arrives.
 
 The messages are made and sent by the alerts package, outside any run: this asset is never materialized.
 """

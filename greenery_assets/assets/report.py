@@ -1,4 +1,4 @@
-"""The page that tells the state of the data: the last asset of the daily run, and on its own after any other.
+"""The page on the state of the data: the last asset of the daily run, and on its own after any other.
 
 Thin glue: what the page says and looks like is the report package's business.
 """
@@ -21,7 +21,7 @@ from greenery_assets.settings import load_settings
 
 REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
-# The place in Dagster's log of the last run's end that the page tells of. No time: clocks are set back.
+# The place in Dagster's log of the last run's end that the page shows. No time: clocks are set back.
 AS_OF = "as_of_event"
 TOLD = [
     "raw/events",
@@ -65,7 +65,7 @@ PAGE = 20
         ),
     },
     pool=WAREHOUSE_POOL,
-    # After the checks that do not stand in its way: it tells how they came out.
+    # After the checks that do not stand in its way: it shows how they came out.
     op_tags={"dagster/priority": "-1"},
 )
 def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -100,7 +100,7 @@ def state_of_the_data(context: dg.AssetExecutionContext) -> dg.MaterializeResult
 report_job = dg.define_asset_job(
     REPORT_JOB,
     selection=dg.AssetSelection.assets(REPORT).without_checks(),
-    description="Tell the state of the data anew from what is there, without building anything else.",
+    description="Rebuild the page on the state of the data from what is there, without building anything else.",
 )
 
 
@@ -109,14 +109,14 @@ report_job = dg.define_asset_job(
     job=report_job,
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Has the state of the data built anew after a run that did not come to it: one that a failed check "
+    description="Rebuilds the state of the data after a run that did not come to it: one that a failed check "
     "stopped, or one of chosen assets and checks.",
 )
 def report_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for the page once for the last run that ended without it."""
     run_id = run_without_report(context.instance)
     if run_id is None:
-        return dg.SkipReason("The page tells of the last run.")
+        return dg.SkipReason("The page shows the last run.")
     return dg.RunRequest(run_key=run_id)
 
 

@@ -91,7 +91,7 @@ def _not_remembered(
     daily: dg.RunRecord | None,
     now: datetime,
 ) -> list[RunObservation]:
-    """What Dagster's log tells beyond the ledger: runs that nobody read yet, the daily one, and earlier ones.
+    """What Dagster's log holds beyond the ledger: runs that nobody read yet, the daily one, and earlier ones.
 
     Of checks that the ledger does not know yet, how each was evaluated last is all there is of earlier runs.
     """
