@@ -207,6 +207,9 @@ def test_a_finding_counts_its_rows(texts: Texts, rows: int, said: str) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"create table rows as select * from range({rows})")
         assert finding(connection, "main.rows", "{n} {n:order has|orders have} two.", texts) == said
+        connection.execute("create table events as select range // 2 as order_id from range(6)")
+        template = "{n.order_id} {n.order_id:order|orders}, {n} {n:event|events}."
+        assert finding(connection, "main.events", template, texts) == "3 orders, 6 events."
 
 
 def test_words_of_our_own_are_shown_where_they_are_said_to_be(texts: Texts) -> None:
