@@ -175,21 +175,20 @@ def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) 
     return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}", texts)
 
 
-def finding(
-    connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts, *, entity: str = ""
-) -> str:
+def finding(connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts) -> str:
     """What was found, from a sentence with names in braces.
 
-    `{n}` is the number of failing rows in a relation (schema.name), or with `entity` of different values of that column
-    in them; `{n:order has|orders have}` gives the words for one and for more. Other names are columns, each as `sample`
-    shows it: then there is a sentence for each of the first three rows.
+    `{n}` is the number of failing rows, `{n.order_id}` that of the orders they are of; `{n:row has|rows have}` are the
+    words for one and for more. Other names are columns, each as `sample` shows it: then there is a sentence for each of
+    the first three rows.
     """
-    number = _Count(scalar(connection, f"select count({f'distinct {entity}' if entity else '*'}) from {relation}"))
-    named = dict.fromkeys(name for _, name, _, _ in Formatter().parse(template) if name and name != "n")
-    rows = (
-        _shown(connection, list(named), f"from {relation} order by all limit 3", texts).as_records() if named else [{}]
-    )
-    return " ".join(template.format(n=number, **row) for row in rows)
+    names = dict.fromkeys(name for _, name, _, _ in Formatter().parse(template) if name)
+    n = _Count(count(connection, relation))
+    for column in [name.removeprefix("n.") for name in names if name.startswith("n.")]:
+        setattr(n, column, _Count(scalar(connection, f"select count(distinct {column}) from {relation}")))
+    shown = [name for name in names if name != "n" and not name.startswith("n.")]
+    rows = _shown(connection, shown, f"from {relation} order by all limit 3", texts).as_records() if shown else [{}]
+    return " ".join(template.format(n=n, **row) for row in rows)
 
 
 class _Count(int):

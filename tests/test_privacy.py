@@ -201,22 +201,15 @@ def test_a_finding_names_the_columns_of_up_to_three_rows(texts: Texts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "entity", "says"),
-    [
-        ([1], "", "1 order is twice there."),
-        ([1, 1, 2], "", "3 orders are twice there."),
-        # A failing row is an event here.
-        ([1, 1, 2], "order_id", "2 orders are twice there."),
-        ([1, 1], "order_id", "1 order is twice there."),
-    ],
+    ("rows", "said"), [(1, "1 order has two."), (2, "2 orders have two."), (1200, "1,200 orders have two.")]
 )
-def test_a_finding_counts_failing_rows_or_what_they_are_about(
-    texts: Texts, ids: list[int], entity: str, says: str
-) -> None:
+def test_a_finding_counts_its_rows(texts: Texts, rows: int, said: str) -> None:
     with duckdb.connect() as connection:
-        connection.execute(f"create table rows as select unnest({ids}) as order_id")
-        template = "{n} {n:order is|orders are} twice there."
-        assert finding(connection, "main.rows", template, texts, entity=entity) == says
+        connection.execute(f"create table rows as select * from range({rows})")
+        assert finding(connection, "main.rows", "{n} {n:order has|orders have} two.", texts) == said
+        connection.execute("create table events as select range // 2 as order_id from range(6)")
+        template = "{n.order_id} {n.order_id:order|orders}, {n} {n:event|events}."
+        assert finding(connection, "main.events", template, texts) == "3 orders, 6 events."
 
 
 def test_words_of_our_own_are_shown_where_they_are_said_to_be(texts: Texts) -> None:

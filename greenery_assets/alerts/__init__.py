@@ -1,5 +1,6 @@
-"""Failed checks as incidents that people read about in Slack, once (`alerting.md`).
+"""Failed checks of a Dagster project as incidents that people read about in Slack, once.
 
-What an observation is and what follows from it is pure (observations, incidents, planning, messages,
-digest); ledger remembers, delivery sends, and only sensors and history know Dagster.
+A project hands over one `Project` (project) and has everything else: runs reads what ended, incidents and lifecycle
+judge it, messages, wording and digest word it, dispatch decides where it goes, ledger remembers, notify and slack send.
+Only project, runs, dispatch, sensors and cli know Dagster. Nothing here knows which project it serves.
 """

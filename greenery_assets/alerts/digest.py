@@ -70,8 +70,10 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
     verdict = [f":{_mark(facts)}: *{sentence}*" for sentence in _verdict(facts, reader)]
     if facts.finished_at:
         verdict.append(f"*Daily run finished:* {moment(facts.finished_at, reader.timezone)}.")
-    stale = wording.marts_in_words(facts.stale, reader.timezone)
-    open_incidents = [_open_entry(incident, facts.day, reader) for incident in rank(facts.open_incidents)]
+    open_ones, zone = facts.open_incidents, reader.timezone
+    # Tables are named in the threads; here they are where no thread is open any more.
+    stale = wording.figures_in_words(open_ones, zone) or wording.marts_in_words(facts.stale, zone)
+    open_incidents = [_open_entry(incident, facts.day, reader) for incident in rank(open_ones)]
     silenced = [_silenced_entry(incident, silence, reader) for incident, silence in facts.silenced]
     return message(
         title,

@@ -6,12 +6,12 @@ thread; what happens to an incident later is a reply in its thread, and the thre
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -70,44 +70,34 @@ from greenery_assets.alerts.runs import (
 )
 from greenery_assets.alerts.schema import LedgerError
 
-
-class Form:
-    """How the first message of a thread is worded."""
-
-    SINGLE = "single"
-    GROUP = "group"
-    FIRST = "first"
+# How the first message of a thread is worded.
+SINGLE, GROUP, FIRST = "single", "group", "first"
+# With the longest delivery, a pass stays well under Dagster's limit of a minute.
+LONGEST_READING = timedelta(seconds=8)
 
 
-class Threads(Protocol):
-    """Where to look up which threads speak of which incidents."""
-
-    def threads_of(self, incident: Incident) -> list[Thread]:
-        """The threads that speak of an incident, one a channel."""
-
-    def members(self, thread: Thread) -> list[Incident]:
-        """The incidents that a thread speaks of, as they were saved last."""
+class BusyError(AlertsError):
+    """Another process is at work on the same ledger."""
 
 
 @dataclass
-class Plan:
-    """Messages in order, and the threads that they start: root, form and incidents of each."""
+class PassReport(Report):
+    """What a pass did: ended runs read, beside what was delivered."""
 
-    messages: list[Outgoing] = field(default_factory=list)
-    threads: list[tuple[str, str, Sequence[Incident]]] = field(default_factory=list)
+    runs: int = 0
 
 
 @dataclass(frozen=True)
-class Planner:
-    """What planning needs to know beside the transitions."""
+class Dispatcher:
+    """Puts the messages about what happened into the outbox, each in the channels and threads where it belongs."""
 
     routing: Routing
     reader: Reader
     lineage: Lineage
-    threads: Threads
-    new_id: Callable[[], str]
+    book: Book
+    now: datetime
 
-    def plan(
+    def dispatch(
         self,
         transitions: Sequence[Transition],
         state: State,
@@ -115,12 +105,11 @@ class Planner:
         *,
         run_ended_at: datetime | None = None,
         is_first: bool = False,
-    ) -> Plan:
-        """The messages for transitions that happened together, by the state after them, which is saved already.
+    ) -> None:
+        """Queue the messages for transitions that happened together, by the state after them, which is saved already.
 
-        Of incidents that were only `touched`, the first messages of their threads are brought up to date.
+        Of incidents that were only `touched`, the first messages of their threads are edited.
         """
-        plan = Plan()
         changes: dict[str, tuple[Thread, list[Transition]]] = {}
         opened: dict[str, list[Incident]] = {self.routing.default_channel: []} if is_first and not transitions else {}
         for happened in transitions:
@@ -135,81 +124,50 @@ class Planner:
                 for thread in threads:
                     changes.setdefault(thread.root, (thread, []))[1].append(happened)
         for thread, happening in changes.values():
-            self._add_changes(plan, thread, happening)
-        renewed = {thread.root: thread for incident in touched for thread in self.threads.threads_of(incident)}
-        plan.messages += [self._renewed(thread) for root, thread in renewed.items() if root not in changes]
+            is_broadcast = any(happened.kind.reaches_channel for happened in happening)
+            for n, message in enumerate(change_messages(happening, self.reader)):
+                self._queue(thread.channel, message, thread.root, is_broadcast=is_broadcast and n == 0)
+            self._edit(thread)
+        for thread in {each.root: each for incident in touched for each in self.book.threads_of(incident)}.values():
+            if thread.root not in changes:
+                self._edit(thread)
         inhibited = [happened for happened in transitions if happened.kind == Kind.INHIBITED]
         for channel, incidents in opened.items():
-            root = self._open_thread(plan, channel, incidents, run_ended_at, is_first=is_first)
+            form = FIRST if is_first else SINGLE if len(incidents) == 1 else GROUP
+            root = self._queue(channel, self._first_message(form, incidents), about_run_ended_at=run_ended_at)
+            self.book.add_thread(root, form, incidents)
             subjects = {incident.subject for incident in incidents}
             below = [happened for happened in inhibited if happened.incident.inhibited_by in subjects]
-            plan.messages += [
-                Outgoing(self.new_id(), channel, message, root) for message in change_messages(below, self.reader)
-            ]
-        return plan
+            details = detail_messages(incidents, self.reader) if form != SINGLE else []
+            for message in [*details, *change_messages(below, self.reader)]:
+                self._queue(channel, message, root)
 
     def _threads(self, happened: Transition, state: State) -> list[Thread]:
         incident = happened.incident
         if incident.inhibited_by and not incident.announced:
             cause = state.get(incident.inhibited_by)
-            return self.threads.threads_of(cause.incident) if cause and cause.incident else []
-        return self.threads.threads_of(incident)
+            return self.book.threads_of(cause.incident) if cause and cause.incident else []
+        return self.book.threads_of(incident)
 
     def _channels(self, incident: Incident) -> tuple[str, ...]:
-        held = [
-            self.lineage.groups.get(mart.asset, "")
-            for mart in incident.marts
-            if not mart.is_refreshed and incident.finding.severity == Severity.ERROR
-        ]
-        group = self.lineage.groups.get(incident.subject.asset, "")
-        return self.routing.channels_for(incident.finding.owner, group, held)
+        groups, is_error = self.lineage.groups, incident.finding.severity == Severity.ERROR
+        held = [groups.get(mart.asset, "") for mart in incident.marts if is_error and not mart.is_refreshed]
+        return self.routing.channels_for(incident.finding.owner, groups.get(incident.subject.asset, ""), held)
 
-    def _open_thread(
-        self, plan: Plan, channel: str, incidents: Sequence[Incident], at: datetime | None, *, is_first: bool
-    ) -> str:
-        root = self.new_id()
-        is_single = len(incidents) == 1 and not is_first
-        form = Form.SINGLE if is_single else Form.FIRST if is_first else Form.GROUP
-        plan.messages.append(Outgoing(root, channel, self._first_message(form, incidents), about_run_ended_at=at))
-        plan.threads.append((root, form, incidents))
-        if not is_single:
-            plan.messages += [
-                Outgoing(self.new_id(), channel, message, root) for message in detail_messages(incidents, self.reader)
-            ]
-        return root
+    def _queue(self, channel: str, message: Message, root: str | None = None, **more: Any) -> str:
+        """Put a message into the outbox; returns its delivery id."""
+        out = Outgoing(str(uuid4()), channel, message, root, **more)
+        self.book.enqueue(out, self.now)
+        return out.delivery_id
 
-    def _add_changes(self, plan: Plan, thread: Thread, happening: list[Transition]) -> None:
-        is_broadcast = any(happened.kind.reaches_channel for happened in happening)
-        for message in change_messages(happening, self.reader):
-            plan.messages.append(
-                Outgoing(self.new_id(), thread.channel, message, thread.root, is_broadcast=is_broadcast)
-            )
-            is_broadcast = False
-        plan.messages.append(self._renewed(thread))
-
-    def _renewed(self, thread: Thread) -> Outgoing:
-        message = self._first_message(thread.form, self.threads.members(thread))
-        return Outgoing(self.new_id(), thread.channel, message, edits=thread.root)
+    def _edit(self, thread: Thread) -> None:
+        message = self._first_message(thread.form, self.book.members(thread))
+        self._queue(thread.channel, message, edits=thread.root)
 
     def _first_message(self, form: str, incidents: Sequence[Incident]) -> Message:
-        if form == Form.SINGLE:
+        if form == SINGLE:
             return incident_message(incidents[0], self.reader)
-        return group_message(incidents, self.reader, is_first=form == Form.FIRST)
-
-
-# With the longest delivery, a pass stays well under Dagster's limit of a minute.
-LONGEST_READING = timedelta(seconds=8)
-
-
-class BusyError(AlertsError):
-    """Another process is at work on the same ledger."""
-
-
-@dataclass
-class PassReport(Report):
-    """What a pass did: ended runs read, beside what was delivered."""
-
-    runs: int = 0
+        return group_message(incidents, self.reader, is_first=form == FIRST)
 
 
 @dataclass
@@ -409,12 +367,8 @@ class Alerts:
         book.save(before, after)
         for incident in rebuilt:
             book.save_incident(incident)
-        planner = Planner(self.routing, self.reader, self.catalogue.lineage, book, lambda: str(uuid4()))
-        plan = planner.plan(transitions, after, [*touched, *rebuilt], run_ended_at=run_ended_at, is_first=is_first)
-        for message in plan.messages:
-            book.enqueue(message, now)
-        for root, form, incidents in plan.threads:
-            book.add_thread(root, form, incidents)
+        dispatcher = Dispatcher(self.routing, self.reader, self.catalogue.lineage, book, now)
+        dispatcher.dispatch(transitions, after, [*touched, *rebuilt], run_ended_at=run_ended_at, is_first=is_first)
 
     def _policy(self, book: Book, now: datetime) -> Policy:
         return self.routing.policy(book.silences(now))

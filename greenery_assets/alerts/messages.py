@@ -78,13 +78,14 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     page = blocks.packed(shown, ROOM_FOR_CAUSES)[0]
     left = len(ranked) - len(page.entries)
     more = [f"{left:,} more in the thread"] if left else []
-    end = [*_owners(ongoing, reader), "*Details:* one by one in the thread"]
+    figures += _owners(ongoing, reader)
+    end = ["*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
     return message(
         _group_title(ranked, ongoing),
-        [*lead, *(entry.plain for entry in page.entries), *more, *figures, *end],
-        [*_sections(lead), *page.blocks, *_sections(more), *_sections(figures), *_sections(end)],
+        [*lead, *figures, *(entry.plain for entry in page.entries), *more, *end],
+        [*_sections(lead), *_sections(figures), *page.blocks, *_sections([*more, *end])],
         links,
         reader=reader,
         plain_title=_group_title(ranked, ongoing, quotes=False),
@@ -200,27 +201,33 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
         assumed.append(f"*Again,* for the {wording.ordinal(incident.episode)} time")
     if incident.is_flapping:
         assumed.append("*Comes and goes:* it fails and holds in turns; not every turn is reported")
-    marts = wording.tables_in_words([incident], reader.timezone)
+    # What was found is the headline; whether figures can be used, and who acts, come next.
     meaning = wording.consequence(incident, reader.timezone)
     if not incident.marts and not meaning and not incident.subject.is_job:
         meaning = "No figure is affected."
-    if meaning:
-        marts.insert(0, f"*Figures:* {escaped(meaning)}")
+    lead = [f"*Figures:* {escaped(meaning)}"] if meaning else []
+    lead += [f"*Owner:* {owner}"] if owner else []
+    marts = wording.tables_in_words([incident], reader.timezone)
     if incident.held_back and incident.is_open and not incident.subject.is_job:
         marts.append(f"*Not evaluated because of this:* {counted(incident.held_back, 'check')}")
-    todo = [f"*Owner:* {owner}"] if owner else []
-    if incident.is_open:
-        todo += [
-            f"*{label}:* {escaped(words, LONGEST_REMEDY)}"
-            for label, words in (("What to do", finding.remedy), ("Why it matters", finding.why))
-            if words
-        ]
+    todo = [
+        f"*{label}:* {escaped(words, LONGEST_REMEDY)}"
+        for label, words in (("What to do", finding.remedy), ("Why it matters", finding.why))
+        if words and incident.is_open
+    ]
     found = ". ".join(filter(None, (escaped(wording.cause(finding)), wording.amount(finding))))
     numbers = [f"*Found:* {found}"] if found else []
     return message(
         f"{mark}{wording.headline(incident)}",
-        [*assumed, *numbers, *marts, *todo],
-        [*_sections(assumed), _found(incident, reader), *_sections(marts), *_sections(todo), *_rows(incident)],
+        [*lead, *assumed, *numbers, *marts, *todo],
+        [
+            *_sections(lead),
+            *_sections(assumed),
+            _found(incident, reader),
+            *_sections(marts),
+            *_sections(todo),
+            *_rows(incident),
+        ],
         _links(incident, reader),
         reader=reader,
         plain_title=f"{mark}{wording.headline(incident, quotes=False)}",

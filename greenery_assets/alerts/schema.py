@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -17,6 +18,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, exc
+from sqlalchemy.types import TypeEngine
 
 from greenery_assets.alerts.project import AlertsError, Project
 
@@ -153,110 +155,84 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+def _key(of: type[TypeEngine[Any]], *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, of, primary_key=True, autoincrement=False) for name in names]
+
+
+def _given(of: type[TypeEngine[Any]], *names: str, **more: Any) -> list[sa.Column[Any]]:
+    return [sa.Column(name, of, nullable=False, **more) for name in names]
+
+
+def _number() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer, primary_key=True)
+
+
+SUBJECT = ("asset", "name", "partition")
 metadata = sa.MetaData()
-
-progress = sa.Table(
-    "progress",
-    metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.String, nullable=False),
-)
-
+progress = sa.Table("progress", metadata, *_key(sa.String, "name"), *_given(sa.String, "value"))
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("end_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.String, nullable=False, index=True),
-    sa.Column("job", sa.String, nullable=False),
-    sa.Column("status", sa.String, nullable=False),
-    sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("ended_at", UtcDateTime, nullable=False, index=True),
+    *_key(sa.BigInteger, "end_id"),
+    *_given(sa.String, "run_id", index=True),
+    *_given(sa.String, "job", "status"),
+    *_given(UtcDateTime, "started_at"),
+    *_given(UtcDateTime, "ended_at", index=True),
 )
-
 observations = sa.Table(
     "observations",
     metadata,
-    sa.Column("end_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("asset", sa.String, primary_key=True),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("partition", sa.String, primary_key=True),
-    sa.Column("outcome", sa.String, nullable=False),
-    sa.Column("severity", sa.String, nullable=False),
-    sa.Column("failing_rows", sa.BigInteger, nullable=False),
+    *_key(sa.BigInteger, "end_id"),
+    *_key(sa.String, *SUBJECT),
+    *_given(sa.String, "outcome", "severity"),
+    *_given(sa.BigInteger, "failing_rows"),
 )
-
 tracks = sa.Table(
-    "tracks",
-    metadata,
-    sa.Column("asset", sa.String, primary_key=True),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("partition", sa.String, primary_key=True),
-    sa.Column("evaluations", sa.String, nullable=False),
-    sa.Column("outcome", sa.String, nullable=False),
-    sa.Column("severity", sa.String, nullable=False),
+    "tracks", metadata, *_key(sa.String, *SUBJECT), *_given(sa.String, "evaluations", "outcome", "severity")
 )
-
 incidents = sa.Table(
     "incidents",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("asset", sa.String, nullable=False),
-    sa.Column("name", sa.String, nullable=False),
-    sa.Column("partition", sa.String, nullable=False),
-    sa.Column("episode", sa.Integer, nullable=False),
-    sa.Column("is_open", sa.Boolean, nullable=False, index=True),
-    sa.Column("has_old_marts", sa.Boolean, nullable=False, index=True, server_default=sa.false()),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.UniqueConstraint("asset", "name", "partition", "episode"),
+    _number(),
+    *_given(sa.String, *SUBJECT),
+    *_given(sa.Integer, "episode"),
+    *_given(sa.Boolean, "is_open", index=True),
+    *_given(sa.Boolean, "has_old_marts", index=True, server_default=sa.false()),
+    *_given(sa.Text, "body"),
+    sa.UniqueConstraint(*SUBJECT, "episode"),
 )
-
 threads = sa.Table(
     "threads",
     metadata,
-    sa.Column("root", sa.String, primary_key=True),
+    *_key(sa.String, "root"),
     sa.Column("incident_id", sa.Integer, primary_key=True, autoincrement=False, index=True),
-    sa.Column("form", sa.String, nullable=False),
+    *_given(sa.String, "form"),
 )
-
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("delivery_id", sa.String, nullable=False, unique=True),
-    sa.Column("channel", sa.String, nullable=False),
-    sa.Column("root", sa.String, nullable=True),
-    sa.Column("edits", sa.String, nullable=True, index=True),
-    sa.Column("is_broadcast", sa.Boolean, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("blocks", sa.Text, nullable=False),
-    sa.Column("about_run_ended_at", UtcDateTime, nullable=True),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("state", sa.String, nullable=False, index=True),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("not_before", UtcDateTime, nullable=True),
-    sa.Column("is_plain", sa.Boolean, nullable=False),
-    sa.Column("last_error", sa.Text, nullable=False),
-    sa.Column("sent_at", UtcDateTime, nullable=True),
-    sa.Column("slack_channel", sa.String, nullable=True),
-    sa.Column("slack_ts", sa.String, nullable=True),
+    _number(),
+    *_given(sa.String, "delivery_id", unique=True),
+    *_given(sa.String, "channel"),
+    sa.Column("root", sa.String),
+    sa.Column("edits", sa.String, index=True),
+    *_given(sa.Boolean, "is_broadcast", "is_plain"),
+    *_given(sa.Text, "text", "blocks", "last_error"),
+    *_given(UtcDateTime, "created_at"),
+    *_given(sa.String, "state", index=True),
+    *_given(sa.Integer, "attempts"),
+    *(sa.Column(name, UtcDateTime) for name in ("about_run_ended_at", "not_before", "sent_at")),
+    *(sa.Column(name, sa.String) for name in ("slack_channel", "slack_ts")),
 )
-
 digests = sa.Table(
-    "digests",
-    metadata,
-    sa.Column("day", sa.String, primary_key=True),
-    sa.Column("delivery_id", sa.String, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
+    "digests", metadata, *_key(sa.String, "day"), *_given(sa.String, "delivery_id"), *_given(sa.Text, "content")
 )
-
 silences = sa.Table(
     "silences",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("asset", sa.String, nullable=False),
-    sa.Column("check", sa.String, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("until", UtcDateTime, nullable=False),
+    _number(),
+    *_given(sa.String, "asset", "check", "reason"),
+    *_given(UtcDateTime, "until"),
 )
 
 

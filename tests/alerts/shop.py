@@ -179,7 +179,7 @@ def evaluation_of(subject: Subject, code: str, reason: str = "") -> dg.AssetChec
         check_name=subject.name,
         passed=not OUTCOMES[code[0].upper()].is_failing,
         severity=dg.AssetCheckSeverity(_severity(code).value),
-        description=reason or f"{rows} rows.",
+        description=reason or f"{rows} {'row' if rows == 1 else 'rows'}.",
         metadata={
             "owner": OWNER,
             "assumption": "A01",

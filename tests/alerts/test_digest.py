@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from greenery_assets.alerts import wording
 from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
-from greenery_assets.alerts.incidents import MartState, Severity, Silence, Subject
+from greenery_assets.alerts.incidents import Incident, MartState, Severity, Silence, Subject
+from greenery_assets.alerts.messages import group_message
 from tests.alerts.strategies import anything, huge, incidents, times
 from tests.alerts.told import (
     NASTY,
@@ -197,3 +199,39 @@ def test_whatever_a_day_brings_slack_takes_its_message(facts: DigestFacts) -> No
     message = digest_message(facts, READER)
     assert_slack_takes(message)
     assert mentions(message) == []
+
+
+mixed = st.lists(
+    st.builds(
+        lambda n, is_error, affects: incident(
+            name=f"check_{n}", severity=Severity.ERROR if is_error else Severity.WARN, affects=affects
+        ),
+        st.integers(0, 999),
+        st.booleans(),
+        st.sampled_from(["", "revenue", "no figure"]),
+    ),
+    min_size=2,
+    max_size=9,
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(mixed)
+def test_every_message_counts_alike_and_lists_errors_first(some: list[Incident]) -> None:
+    counted = wording.tally(some)
+    said = shown(digest_message(day(open_incidents=tuple(some)), READER))
+    assert f": {counted} in 105 checks" in said
+    assert f": {counted}. Worst: " in title(group_message(some, READER))
+    for listed in (said, shown(group_message(some, READER))):
+        words = re.findall(r"(ERROR|Warning|Note): ", listed)
+        assert sorted(words, key=lambda word: word != "ERROR") == words
+        assert sum(word == "ERROR" for word in words) == sum(each.finding.severity == Severity.ERROR for each in some)
+
+
+@settings(deadline=None, max_examples=30)
+@given(mixed)
+def test_what_is_frozen_is_not_doubtful_as_well_and_a_note_affects_nothing(some: list[Incident]) -> None:
+    lines = wording.figures_in_words(some, READER.timezone)
+    figures = [name for line in lines for name in line.partition(":* ")[2].split("; ")]
+    assert len(figures) == len(set(figures))
+    assert "no figure" not in figures or any(each.finding.severity == Severity.ERROR for each in some)

@@ -312,9 +312,9 @@ def test_a_group_tells_what_is_old_apart_from_what_a_warning_makes_doubtful() ->
     warning = incident(name="b", severity=Severity.WARN, affects="conversion")
     again = incident(name="c", severity=Severity.WARN)
     said = shown(group_message([incident(), warning, again], READER))
-    assert "Frozen at 21 Nov 06:04 UTC: core and marketing figures\n" in said
+    assert "Frozen at 21 Nov 06:04 UTC: core and marketing figures\nMay be" in said
     # What is known to be old is not said to be doubtful as well, and tables are named in the thread.
-    assert "May be wrong: conversion " in said
+    assert "May be wrong: conversion\nOwners: " in said
     assert "fact_orders" not in said
 
 

@@ -57,7 +57,8 @@ def incident(reason: str = "") -> Incident:
         assumption="A03",
         why="Time per event type and conversion would count the order twice.",
         remedy="Look for a checkout logged twice (a reload, a retried request) and drop the copy at the source.",
-        reason=reason,
+        affects="conversion, funnel and time on the site",
+        reason=reason or "2 orders have more than one checkout event.",
         failing_rows=2,
         rows_checked=3997,
         kept_in="quality.order_has_at_most_one_checkout",
@@ -100,7 +101,10 @@ def page(browser: Browser) -> Page:
 
 def open_preview(page: Page, tmp_path: Path, shown: Incident) -> list[str]:
     """Open the page from disk; returns what the browser complains of or asks the network for."""
-    later = replace(shown, finding=replace(shown.finding, failing_rows=5))
+    later = replace(
+        shown,
+        finding=replace(shown.finding, failing_rows=5, reason=shown.finding.reason.replace("2 orders", "5 orders")),
+    )
     worse = Transition(Kind.WORSE, later, FOUND_AT + timedelta(hours=24), "run", before=shown.finding)
     (reply,) = change_messages([worse], READER)
     post = PreviewPost(
@@ -124,7 +128,8 @@ def test_the_page_opens_from_disk_and_asks_for_nothing(page: Page, tmp_path: Pat
     assert page.get_by_text("An order has at most one checkout event.").first.is_visible()
     # The thread's first message says what its last reply does, and names every mart that stands still.
     said = page.inner_text("body")
-    assert "ERROR: 5 rows not as assumed in stg_events" in said
+    assert "ERROR: 5 orders have more than one checkout event" in said
+    assert "Conversion, funnel and time on the site: frozen at 20 Nov 06:02 UTC." in said
     assert "2 → 5 rows" in said
     names = [mart.asset.rpartition("/")[2] for mart in incident().marts]
     assert len(names) > 10
