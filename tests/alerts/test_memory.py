@@ -91,7 +91,7 @@ class AllInMind:
         if track.incident and track.incident.episode == incident.episode:
             self.tracks[incident.subject] = replace(track, incident=incident)
 
-    def left_old(self) -> list[Incident]:
+    def left_stale(self) -> list[Incident]:
         return [incident for incident in self.episodes.values() if incident.stale_marts]
 
     def enqueue(self, out: Outgoing, now: datetime) -> None:
