@@ -45,7 +45,7 @@ class Cost:
 
 
 def full_refresh(bench: Bench, most: int = LARGE) -> Built:
-    """All models from all of the history, by month where there are more than `most` events, as the daily job does it."""
+    """All models from all of the history, by month where there are more than `most` events, as the daily job."""
     with duckdb.connect(str(bench.warehouse), read_only=True) as connection:
         parts = months(connection, most)
     if not parts:

@@ -44,7 +44,7 @@ def test_the_real_export_by_half_days_equals_a_full_rebuild(real_export: Path, t
     source = tmp_path / "source"
     source.mkdir()
     for table in ("users", "addresses", "products", "promos"):
-        shutil.copy(real_export / f"{table}.csv", source)
+        shutil.copy2(real_export / f"{table}.csv", source)
     bench = BenchHere(tmp_path / "greenery.duckdb", source)
     with duckdb.connect() as connection:
         for table in ("events", "orders", "order_items"):
