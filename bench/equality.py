@@ -93,7 +93,7 @@ def compare_over_loads(
             source.note(f"only {', '.join(select)} built")
         else:
             kept.run(*_WITHOUT_CHECKS)
-            if chance > 0.85:
+            if chance > 0.7:
                 # A load that brings nothing and takes something away.
                 source.note(f"then only {source.remove_file()} removed")
                 kept.run(*_WITHOUT_CHECKS)
