@@ -88,12 +88,12 @@ def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_on
 
     with dg.DagsterInstance.get() as instance:
         [run] = instance.get_runs(limit=1)
-        asked = report_sensor(dg.build_sensor_context(instance=instance), catalogue)
+        asked = report_sensor(dg.build_sensor_context(instance=instance), catalogue=catalogue)
         assert isinstance(asked, dg.RunRequest)
         assert asked.run_key == run.run_id
         assert defs.resolve_job_def("report_job").execute_in_process(instance=instance).success
         assert run_without_report(instance, catalogue()) is None
-        assert isinstance(report_sensor(dg.build_sensor_context(instance=instance), catalogue), dg.SkipReason)
+        assert isinstance(report_sensor(dg.build_sensor_context(instance=instance), catalogue=catalogue), dg.SkipReason)
     page = (home.report / PAGE).read_text()
     assert "checks fail" in page
     assert "figures are from today" in page
