@@ -22,13 +22,13 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: $(READY) ## run the daily job on your source, or on sample data; ARGS=--full-refresh builds all anew
+run: $(READY) ## run the daily job on your source, or on sample data; ARGS=--full-refresh rebuilds everything
 	@$(BIN)/python -m greenery_assets run $(ARGS)
 
 ui: $(READY) ## open the Dagster web interface, with the daily schedule running
 	@$(BIN)/python -m greenery_assets ui
 
-report: $(READY) ## tell the state of the data from what is there: a page, and a picture of it
+report: $(READY) ## write the page about the state of the data, and its picture, without a run
 	@$(BIN)/python -m greenery_assets report
 
 docs: $(READY) ## write dbt's documentation of tables and tests as one page
@@ -48,13 +48,13 @@ format: $(READY) ## format Python and SQL
 	@$(BIN)/ruff check --fix .
 	@GREENERY_WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix dbt_project
 
-sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help tells more
+sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help shows more
 	@$(BIN)/python -m greenery_assets.sample $(ARGS)
 
 bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job or cost for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
 
-lock: ## pin what pyproject.toml asks for anew in requirements.lock
+lock: ## pin the newest versions that pyproject.toml allows in requirements.lock
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check ".[dev]"
 	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock

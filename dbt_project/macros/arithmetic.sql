@@ -23,8 +23,7 @@
 {%- endmacro %}
 
 {#
-    One bound of the 95 % Wilson score interval of a share: successes of trials; direction is '+' or '-'.
-    It keeps its coverage for small groups, where the textbook interval does not.
+    One bound ('+' or '-') of the 95 % Wilson score interval of successes of trials, which holds for small groups too.
 #}
 {% macro wilson_bound(successes, trials, direction) -%}
     {%- set z = 1.959964 -%}

@@ -1,6 +1,7 @@
-{# Which days a check looks at: those that are rebuilt, and those of the rows that it kept as failing when it looked last. #}
-
-{# As affected_days(); none where it looks at everything: on a full refresh, when asked, or as a parent changed. #}
+{#
+    Which days a check looks at: those that are rebuilt, and those of rows that failed before. As affected_days(); none
+    where it looks at everything: on a full refresh, when asked, or as a parent changed.
+#}
 {% macro days_to_check(of, kept, parents) -%}
     {%- if flags.FULL_REFRESH or env_var('GREENERY_CHECKS', 'all') != 'new' -%} {{ return(none) }} {%- endif -%}
     {%- set days = affected_days(of) -%}

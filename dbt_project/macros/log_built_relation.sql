@@ -15,22 +15,18 @@
 {% macro rows_in_short(relation, columns) %}
     {% set may_be_seen = fromjson(env_var('GREENERY_PREVIEW', '{"columns": {}, "types": [], "rows": 1}')) %}
     {% set shown = columns | selectattr('name', 'in', may_be_seen.columns) | list %}
-    {% set found = run_query(
-        'select (select count(*) from ' ~ relation ~ ') as number_of_rows'
-        ~ shown_as_text(shown) ~ ' from ' ~ relation ~ ' limit ' ~ may_be_seen.rows
-    ) %}
+    {% set selected = ['(select count(*) from ' ~ relation ~ ')'] %}
+    {% for column in shown %}
+        {% do selected.append('cast(' ~ column.quoted ~ ' as ' ~ dbt.type_string() ~ ') as ' ~ column.quoted) %}
+    {% endfor %}
+    {% set found = run_query('select ' ~ selected | join(', ') ~ ' from ' ~ relation ~ ' limit ' ~ may_be_seen.rows) %}
     {% set preview = [] %}
     {% for row in found.rows %}
         {% set values = [] %}
         {% for column in shown %}
             {% set value = row[loop.index] %}
-            {% if value is none %}
-                {% do values.append('') %}
-            {% elif column.dtype.split('(')[0] | lower in may_be_seen.types or value in may_be_seen.columns[column.name] %}
-                {% do values.append(value | string) %}
-            {% else %}
-                {% do values.append('[text]') %}
-            {% endif %}
+            {% set is_seen = column.dtype.split('(')[0] | lower in may_be_seen.types or value in may_be_seen.columns[column.name] %}
+            {% do values.append('' if value is none else value | string if is_seen else '[text]') %}
         {% endfor %}
         {% do preview.append(values) %}
     {% endfor %}
@@ -39,10 +35,4 @@
         'columns': shown | map(attribute='name') | list,
         'preview': preview,
     }) }}
-{% endmacro %}
-
-{% macro shown_as_text(columns) %}
-    {%- for column in columns -%}
-        , cast({{ column.quoted }} as {{ dbt.type_string() }}) as {{ column.quoted }}
-    {%- endfor -%}
 {% endmacro %}

@@ -54,12 +54,11 @@ class Project:
 
     Texts and places are named by `name`: the sender in Slack, a PostgreSQL schema. `settings_prefix` begins the names
     of the environment variables by which people set what is here (SLACK_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
-    ALERTS_LEDGER, ALERTS_FILE, REPORT_DIR), `command` is what they type for the command line of the alerts.
+    ALERTS_LEDGER, ALERTS_FILE, REPORT_DIR).
     """
 
     name: str
     settings_prefix: str = ""
-    command: str = "alerts"
 
     # Where: the folder of locks and logs, the ledger's SQLAlchemy URL, the page that stands in for Slack where there is
     # no token, and a picture that the daily message carries where it is there.
