@@ -12,11 +12,6 @@
     date_diff('microsecond', {{ start }}, {{ stop }})
 {%- endmacro %}
 
-{# Seconds from one timestamp to another, to the microsecond. #}
-{% macro seconds_between(start, stop) -%}
-    ({{ microseconds_between(start, stop) }} / 1000000.0)
-{%- endmacro %}
-
 {# A moment, or the next microsecond after another one where that is not before it; the other may be null. #}
 {% macro not_before_last(moment, last) -%}
     {{ return(adapter.dispatch('not_before_last', 'greenery')(moment, last)) }}
