@@ -19,6 +19,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from greenery_assets.environment import HANDED_TO_DBT
 from tests.job import ROOT, Home
 
 START = datetime(2026, 1, 1, 23, 0)
@@ -91,7 +92,11 @@ def compiled(shared_dir: Path, sample_dir: Path) -> Mapping[str, str]:
                     "--profiles-dir", ".", "--target-path", str(folder / "target"), "--log-path", str(folder),
                 ],
                 cwd=ROOT / "dbt_project",
-                env={**os.environ, **home.environment(sample_dir)},
+                # Without what a run in this process has handed to its dbt.
+                env={
+                    **{name: value for name, value in os.environ.items() if name not in HANDED_TO_DBT},
+                    **home.environment(sample_dir),
+                },
                 check=True,
             )  # fmt: skip
     marts = folder / "target" / "compiled" / "greenery" / "models" / "marts"

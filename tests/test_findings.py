@@ -12,7 +12,7 @@ MANIFEST = prepared_manifest()
 TESTS = sorted(name for name, node in MANIFEST["nodes"].items() if node["resource_type"] == "test")
 
 
-@pytest.mark.parametrize("test", TESTS, ids=str.split(".")[2])
+@pytest.mark.parametrize("test", TESTS, ids=lambda name: name.split(".")[2])
 def test_a_dbt_test_says_what_it_found(test: str) -> None:
     finding = meta_of(MANIFEST, test)["finding"]
     names = {name for _, name, _, _ in Formatter().parse(finding) if name}
