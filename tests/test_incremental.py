@@ -161,6 +161,68 @@ def test_named_days_are_rebuilt_and_a_full_refresh_by_month_equals_one_at_once(t
     assert [str(day) for (day,) in found] == ["2025-01-05"]
 
 
+def test_the_job_builds_a_large_history_by_month_the_first_time_and_again(
+    built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from greenery_assets.assets import marts  # noqa: PLC0415  reads the settings
+
+    sizes = []
+
+    def all_months(connection: duckdb.DuckDBPyConnection) -> list[list[str]]:
+        found = months(connection, most=1)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(marts, "months", all_months)
+    home = Home.new(tmp_path)
+    whole = built[0].fingerprints()
+    for _ in ("the first time", "again"):
+        outcome = run_job(home, sample_dir)
+        assert (outcome.success, set(outcome.checks)) == (True, set(outcome.planned))
+        assert home.fingerprints() == whole
+        with duckdb.connect(str(home.warehouse)) as connection:
+            connection.execute("update landing.complete_runs set definition = 'another'")
+    assert len(sizes) == 2
+    assert min(sizes) > 1, "a sample of one month shows nothing"
+    # A part that cannot be built stops the run; the one in which the last month is built never comes.
+    monkeypatch.setattr(marts, "by_month", lambda _: ([["build", "--select", "stg_users"], ["run", "--no-such"]], []))
+    assert not run_job(home, sample_dir).success
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        failures = [
+            str(entry.dagster_event.step_failure_data.user_failure_data.description)
+            for entry in instance.all_logs(
+                instance.get_runs(limit=1)[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE
+            )
+            if entry.dagster_event and entry.dagster_event.step_failure_data.user_failure_data
+        ]
+    assert failures
+    assert failures[0].startswith("dbt could not build part 1 of 1 of a full refresh by month")
+
+
+def test_without_a_load_there_is_nothing_to_build_from(
+    sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.new(tmp_path)
+    for name, value in home.environment(sample_dir).items():
+        monkeypatch.setenv(name, value)
+    from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
+
+    part = dg.define_asset_job("part", selection=dg.AssetSelection.groups("marketing"))
+    job = dg.Definitions.merge(defs, dg.Definitions(jobs=[part])).resolve_job_def("part")
+    # A warehouse that is not there, and one that a release before days has loaded.
+    for old in (False, True):
+        if old:
+            with duckdb.connect(str(home.warehouse)) as connection:
+                connection.execute("create schema landing; create table landing.files (load_id bigint)")
+        with dg.DagsterInstance.get() as instance:
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            assert not result.success
+            (failed,) = (event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE)
+        reason = failed.step_failure_data.user_failure_data
+        assert reason
+        assert "materialize all of raw first" in str(reason.description)
+
+
 def test_days_are_named_one_by_one_or_by_range() -> None:
     assert named_days("") == []
     assert named_days("2026-11-30..2026-12-02, 2026-11-30") == ["2026-11-30", "2026-12-01", "2026-12-02"]
@@ -168,6 +230,8 @@ def test_days_are_named_one_by_one_or_by_range() -> None:
         named_days("yesterday")
     with pytest.raises(DaysError, match="ends before it begins"):
         named_days("2026-11-02..2026-11-01")
+    with pytest.raises(DaysError, match=r"names 3,652,059 days; .* --full-refresh"):
+        named_days("0001-01-01..9999-12-31")
 
 
 Refresh = Callable[[Home], str | None]

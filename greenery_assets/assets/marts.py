@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import dagster as dg
 import duckdb
@@ -13,7 +14,7 @@ from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets import landing
 from greenery_assets.dbt.events import BuildEvent, asset_events
-from greenery_assets.dbt.project import WAREHOUSE_POOL, dbt_project, prepared_manifest
+from greenery_assets.dbt.project import WAREHOUSE_POOL, dbt_project, manifest
 from greenery_assets.dbt.refresh import (
     ASKED_FOR,
     DaysError,
@@ -21,6 +22,8 @@ from greenery_assets.dbt.refresh import (
     by_month,
     definition,
     full_refresh_reason,
+    is_first_build,
+    is_loaded,
     months,
     named_days,
     variables,
@@ -38,7 +41,7 @@ from greenery_assets.privacy import (
 )
 from greenery_assets.settings import load_settings
 
-MANIFEST = prepared_manifest()
+MANIFEST = manifest()
 TEXTS = known_texts(MANIFEST)
 # What macros/log_built_relation.sql may report of rows.
 PREVIEW = json.dumps(
@@ -84,9 +87,15 @@ def dbt_models(
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
     The days that are affected by what was loaded are rebuilt and looked at (dbt_project/macros/days.sql), unless there
-    is a reason to rebuild everything. Raises dagster.Failure where `days` names none.
+    is a reason to rebuild everything. Raises dagster.Failure where nothing was loaded, or `days` names none.
     """
     warehouse = load_settings().warehouse_path
+    if not _ask(warehouse, is_loaded):
+        raise failure(
+            "This release has not loaded the source tables into the warehouse yet, so there is nothing to build from: "
+            "make run, or materialize all of raw first.",
+            allow_retries=False,
+        )
     _refuse_changed_files(warehouse)
     # Unit tests try the SQL, not the data: they are part of `make test`.
     # Whoever loads this module has the project parsed whole if anything in it has changed (dbt/project.py).
@@ -105,7 +114,8 @@ def dbt_models(
     if reason:
         context.log.info(f"Full refresh of the selected models: {reason}.")
         context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
-        build += _full_refresh(dbt, warehouse, in_parts=not context.is_subset)
+    if reason or _ask(warehouse, lambda it: is_first_build(it, MANIFEST)):
+        build += _full_refresh(dbt, warehouse, context)
     elif days:
         build += variables(days)
     invocation = dbt.cli(build, context=context, raise_on_error=False)
@@ -124,18 +134,28 @@ def _remove_old_targets(op_name: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _full_refresh(dbt: DbtCliResource, warehouse: Path, *, in_parts: bool) -> list[str]:
-    """The arguments of a full refresh; where it is large, all but its last part is done before."""
-    parts = (_ask(warehouse, months) or []) if in_parts else []
+def _full_refresh(dbt: DbtCliResource, warehouse: Path, context: dg.AssetExecutionContext) -> list[str]:
+    """The arguments of a full refresh; where it is large and of all models, all but its last part is done before."""
+    parts = [] if context.is_subset else _ask(warehouse, months)
     if parts:
         (gate, *before), last = by_month(parts)
-        is_sound = dbt.cli(gate, raise_on_error=False).wait().is_successful()
-        # A session that is too long may lie in several parts.
-        if is_sound and not _ask(warehouse, broken_guards):
-            for arguments in before:
-                dbt.cli(arguments).wait()
+        # A session that is too long may lie in several parts. A check of the gate that fails is reported by the build.
+        if _is_successful(dbt, gate, context) and not _ask(warehouse, broken_guards):
+            for number, arguments in enumerate(before, 1):
+                if not _is_successful(dbt, arguments, context):
+                    raise failure(
+                        f"dbt could not build part {number} of {len(before)} of a full refresh by month. Usually "
+                        "memory or the disk ran out: lower GREENERY_MEMORY_LIMIT or make room, and run again. Why is "
+                        "in dbt.log, in the newest folder of dbt_project/target."
+                    )
             return last
     return ["--full-refresh"]
+
+
+def _is_successful(dbt: DbtCliResource, arguments: list[str], context: dg.AssetExecutionContext) -> bool:
+    """Run a part, whose output is kept with those of other builds."""
+    target = dbt_project.manifest_path.with_name(f"{context.op_execution_context.op.name}-{uuid4()}")
+    return dbt.cli(arguments, target_path=target, raise_on_error=False).is_successful()
 
 
 def _ask(warehouse: Path, question: Callable[[duckdb.DuckDBPyConnection], Answer | None]) -> Answer | None:

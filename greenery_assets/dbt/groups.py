@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from greenery_assets.dbt.project import DBT_PROJECT_DIR, prepared_manifest
-
-GROUPS_YAML = DBT_PROJECT_DIR / "models" / "_groups.yml"
+from greenery_assets.dbt.project import manifest
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def groups_of(manifest: Mapping[str, Any]) -> dict[str, Group]:
 @cache
 def groups() -> dict[str, Group]:
     """The groups of this project."""
-    return groups_of(prepared_manifest())
+    return groups_of(manifest())
 
 
 def is_mart(name: str) -> bool:

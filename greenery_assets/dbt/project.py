@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def prepared_manifest() -> Mapping[str, Any]:
             f"{error.filename or target} cannot be used ({error.strerror}), where dbt keeps what it parsed; make the "
             "project's folder writable, or make room."
         ) from None
+
+
+@cache
+def manifest() -> Mapping[str, Any]:
+    """The manifest that this process goes by, as it was first asked for. Raises what prepared_manifest raises."""
+    return prepared_manifest()
 
 
 def write_docs(page: Path) -> None:

@@ -18,6 +18,8 @@ CHANGED = "the contract, the SQL of a model or a macro has changed since the mod
 INCOMPLETE = "no run has built every model since the last full refresh began"
 # Beyond so many events a full refresh goes by month, to fit in memory.
 LARGE = 20_000_000
+# So many fit into an argument of dbt, and more are rebuilt as soon in one go.
+MOST_DAYS = 3_660
 
 # The models that are rebuilt by day and read no source.
 _BY_DAY = ("--select", "config.incremental_strategy:append", "--exclude", "dim_*")
@@ -42,6 +44,11 @@ def named_days(text: str) -> list[str]:
             raise DaysError(f"{part!r} is no day; write 2026-11-01, or 2026-11-01..2026-11-07.") from None
         if end < start:
             raise DaysError(f"{part!r} ends before it begins; write the earlier day first.")
+        if len(days) + (end - start).days >= MOST_DAYS:
+            raise DaysError(
+                f"{text!r} names {len(days) + (end - start).days + 1:,} days; name at most {MOST_DAYS:,}, or rebuild "
+                "all of them with --full-refresh (full_refresh in the web interface)."
+            )
         days |= {start + timedelta(days=number) for number in range((end - start).days + 1)}
     return sorted(day.isoformat() for day in days)
 
@@ -67,21 +74,26 @@ def definition(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
-def full_refresh_reason(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str | None:
-    """Why rebuilding by day would not do, as part of a sentence; None where it will, or nothing was built before."""
-    tables = {
-        f"{schema}.{table}"
-        for schema, table in connection.execute(
-            "select table_schema, table_name from information_schema.tables where table_catalog = current_database()"
-        ).fetchall()
-    }
+def is_loaded(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the loader has made what dbt asks it for (landing/ledger.py)."""
+    return {"landing.files", "landing.complete_runs", "landing.dbt_runs"} <= _tables(connection)
+
+
+def is_first_build(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> bool:
+    """Whether none of the tables that are rebuilt by day is there yet."""
     built = {
         f"{node['schema']}.{node['alias']}"
         for node in manifest["nodes"].values()
         if node["config"].get("materialized") == "incremental"
     }
-    if not tables & built:
+    return not _tables(connection) & built
+
+
+def full_refresh_reason(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str | None:
+    """Why rebuilding by day would not do, as part of a sentence; None where it will, or nothing was built before."""
+    if is_first_build(connection, manifest):
         return None
+    tables = _tables(connection)
     if guards := broken_guards(connection) if "landing.broken_guards" in tables else None:
         return guards
     complete = (
@@ -92,6 +104,15 @@ def full_refresh_reason(connection: duckdb.DuckDBPyConnection, manifest: Mapping
     if not complete:
         return INCOMPLETE
     return None if complete == [(definition(manifest),)] else CHANGED
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {
+        f"{schema}.{table}"
+        for schema, table in connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_catalog = current_database()"
+        ).fetchall()
+    }
 
 
 def broken_guards(connection: duckdb.DuckDBPyConnection) -> str | None:
