@@ -99,7 +99,7 @@ def test_mail_is_masked() -> None:
 def test_a_text_of_any_length_takes_no_time(text: str) -> None:
     begun = time.perf_counter()
     masked(text)
-    assert time.perf_counter() - begun < 2
+    assert time.perf_counter() - begun < 10
 
 
 TABLES = ("orders", "order_items", "users")

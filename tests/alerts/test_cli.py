@@ -195,7 +195,7 @@ def _without(scope: str) -> Callable[[FakeSlack], None]:
         (_without("channels:history"), "The Slack app lacks the scope channels:history."),
         (_without("files:write"), "The daily message goes without its picture: The Slack app lacks the scope files:"),
         (FakeSlack.stop_listening, "Slack cannot be reached ("),
-        (_hang, "Slack did not answer within 0.2 s (auth.test)"),
+        (_hang, "Slack did not answer within 0.5 s (auth.test)"),
     ],
 )
 def test_what_is_wrong_with_slack_is_said_in_plain_words(
@@ -205,7 +205,7 @@ def test_what_is_wrong_with_slack_is_said_in_plain_words(
     breaks: Callable[[FakeSlack], None],
     words: str,
 ) -> None:
-    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.5)
     breaks(slack)
     assert words in plain(command("test"))
 

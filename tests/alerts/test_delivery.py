@@ -18,15 +18,16 @@ from tests.alerts.shop import transport_to
 from tests.slack import fake
 from tests.slack.fake import ANY_METHOD, FakeSlack, Fault
 
-TIMEOUT_S = 0.15
+# Of the faults that take time. All others have the real one: a busy machine must not add a fault of its own.
+TIMEOUT_S = 0.5
 GOES_WELL = Fault(accepts=True)
 ONCE = {
     "500": (Fault.http(500), "Slack has trouble (HTTP 500)"),
     "500 after accepting": (Fault.http(500, accepts=True), "Slack has trouble (HTTP 500)"),
     "internal error": (Fault.error("internal_error"), "Slack has trouble (internal_error)"),
     "fatal error after accepting": (Fault.error("fatal_error", accepts=True), "Slack has trouble (fatal_error)"),
-    "hang": (Fault.dropped(after=2 * TIMEOUT_S), "Slack did not answer within 0.15 s"),
-    "late acceptance": (Fault.late(2 * TIMEOUT_S), "Slack did not answer within 0.15 s"),
+    "hang": (Fault.dropped(after=2 * TIMEOUT_S), "Slack did not answer within 0.5 s"),
+    "late acceptance": (Fault.late(2 * TIMEOUT_S), "Slack did not answer within 0.5 s"),
     "dropped": (Fault.dropped(), "The connection to Slack broke"),
     "answer lost": (Fault.dropped(accepts=True), "The connection to Slack broke"),
     "garbage": (Fault.garbage(), "Something else than Slack answered"),
@@ -46,11 +47,6 @@ REQUESTS = 7
 def outbox(tmp_path: Path, slack: FakeSlack) -> Iterator[Outbox]:
     with outbox_in(tmp_path, slack) as outbox:
         yield outbox
-
-
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_module, "TIMEOUT_S", TIMEOUT_S)
 
 
 def fill(outbox: Outbox) -> None:
@@ -79,12 +75,13 @@ def test_without_trouble_all_is_sent_in_one_pass_with_one_request_each(outbox: O
     assert len(outbox.slack.requests) == REQUESTS
 
 
-@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize(("fault", "words"), ONCE.values(), ids=ONCE)
 def test_one_request_that_goes_wrong_anywhere_costs_only_time(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Fault, words: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, fault: Fault, words: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    if fault.after:
+        monkeypatch.setattr(slack_module, "TIMEOUT_S", TIMEOUT_S)
     # Of those that take time: the channels' look-up, the first message and the edit.
     for position in (0, 1, 5) if fault.after else range(REQUESTS):
         folder = tmp_path / str(position)
@@ -182,7 +179,7 @@ def test_retry_after_is_stored_and_other_channels_go_on(outbox: Outbox) -> None:
     outbox.slack.fault("chat.postMessage", Fault.rate_limited(45))
     began = time.monotonic()
     report = outbox.deliver()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert (report.sent, report.waiting) == (1, 2)
     assert outbox.shown(DAILY) == ["today"]
     assert outbox.row("orders broke").not_before == outbox.clock() + timedelta(seconds=45)

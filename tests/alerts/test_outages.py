@@ -111,7 +111,7 @@ def test_a_delivery_begins_nothing_after_its_time_however_slowly_slack_answers(o
 def test_a_pass_ends_after_one_time_out_when_all_of_slack_hangs(
     shop: Shop, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.5)
     alerts = shop.alerts(transport_to(slack), settle=timedelta(minutes=1))
     alerts.run_pass()
     record_run(shop, "orders=F3 users=f2 daily=F1")
@@ -119,10 +119,10 @@ def test_a_pass_ends_after_one_time_out_when_all_of_slack_hangs(
     alerts.read_news(datetime.now(UTC))
     began = time.monotonic()
     report = alerts.run_pass()
-    assert 0.3 <= time.monotonic() - began < 0.3 + 1
+    assert 0.5 <= time.monotonic() - began < 5
     assert len(slack.requests) == 1
     assert report.waiting
-    assert "Slack did not answer within 0.3 s" in report.problems[0]
+    assert "Slack did not answer within 0.5 s" in report.problems[0]
 
 
 def test_a_pass_that_has_much_to_read_stops_in_time_and_the_next_goes_on(

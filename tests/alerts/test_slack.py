@@ -148,10 +148,10 @@ def test_a_name_server_that_hangs_holds_nothing_up_for_longer_than_the_time_out(
 ) -> None:
     never = Event()
     monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.1)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(1) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(30) and [])
     began = time.monotonic()
     assert type(refusal_of(transport)) is UnreachableError
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 10
     never.set()
 
 
@@ -181,12 +181,12 @@ def test_behind_a_proxy_slack_itself_is_not_tried(
 def test_a_server_that_hangs_is_left_after_the_time_out(
     slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.5)
     caplog.set_level(logging.DEBUG)
-    slack.fault("conversations.list", Fault.dropped(after=1))
+    slack.fault("conversations.list", Fault.dropped(after=2))
     refusal = refusal_of(transport_to(slack))
     assert type(refusal) is MaybeDeliveredError
-    assert "Slack did not answer within 0.1 s" in str(refusal)
+    assert "Slack did not answer within 0.5 s" in str(refusal)
     # Nothing of slack_sdk's own, which would repeat it and quote headers.
     assert caplog.text == ""
 
@@ -195,13 +195,13 @@ def test_a_server_that_hangs_is_left_after_the_time_out(
 def test_a_server_whose_answer_trickles_is_left_after_the_time_out(
     slack: FakeSlack, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(slack_module, "TIMEOUT_S", 0.5)
     slack.fault(method, Fault.trickling(0.05))
     began = time.monotonic()
     refusal = refusal_of(transport_to(slack))
     assert type(refusal) is MaybeDeliveredError
-    assert f"Slack did not answer within 0.2 s ({method})" in str(refusal)
-    assert time.monotonic() - began < 1
+    assert f"Slack did not answer within 0.5 s ({method})" in str(refusal)
+    assert time.monotonic() - began < 5
 
 
 def test_a_step_ends_in_time_however_many_slow_requests_it_takes_and_the_next_goes_on_from_there(
@@ -224,7 +224,7 @@ def test_a_step_ends_in_time_however_many_slow_requests_it_takes_and_the_next_go
         began = time.monotonic()
         with suppress(DeliveryError):
             receipts.append(transport.post(DAILY, pictured, "1", None, is_broadcast=False))
-        assert time.monotonic() - began < 1.0 + 0.5
+        assert time.monotonic() - began < 1.0 + 1.0
         if receipts:
             break
     assert receipts
