@@ -137,6 +137,17 @@
     {% if is_incremental() %} delete from {{ this }} where {{ in_affected_days(column, of) }} {% endif %}
 {%- endmacro %}
 
+{# The pre-hook of a table by user: whoever has a row on an affected day, in the table or in what it is built from, leaves it. #}
+{% macro delete_affected_users(source, column, of) -%}
+    {%- set affected = 'select user_id from %s where ' ~ in_affected_days(column, of) if execute -%}
+    {% if is_incremental() %} delete from {{ this }} where user_id is null or user_id in ({{ affected % this }} union all {{ affected % source }}) {% endif %}
+{%- endmacro %}
+
+{# A condition: true for whoever is not in the table, as in a table by user the affected ones are not. #}
+{% macro is_affected_user(user_id) -%}
+    {{ 'not exists (select 1 from ' ~ this ~ ' as built where built.user_id = ' ~ user_id ~ ')' if is_incremental() else 'true' }}
+{%- endmacro %}
+
 {#
     At the beginning of a run: notes when it began (UTC), or the next microsecond after the run before where the clock
     was set back: states of orders are ordered by it.

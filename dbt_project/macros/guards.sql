@@ -9,6 +9,7 @@
         {%- if flags.FULL_REFRESH -%} {%- do run_query('delete from ' ~ landing('complete_runs')) -%} {%- endif -%}
         delete from {{ landing('broken_guards') }};
         insert into {{ landing('broken_guards') }}
+        with naming as ({{ sessions_naming_orders() }})
         {{ session_that_is_too_long() }}
         union all
         {{ order_in_several_sessions() }}
@@ -19,56 +20,46 @@
 {%- endmacro %}
 
 {% macro session_that_is_too_long() -%}
+    {%- set days = affected_days('events') -%}
     select 'sessions last over more than {{ var('session_days') + 1 }} days' as guard, count(*) as cases
     from (
         select user_id, session_id
         from {{ source('raw', 'events') }}
-        where {{ named_by_affected_events('session_id') }}
+        {% if days is not none -%}
+        where session_id in (select session_id from {{ source('raw', 'events') }} where {{ in_days('created_at', days) }})
+        {%- endif %}
         group by user_id, session_id
         having max(created_at) >= {{ days_after('cast(min(created_at) as date)', var('session_days') + 1) }}
     ) as cases
     having count(*) > 0
 {%- endmacro %}
 
+{# Which days of orders are rebuilt is derived from the days of events, so orders of affected days are looked up too. #}
+{% macro sessions_naming_orders() -%}
+    {%- set days = affected_days('events') -%}
+    select order_id, user_id, session_id, min(created_at) as first_at, max(created_at) as last_at
+    from {{ source('raw', 'events') }}
+    where order_id is not null
+    {%- if days is not none %} and order_id in (
+        select order_id from {{ source('raw', 'events') }} where {{ in_days('created_at', days) }}
+        union all
+        select order_id from {{ source('raw', 'orders') }} where {{ in_days('created_at', affected_days('order_rows')) }}
+    ) {%- endif %}
+    group by order_id, user_id, session_id
+{%- endmacro %}
+
 {% macro order_in_several_sessions() -%}
     select 'orders are named in several sessions' as guard, count(*) as cases
-    from (
-        select order_id
-        from (
-            select distinct order_id, user_id, session_id
-            from {{ source('raw', 'events') }}
-            where order_id is not null and {{ named_by_affected_events('order_id') }}
-        ) as naming
-        group by order_id
-        having count(*) > 1
-    ) as cases
+    from (select order_id from naming group by order_id having count(*) > 1) as cases
     having count(*) > 0
 {%- endmacro %}
 
-{# Which days of orders are rebuilt is derived from the days of events. #}
 {% macro order_far_from_its_events() -%}
-    {%- set order_days = affected_days('order_rows') -%}
     select 'orders lie more than {{ 2 * var('session_days') }} days from an event that names them' as guard, count(*) as cases
-    from {{ source('raw', 'events') }} as events
-    inner join {{ source('raw', 'orders') }} as orders
-        on events.order_id = orders.order_id
+    from naming
+    inner join {{ source('raw', 'orders') }} as orders on naming.order_id = orders.order_id
     where
-        ({{ named_by_affected_events('events.order_id') }} or {{ in_days('orders.created_at', order_days) }})
-        and (
-            events.created_at < {{ days_after('cast(orders.created_at as date)', -2 * var('session_days')) }}
-            or events.created_at >= {{ days_after('cast(orders.created_at as date)', 2 * var('session_days') + 1) }}
-        )
+        naming.first_at < {{ days_after('cast(orders.created_at as date)', -2 * var('session_days')) }}
+        or naming.last_at >= {{ days_after('cast(orders.created_at as date)', 2 * var('session_days') + 1) }}
     having count(*) > 0
-{%- endmacro %}
-
-{% macro named_by_affected_events(id) -%}
-    {%- set days = affected_days('events') -%}
-    {%- if days is none -%}
-        true
-    {%- else -%}
-        {{ id }} in (
-            select {{ id.split('.')[-1] }} from {{ source('raw', 'events') }}
-            where {{ id.split('.')[-1] }} is not null and {{ in_days('created_at', days) }}
-        )
-    {%- endif -%}
 {%- endmacro %}

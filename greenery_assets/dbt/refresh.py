@@ -21,8 +21,8 @@ LARGE = 20_000_000
 # So many fit into an argument of dbt, and more are rebuilt as soon in one go.
 MOST_DAYS = 3_660
 
-# The models that are rebuilt by day and read no source.
-_BY_DAY = ("--select", "config.incremental_strategy:append", "--exclude", "dim_*")
+# The models that are rebuilt by day and read no source; those by user are built once, after the last month.
+_BY_DAY = ("--select", "config.incremental_strategy:append", "--exclude", "dim_*", "tag:by_user")
 _GATE = ("--select", "path:models/staging", "dim_*", "--indirect-selection", "buildable")
 
 
@@ -143,9 +143,9 @@ def by_month(months: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str
     What comes first is the gate, with its checks; then the tables by day, month by month; last everything, where of
     the tables by day only the last month is left to build.
     """
-    gate = ["build", *_GATE, "--exclude-resource-type", "unit_test", "--full-refresh"]
+    gate = ["build", "--partial-parse", *_GATE, "--exclude-resource-type", "unit_test", "--full-refresh"]
     parts = [
-        ["run", *_BY_DAY, *variables(days, only=True), *(["--full-refresh"] if days is months[0] else [])]
+        ["run", "--partial-parse", *_BY_DAY, *variables(days, only=True), *(["--full-refresh"] if days is months[0] else [])]
         for days in months[:-1]
     ]
     return [gate, *parts], variables(months[-1], only=True)

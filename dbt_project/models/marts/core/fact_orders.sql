@@ -1,4 +1,11 @@
 -- depends_on: {{ ref('dim_orders') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_users(ref('int_fact_orders'), 'order_date', of='order_items') }}",
+    full_refresh=var('only_days') or none,
+    tags=['by_user'],
+) }}
 -- Orders of one user may share a timestamp, so the dates alone would flag several: rank instead.
 with ranked as (
     select
@@ -10,7 +17,8 @@ with ranked as (
         number_of_items,
         row_number() over (partition by user_id order by order_date, order_id) as nth_order,
         count(*) over (partition by user_id) as number_of_orders
-    from {{ ref('int_fact_orders') }}
+    from {{ ref('int_fact_orders') }} as orders
+    where {{ is_affected_user('orders.user_id') }}
 )
 
 select

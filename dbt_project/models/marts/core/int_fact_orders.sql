@@ -1,8 +1,22 @@
-with items as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ delete_affected_users(ref('dim_orders'), 'order_date', of='order_items') }}",
+    full_refresh=var('only_days') or none,
+    tags=['by_user'],
+) }}
+with orders as (
+    select *
+    from {{ ref('dim_orders') }} as orders
+    where {{ is_affected_user('orders.user_id') }}
+),
+
+items as (
     select
         order_id,
         sum(quantity) as number_of_items
     from {{ ref('dim_order_items') }}
+    where order_id in (select order_id from orders)
     group by order_id
 )
 
@@ -16,6 +30,6 @@ select
     orders.order_total,
     orders.promo_id,
     cast(coalesce(items.number_of_items, 0) as integer) as number_of_items
-from {{ ref('dim_orders') }} as orders
+from orders
 left join items
     on orders.order_id = items.order_id

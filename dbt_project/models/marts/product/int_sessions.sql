@@ -7,9 +7,9 @@ with shipments as (
     select distinct
         user_id,
         session_id,
-        start_time
-    from {{ ref('int_page_views') }}
-    where event_type = 'package_shipped' and {{ in_affected_days('session_date', of='visits') }}
+        created_at
+    from {{ ref('dim_events') }}
+    where event_type = 'package_shipped' and {{ in_affected_days('created_at', of='visits', around=1) }}
 ),
 
 -- A parcel is sent in the session too, hours later: what lasts until then is waiting, not browsing.
@@ -32,7 +32,7 @@ marked as (
         on
             page_views.user_id = shipments.user_id
             and page_views.session_id = shipments.session_id
-            and page_views.stop_time = shipments.start_time
+            and page_views.stop_time = shipments.created_at
     where {{ in_affected_days('page_views.session_date', of='visits') }}
 ),
 
