@@ -143,9 +143,10 @@
     {% if is_incremental() %} delete from {{ this }} where user_id is null or user_id in ({{ affected % this }} union all {{ affected % source }}) {% endif %}
 {%- endmacro %}
 
-{# A condition: true for whoever is not in the table, as in a table by user the affected ones are not. #}
+{# A condition: true for whoever is not in the table, as in a table by user the affected ones are not. All in a unit test. #}
 {% macro is_affected_user(user_id) -%}
-    {{ 'not exists (select 1 from ' ~ this ~ ' as built where built.user_id = ' ~ user_id ~ ')' if is_incremental() else 'true' }}
+    {%- set is_kept = model.resource_type == 'model' and is_incremental() -%}
+    {{ 'not exists (select 1 from ' ~ this ~ ' as built where built.user_id = ' ~ user_id ~ ')' if is_kept else 'true' }}
 {%- endmacro %}
 
 {#

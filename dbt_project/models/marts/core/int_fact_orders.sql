@@ -6,7 +6,7 @@
     tags=['by_user'],
 ) }}
 with orders as (
-    select *
+    select orders.*
     from {{ ref('dim_orders') }} as orders
     where {{ is_affected_user('orders.user_id') }}
 ),
