@@ -129,6 +129,7 @@ def test_defects_of_a_new_day_are_found_kept_in_mind_and_forgotten(
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
 
 
+@pytest.mark.slowest
 def test_what_was_built_without_its_checks_is_looked_at_by_the_next(shop: tuple[History, Bench]) -> None:
     history, bench = shop
     number = write_next_day(history, WARNINGS)
@@ -185,6 +186,7 @@ def test_what_a_change_of_an_old_day_does_to_other_tables_is_found(check: str, s
     assert {name: rows for name, rows in failing_rows(bench, "new").items() if rows} == {}
 
 
+@pytest.mark.slowest
 def test_a_second_checkout_and_shipment_are_found_days_after_the_first(shop: tuple[History, Bench]) -> None:
     history, bench = shop
     number = write_next_day(history, {})

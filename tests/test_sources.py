@@ -25,6 +25,7 @@ def aside(home: Home) -> list[Path]:
     return sorted(path for path in home.warehouse.parent.glob("greenery.*.duckdb") if path != home.warehouse)
 
 
+@pytest.mark.slowest
 def test_another_source_stops_the_run_before_anything_is_read_and_goes_on_where_it_is_meant(
     run_job: RunJob, built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:

@@ -17,8 +17,8 @@ with ranked as (
         number_of_items,
         row_number() over (partition by user_id order by order_date, order_id) as nth_order,
         count(*) over (partition by user_id) as number_of_orders
-    from {{ ref('int_fact_orders') }} as orders
-    where {{ is_affected_user('orders.user_id') }}
+    from {{ ref('int_fact_orders') }}
+    where {{ is_affected_user('int_fact_orders.user_id') }}
 )
 
 select

@@ -6,9 +6,9 @@
     tags=['by_user'],
 ) }}
 with orders as (
-    select orders.*
-    from {{ ref('dim_orders') }} as orders
-    where {{ is_affected_user('orders.user_id') }}
+    select *
+    from {{ ref('dim_orders') }}
+    where {{ is_affected_user('dim_orders.user_id') }}
 ),
 
 items as (
