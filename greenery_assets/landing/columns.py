@@ -48,17 +48,8 @@ _SIGNATURES = (
     (b"\xff\xfe", f"{_NO_UTF_8} UTF-16", _SAVE),
     (b"\xfe\xff", f"{_NO_UTF_8} UTF-16", _SAVE),
 )
-_SEPARATORS = {
-    ";": "semicolons",
-    "\t": "tabs",
-    "|": "vertical bars (|)",
-    ":": "colons",
-    "^": "carets (^)",
-    "~": "tildes (~)",
-    "\x01": "the control character 01",
-    "\x1f": "the control character 1F",
-    " ": "blanks",
-}
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars (|)", " ": "blanks"}
+_OTHER_SEPARATORS = ":^~\x01\x1f"
 
 # A text of an error names so many columns of a file.
 _NAMED_COLUMNS = 30
@@ -111,9 +102,8 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
             f"{named(path)} ends its lines with a carriage return alone; save it with the line ending LF or CRLF."
         )
     names = header.fields or []
-    wanted = [column.name for column in contract.columns]
-    text = header.raw.decode("utf-8-sig")
-    if not _most_are_named(names, wanted) and (other := _other_separator(text, wanted)):
+    other = _other_separator(header.raw.decode("utf-8-sig"), contract.names)
+    if other and not _most_are_named(names, contract.names):
         raise SourceError(f"{named(path)} {other}.")
     if header.fields is None:
         raise SourceError(
@@ -171,8 +161,9 @@ def _other_separator(header: str, columns: Collection[str]) -> str | None:
     if (declared := first.strip().strip('"').lower()).startswith("sep="):
         save = "" if declared[4:5] == "," else " and save the file with commas"
         return f"begins with the line {first.strip()!r}, which only Excel reads; remove that line{save}"
-    for separator, name in _SEPARATORS.items():
+    for separator in [*_SEPARATORS, *_OTHER_SEPARATORS]:
         if separator in first and _most_are_named([part.strip('"') for part in first.split(separator)], columns):
+            name = _SEPARATORS.get(separator, f"the character {separator!r}")
             return f"separates its columns with {name}; save it with commas (a value with a comma in it in quotes)"
     return None
 
@@ -199,13 +190,11 @@ def _refuse_open_end(shape: Shape, contract: TableContract) -> None:
 
 
 def _refuse_wrong_columns(shape: Shape, contract: TableContract) -> None:
-    names = [name for name, _ in shape.columns]
-    wanted = [column.name for column in contract.columns]
+    names, wanted = [name for name, _ in shape.columns], contract.names
     if not _most_are_named(names, wanted):
         # Not quoted: where the header is missing, these are somebody's name and mail address.
-        start, where = "does not begin with a header", "its first line"
-        if not shape.is_csv:
-            start, where = "is not the table", "it"
+        start = "does not begin with a header" if shape.is_csv else "is not the table"
+        where = "its first line" if shape.is_csv else "it"
         raise SourceError(
             f"{shape} {start}: most columns of {contract.name} are not named in {where}. Make it {', '.join(wanted)}."
         )

@@ -19,7 +19,7 @@ from greenery_assets.landing.rows import FILE, blaming, can_stay_in_place, creat
 from greenery_assets.landing.source import Source
 from greenery_assets.landing.values import literal, quoted
 from greenery_assets.warehouse import NOT_BUILT, Connection, loads, named, replacing, transaction
-from greenery_assets.warehouse.loads import Arrival, LoadedFile, RejectedRow, Shape
+from greenery_assets.warehouse.loads import Arrival, LoadedFile, Shape
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,12 @@ def load(
     source_dir = source_dir.absolute()  # views keep the paths
     source = Source.at(source_dir)
     found = find_files(source_dir, contracts)
-    loaded: dict[str, LoadedTable] = {}
-    rejects: list[RejectedRow] = []
     try:
         with replacing(warehouse, set_aside) as target, transaction(target) as connection:
             load_id = loads.prepare(connection, list(found))
-            for table, paths in found.items():
-                landing = _Table(connection, source_dir, contracts[table])
-                loaded[table] = landing.bring_up_to_date(load_id, paths, reread=reread)
-                rejects += landing.rejects
+            tables = {name: _Table(connection, source_dir, contracts[name], load_id) for name in found}
+            loaded = {name: table.bring_up_to_date(found[name], reread=reread) for name, table in tables.items()}
+            rejects = [reject for table in tables.values() for reject in table.rejects]
             arrivals = [replace(table.arrival, is_accepted=is_accepted) for table in loaded.values()]
             if refused := [arrival.table for arrival in arrivals if refuses(arrival)]:
                 raise LoadRefusedError(
@@ -98,13 +95,15 @@ def load(
                     f"from, or were rejected in, {', '.join(refused)}. If that is meant: make run "
                     "ARGS=--accept-row-loss."
                 )
-            loads.replace_extra_columns(connection, {name: table.extra_columns for name, table in loaded.items()})
+            loads.append(connection, loads.REJECTED_ROWS, [(*reject, False) for reject in rejects])
+            extra = [(name, column) for name, table in loaded.items() for column in table.extra_columns]
+            loads.replace(connection, loads.EXTRA_COLUMNS, "list_contains(?, source_table)", extra, list(loaded))
             loads.record_arrivals(connection, load_id, arrivals)
             loads.record_source(connection, source.kind, source.folder, load_id)
     except LoadRefusedError:
         with transaction(warehouse) as connection:
             load_id = loads.prepare(connection, list(found))
-            loads.add_rejects(connection, rejects, load_was_refused=True)
+            loads.append(connection, loads.REJECTED_ROWS, [(*reject, True) for reject in rejects])
             loads.record_arrivals(connection, load_id, [replace(arrival, is_refused=True) for arrival in arrivals])
         raise
     return loaded
@@ -142,32 +141,30 @@ class _Day(NamedTuple):
 class _Table:
     """One table while it is loaded; `rejects` are the rows set aside of the files that are read."""
 
-    def __init__(self, connection: Connection, source_dir: Path, contract: TableContract) -> None:
-        self.connection, self.source_dir, self.contract = connection, source_dir, contract
+    def __init__(self, connection: Connection, source_dir: Path, contract: TableContract, load_id: int) -> None:
+        self.connection, self.source_dir, self.contract, self.load_id = connection, source_dir, contract, load_id
+        self.columns = ", ".join(map(quoted, contract.names))
         self.landed = f"landing.{quoted(contract.name + '_rows')}"  # rows that are not read in place, with their file
         # What of the contract matters to rows that were loaded under it, and how they are kept (2: with their line).
         self.read_as = "2: " + ", ".join(f"{column.name} {column.data_type}" for column in contract.columns)
-        self.rejects: list[RejectedRow] = []
+        self.rejects: list[tuple[object, ...]] = []
 
-    def bring_up_to_date(self, load_id: int, paths: Sequence[Path], *, reread: bool) -> LoadedTable:
+    def bring_up_to_date(self, paths: Sequence[Path], *, reread: bool) -> LoadedTable:
         name, there = self.contract.name, set(paths)
-        known = loads.files(self.connection, "source_table = ?", name)
-        kept = [
-            file
-            for file in known
-            if not reread and file.path in there and file.contract == self.read_as and _is_as_it_was(file)
-        ]
-        unchanged = {file.path for file in kept}
-        replaced = [file for file in known if file.path not in unchanged]
+        known = {file.path: file for file in loads.files(self.connection, "source_table = ?", name)}
+        kept = {
+            path: known[path]
+            for path in paths
+            if path in known and not reread and known[path].contract == self.read_as and _is_as_it_was(known[path])
+        }
+        replaced = [file for path, file in known.items() if path not in kept]
         removed = [file for file in replaced if file.path not in there]
-        files, read = kept, list[LoadedFile]()
-        if len(unchanged) < len(paths) or removed or not loads.exists(self.connection, "raw", name):
-            shapes = read_shapes([path for path in paths if path not in unchanged], self.contract)
-            read = self._read(load_id, shapes, replaced)
-            gone = [replace(file, rows=0, rejected=0, newest=None, is_removed=True) for file in removed]
-            loads.record_files(self.connection, name, load_id, [*read, *gone])
-            files = sorted([*kept, *read], key=lambda file: file.path)
-            self._show(files)
+        shapes = read_shapes([path for path in paths if path not in kept], self.contract)
+        read = self._read(shapes, replaced) if shapes or removed else []
+        gone = [replace(file, rows=0, rejected=0, newest=None, is_removed=True) for file in removed]
+        loads.record_files(self.connection, name, self.load_id, [*read, *gone])
+        files = sorted([*kept.values(), *read], key=lambda file: file.path)
+        self._show(files)
         extra = {column for file in files for column, _ in file.columns}
         return LoadedTable(
             table=name,
@@ -182,7 +179,7 @@ class _Table:
             read_in_place=all(file.in_place for file in files),
             arrival=Arrival(
                 table=name,
-                rows_before=sum(file.rows for file in known) if known else None,
+                rows_before=sum(file.rows for file in known.values()) if known else None,
                 rows=sum(file.rows for file in files),
                 rows_read=sum(file.rows + file.rejected for file in read),
                 rows_rejected=sum(file.rejected for file in read),
@@ -193,8 +190,9 @@ class _Table:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.source_dir).as_posix() if path.is_relative_to(self.source_dir) else str(path)
 
-    def _read(self, load_id: int, shapes: Sequence[Shape], replaced: Sequence[LoadedFile]) -> list[LoadedFile]:
+    def _read(self, shapes: Sequence[Shape], replaced: Sequence[LoadedFile]) -> list[LoadedFile]:
         """Reads new and changed files, and puts their rows in place of those of the files that are replaced."""
+        table = self.contract.name
         if any(file.contract != self.read_as for file in replaced):
             self.connection.execute(f"drop table if exists {self.landed}")
         create(self.connection, self.landed, self.contract)
@@ -204,23 +202,23 @@ class _Table:
         candidates = [shape for shape in shapes if can_stay_in_place(self.contract, shape)]
         with blaming(candidates):
             days = self._rows_by_day(in_place_query(self.contract, candidates, stray="stray")) if candidates else []
-        # A view can show every value of a file, or the file goes into the table.
-        strays = {day.path for day in days if day.has_stray}
-        in_place = {shape.path for shape in candidates} - strays
+        # Where a view cannot show a value, the whole file goes into the table.
+        in_place = {shape.path for shape in candidates} - {day.path for day in days if day.has_stray}
         landed = [shape for shape in shapes if shape.path not in in_place]
         rejects = fill(self.connection, self.landed, self.contract, landed)
         days = [day for day in days if day.path in in_place]
-        days += self._rows_by_day(self._landed(landed, "false as stray")) if landed else []
+        days += self._rows_by_day(f"select *, false as stray from ({self._landed(landed)})") if landed else []
         for shape in shapes:
             if not identity(shape.path).is_same(shape.identity):
                 raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
-        loads.record_days(
-            self.connection, self.contract.name, load_id, [(str(day.path), day.day, day.rows) for day in days]
+        loads.append(
+            self.connection, loads.DAYS, [(table, str(day.path), self.load_id, day.day, day.rows) for day in days]
         )
-        self.rejects = [(self.contract.name, self._name(path), *reject) for path, *reject in rejects]
-        loads.replace_rejects(
-            self.connection, self.contract.name, [self._name(file.path) for file in (*replaced, *shapes)], self.rejects
+        names = [self._name(file.path) for file in (*replaced, *shapes)]
+        loads.replace(
+            self.connection, loads.REJECTED_ROWS, "source_table = ? and list_contains(?, file)", [], table, names
         )
+        self.rejects = [(table, self._name(path), *reject) for path, *reject in rejects]
         rejected, by_path = Counter(reject.path for reject in rejects), defaultdict[Path, list[_Day]](list)
         for day in days:
             by_path[day.path].append(day)
@@ -243,21 +241,21 @@ class _Table:
         ).fetchall()
         return [_Day(Path(path), *figures) for path, *figures in found]
 
-    def _landed(self, files: Sequence[Shape], *also: str) -> str:
-        """SQL of the rows in the table that are of these files."""
-        columns = ", ".join([*map(quoted, self.contract.names), f"{FILE} as landing_file", *also])
+    def _landed(self, files: Sequence[Shape]) -> str:
+        """SQL of the rows in the table that are of these files; of all, where none is given."""
         paths = ", ".join(literal(str(file.path)) for file in files)
-        return f"select {columns} from {self.landed} where {FILE} in ({paths})"
+        where = f" where {FILE} in ({paths})" if files else ""
+        return f"select {self.columns}, {FILE} as landing_file from {self.landed}{where}"
 
     def _show(self, files: Sequence[LoadedFile]) -> None:
         """Makes the views that show the table's rows, with and without their files, in the order of the files."""
-        columns = ", ".join(map(quoted, self.contract.names))
-        parts = [f"select {columns}, {FILE} as landing_file from {self.landed}"]
-        if any(file.in_place for file in files):
-            parts = [
-                in_place_query(self.contract, list(group)) if is_in_place else self._landed(list(group))
-                for is_in_place, group in groupby(files, key=lambda file: file.in_place)
-            ]
+        parts = [
+            in_place_query(self.contract, alike)
+            if is_in_place
+            else self._landed(alike if len(alike) < len(files) else [])
+            for is_in_place, group in groupby(files, key=lambda file: file.in_place)
+            for alike in [list(group)]
+        ]
         name, by_file = quoted(self.contract.name), f"landing.{quoted(self.contract.name + '_by_file')}"
         self.connection.execute(f"create or replace view {by_file} as {' union all '.join(parts)}")
-        self.connection.execute(f"create or replace view raw.{name} as select {columns} from {by_file}")
+        self.connection.execute(f"create or replace view raw.{name} as select {self.columns} from {by_file}")

@@ -97,12 +97,15 @@ def fill(connection: Connection, target: str, contract: TableContract, shapes: S
         connection.unregister("landing_rows")
     for path, rows in csv_rows.items():
         rejects += [Reject(path, line, None, reason, _text(raw)) for line, reason, raw in rows.misshapen]
-    _refuse_too_many(contract, len(rejects))
     faulty = connection.execute(
         f"select {FILE}, {_LINE}, {_FAULT} from {target} where {_FAULT} is not null order by all limit ?",
         [MOST_REJECTS + 1],
     ).fetchall()
-    _refuse_too_many(contract, len(rejects) + len(faulty))
+    if len(rejects) + len(faulty) > MOST_REJECTS:
+        raise SourceError(
+            f"More than {MOST_REJECTS:,} rows of the table {contract.name} do not fit its contract, so nothing "
+            "was loaded; look whether its files are those of another table or another version of it."
+        )
     by_path = {shape.path: shape for shape in shapes}
     for path, found in groupby(faulty, key=lambda row: Path(row[0])):
         faults = {line: fault for _, line, fault in found}
@@ -253,11 +256,3 @@ def _numbered(shapes: Sequence[Shape]) -> str:
 def _source(shapes: Sequence[Shape], options: str = "filename = false") -> str:
     """SQL that reads Parquet files of equal columns."""
     return parquet_source([shape.path for shape in shapes], options)
-
-
-def _refuse_too_many(contract: TableContract, rejects: int) -> None:
-    if rejects > MOST_REJECTS:
-        raise SourceError(
-            f"More than {MOST_REJECTS:,} rows of the table {contract.name} do not fit its contract, so nothing "
-            "was loaded; look whether its files are those of another table or another version of it."
-        )

@@ -6,7 +6,7 @@ a last version that says so), `landing.days` one for each version and day of cre
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -17,8 +17,7 @@ from greenery_assets.warehouse.errors import named
 REJECTED_ROWS = "quality.rejected_rows"
 EXTRA_COLUMNS = "quality.extra_columns"
 
-RejectedRow = tuple[object, ...]
-"""The columns of quality.rejected_rows but for the last, load_was_refused."""
+DAYS = "landing.days"
 
 # `alter` adds what a warehouse of an older version lacks.
 _SCHEMA = f"""
@@ -194,64 +193,37 @@ def paths(connection: Connection) -> list[tuple[str, Path]]:
 
 def record_files(connection: Connection, table: str, load_id: int, versions: Iterable[LoadedFile]) -> None:
     """Notes new versions of files."""
-    for file in versions:
-        values = [str(file.path), *astuple(file.identity), json.dumps(file.columns), *astuple(file)[3:]]
-        connection.execute(
-            f"insert into landing.files (source_table, load_id, {_FILE_COLUMNS}) "
-            f"values ({', '.join('?' * (len(values) + 2))})",
-            [table, load_id, *values],
-        )
-
-
-def record_days(connection: Connection, table: str, load_id: int, days: Sequence[tuple[str, date | None, int]]) -> None:
-    """Notes how many rows new versions of files have of each day of created_at: path, day (None: no day), rows."""
-    if days:
-        paths, *figures = map(list, zip(*days, strict=True))
-        connection.execute(
-            "insert into landing.days select ?, unnest(?::varchar[]), ?, unnest(?::date[]), unnest(?::bigint[])",
-            [table, paths, load_id, *figures],
-        )
+    rows = [
+        (table, load_id, str(file.path), *astuple(file.identity), json.dumps(file.columns), *astuple(file)[3:])
+        for file in versions
+    ]
+    append(connection, f"landing.files (source_table, load_id, {_FILE_COLUMNS})", rows)
 
 
 def record_source(connection: Connection, kind: str, folder: Path, load_id: int) -> None:
     """Notes which source fills the warehouse, and since which load."""
-    recorded = connection.execute("select kind, folder from landing.source").fetchall()
-    if recorded != [(kind, str(folder))]:
-        connection.execute("delete from landing.source")
-        connection.execute("insert into landing.source values (?, ?, ?)", [kind, str(folder), load_id])
+    if connection.execute("select kind, folder from landing.source").fetchall() != [(kind, str(folder))]:
+        replace(connection, "landing.source", "true", [(kind, str(folder), load_id)])
 
 
-def record_arrivals(connection: Connection, load_id: int, arrivals: Iterable[Arrival]) -> None:
+def record_arrivals(connection: Connection, load_id: int, arrivals: Sequence[Arrival]) -> None:
     """Notes how tables arrived in a load, in place of what was noted of them before."""
-    for arrival in arrivals:
-        table, *figures = astuple(arrival)
-        connection.execute("delete from landing.arrivals where source_table = ?", [table])
-        connection.execute("insert into landing.arrivals values (?, ?, ?, ?, ?, ?, ?, ?)", [table, load_id, *figures])
+    rows = [(arrival.table, load_id, *astuple(arrival)[1:]) for arrival in arrivals]
+    replace(connection, "landing.arrivals", "list_contains(?, source_table)", rows, [row[0] for row in rows])
 
 
-def replace_rejects(connection: Connection, table: str, names: Sequence[str], rejects: Sequence[RejectedRow]) -> None:
-    """Puts the rejected rows of the files with these names in place of those from before."""
-    connection.execute(
-        f"delete from {REJECTED_ROWS} where source_table = ? and list_contains(?, file)", [table, list(names)]
-    )
-    add_rejects(connection, rejects)
+def replace(
+    connection: Connection, relation: str, where: str, rows: Iterable[Sequence[object]], *given: object
+) -> None:
+    """Puts rows in place of those that an SQL condition, with its parameters, names."""
+    connection.execute(f"delete from {relation} where {where}", list(given))
+    append(connection, relation, rows)
 
 
-def add_rejects(connection: Connection, rejects: Sequence[RejectedRow], *, load_was_refused: bool = False) -> None:
-    """Notes rejected rows, of what is loaded or of a load that was refused."""
-    if rejects:
-        connection.execute(
-            f"insert into {REJECTED_ROWS} select unnest(?::varchar[]), unnest(?::varchar[]), "
-            "unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), ?",
-            [*(list(column) for column in zip(*rejects, strict=True)), load_was_refused],
-        )
-
-
-def replace_extra_columns(connection: Connection, columns: Mapping[str, Sequence[str]]) -> None:
-    """Puts the columns that no contract asked for, by table, in place of those from before."""
-    connection.execute(f"delete from {EXTRA_COLUMNS} where list_contains(?, source_table)", [list(columns)])
-    for table, names in columns.items():
-        connection.execute(f"insert into {EXTRA_COLUMNS} select ?, unnest(?::varchar[])", [table, list(names)])
+def append(connection: Connection, relation: str, rows: Iterable[Sequence[object]]) -> None:
+    """Adds rows to a table, or to some of its columns: `table (a, b)`."""
+    if columns := [list(column) for column in zip(*rows, strict=True)]:
+        connection.execute(f"insert into {relation} select {', '.join(['unnest(?)'] * len(columns))}", columns)
 
 
 def last_arrival(connection: Connection, table: str) -> Arrival | None:
