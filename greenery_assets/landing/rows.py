@@ -77,10 +77,10 @@ def fill(connection: Connection, target: str, contract: TableContract, shapes: S
     rejects: list[Reject] = []
     csv_rows: dict[Path, CsvRows] = {}
     # Neighbours that can be read by one statement, which costs more than a small file.
-    for key, group in groupby(shapes, key=lambda shape: "csv" if shape.is_csv else _parquet_key(shape)):
+    for key, group in groupby(shapes, key=lambda s: s.is_csv or (s.columns, INT96 in dict(s.columns).values() and s)):
         alike = list(group)
         insert = f"insert into {target} {_select(contract, alike[0])}"
-        if key != "csv":
+        if key is not True:
             with blaming(alike):
                 connection.execute(f"{insert} from {_numbered(alike)}")
             continue
@@ -118,7 +118,9 @@ def fill(connection: Connection, target: str, contract: TableContract, shapes: S
 
 def can_stay_in_place(contract: TableContract, shape: Shape) -> bool:
     """Whether a file is Parquet whose types convert on the fly, if no value of it is a stray (see `in_place_query`)."""
-    return not shape.is_csv and all(value.in_place for value in _values(contract, shape))
+    types = dict(shape.columns)
+    found = [conversion(types[column.name], column.data_type) for column in contract.columns]
+    return not shape.is_csv and all(how and how.in_place for how in found)
 
 
 def in_place_query(contract: TableContract, shapes: Sequence[Shape], stray: str = "") -> str:
@@ -157,10 +159,6 @@ def blaming(shapes: Sequence[Shape]) -> Iterator[None]:
                         f"{shape} cannot be read to its end; write it again or fetch it once more."
                     ) from error
         raise
-
-
-def _parquet_key(shape: Shape) -> tuple[object, ...]:
-    return shape.columns, shape.path if INT96 in dict(shape.columns).values() else None
 
 
 def _stream(contract: TableContract, files: Sequence[CsvRows], errors: list[Exception]) -> pa.RecordBatchReader:
