@@ -194,7 +194,7 @@ def raw_tables(
                 with open_for_reading(settings.warehouse_path) as connection:
                     results = [_evaluate(spec, connection, settings) for spec in checks]
             yield from results
-        except WarehouseError as error:
+        except (landing.LandingError, WarehouseError) as error:
             raise failure(str(error), allow_retries=False) from None
     # Where a check that is an ERROR fails Dagster ends the step itself.
     if refused and all(result.passed for result in results):

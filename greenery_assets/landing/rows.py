@@ -76,11 +76,10 @@ def fill(connection: Connection, target: str, contract: TableContract, shapes: S
     """
     rejects: list[Reject] = []
     csv_rows: dict[Path, CsvRows] = {}
-    # Neighbours that can be read by one statement, which costs more than a small file.
-    for key, group in groupby(shapes, key=lambda s: s.is_csv or (s.columns, INT96 in dict(s.columns).values() and s)):
+    for _, group in groupby(shapes, key=_alike):
         alike = list(group)
         insert = f"insert into {target} {_select(contract, alike[0])}"
-        if key is not True:
+        if not alike[0].is_csv:
             with blaming(alike):
                 connection.execute(f"{insert} from {_numbered(alike)}")
             continue
@@ -159,6 +158,11 @@ def blaming(shapes: Sequence[Shape]) -> Iterator[None]:
                         f"{shape} cannot be read to its end; write it again or fetch it once more."
                     ) from error
         raise
+
+
+def _alike(shape: Shape) -> object:
+    """Neighbours of which this is equal can be read by one statement, which costs more than a small file."""
+    return shape.is_csv or (shape.columns, shape.path if INT96 in dict(shape.columns).values() else None)
 
 
 def _stream(contract: TableContract, files: Sequence[CsvRows], errors: list[Exception]) -> pa.RecordBatchReader:

@@ -14,6 +14,7 @@ from greenery_assets.settings import PROJECT_ROOT
 from greenery_assets.warehouse import Connection, scratch
 
 CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
+MEMORY_LIMIT = "1GB"
 
 # Rows leave the generator with money in whole cents; these say how a table's own columns are made.
 DERIVED_COLUMNS = {
@@ -44,7 +45,7 @@ def contract_columns() -> dict[str, dict[str, str]]:
 
 def connect(path: Path) -> Connection:
     """Open a new database file at `path` with the seven empty tables and the page address macros."""
-    connection = scratch(path)
+    connection = scratch(path, MEMORY_LIMIT)
     connection.execute("set enable_progress_bar = false")
     for page in ("product", "checkout", "shipping"):
         connection.execute(f"create macro {page}_page(id) as 'https://greenery.com/{page}/' || id")

@@ -90,8 +90,8 @@ def transaction(path: Path) -> Iterator[Connection]:
             raise (_of_the_disk(path, is_written=True) or fault) from error
 
 
-def scratch(path: Path | str = ":memory:", memory_limit: str = "1GB") -> Connection:
-    """A database that is no warehouse: a place to work in, new at `path`."""
+def scratch(path: Path, memory_limit: str) -> Connection:
+    """A new database at `path` that is no warehouse: a place to work in."""
     return duckdb.connect(path, config={"memory_limit": memory_limit})
 
 
