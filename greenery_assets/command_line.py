@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import duckdb
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from greenery_assets.dagster_home import DagsterHomeError, check_home, history_error
 from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings, prepare
 from greenery_assets.troubles import explain
+from greenery_assets.warehouse import DatabaseError
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
     if broken := history_error(error, settings.dagster_home):
         return str(broken)
     # Of another error one of these may be only what happened before it, and its own traceback is needed.
-    is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, duckdb.Error))
+    is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, DatabaseError))
     return explain(error, _file_of(error, settings)) if is_ours and not _is_elsewhere(error, settings) else None
 
 

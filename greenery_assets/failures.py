@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 
 from greenery_assets.privacy import SHAREABLE_REASON
 from greenery_assets.settings import PROJECT_ROOT
 from greenery_assets.troubles import explain
+from greenery_assets.warehouse import DatabaseError, Interrupted
 
 PACKAGE = PROJECT_ROOT / "greenery_assets"
 
@@ -24,13 +24,13 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (dg.Failure, duckdb.InterruptException):
+    except (dg.Failure, Interrupted):
         raise
     except Exception as error:
         if type(error).__module__.startswith(f"{PACKAGE.name}."):
             raise
         reason = explain(error, path)
-        if reason is None and isinstance(error, duckdb.Error):
+        if reason is None and isinstance(error, DatabaseError):
             reason = (
                 f"DuckDB raised {type(error).__name__} at {_place(error)}; its text is not shown, as it may quote rows."
             )

@@ -15,9 +15,7 @@ from string import Formatter
 from typing import Any
 from uuid import UUID
 
-import duckdb
-
-from greenery_assets.landing import open_for_reading
+from greenery_assets.warehouse import Connection
 
 SAMPLE_ROWS = 5
 PREVIEW_ROWS = 5
@@ -148,7 +146,7 @@ def known_texts(manifest: Mapping[str, Any]) -> Texts:
 
 
 def sample(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     relation: str,
     texts: Texts,
     where: str = "true",
@@ -166,7 +164,7 @@ def sample(
     return _shown(connection, shown, f"from {relation} where {where} order by all limit {SAMPLE_ROWS}", texts, own)
 
 
-def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) -> Table:
+def preview(connection: Connection, relation: str, texts: Texts) -> Table:
     """Up to five rows of a relation (schema.name), whichever are read first, as `sample` shows them.
 
     Sorting would read all of a table that may be large. dbt does the same with its models while it has
@@ -175,7 +173,7 @@ def preview(connection: duckdb.DuckDBPyConnection, relation: str, texts: Texts) 
     return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}", texts)
 
 
-def finding(connection: duckdb.DuckDBPyConnection, relation: str, template: str, texts: Texts) -> str:
+def finding(connection: Connection, relation: str, template: str, texts: Texts) -> str:
     """What was found, from a sentence with names in braces.
 
     `{n}` is the number of failing rows, `{n.order_id}` that of the orders they are of; `{n:row has|rows have}` are the
@@ -243,23 +241,18 @@ def without_file_names(text: str, names: Sequence[str], tables: Collection[str])
     return text
 
 
-def count(connection: duckdb.DuckDBPyConnection, relation: str, where: str = "true") -> int:
+def count(connection: Connection, relation: str, where: str = "true") -> int:
     """The rows of a relation (schema.name)."""
     return int(scalar(connection, f"select count(*) from {relation} where {where}"))
 
 
-def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> Any:
+def scalar(connection: Connection, query: str, parameters: Sequence[object] = ()) -> Any:
     """The one value of a query's one row."""
     row = connection.execute(query, list(parameters)).fetchone()
     return row[0] if row else None
 
 
-def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse for reading only, as `landing.open_for_reading` does."""
-    return open_for_reading(path)
-
-
-def _shareable_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+def _shareable_columns(connection: Connection, relation: str) -> list[str]:
     names = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description]
     return [name for name in names if name in SHAREABLE_COLUMNS]
 
@@ -272,9 +265,7 @@ def _visible(folder: Path) -> list[Path]:
         return []
 
 
-def _shown(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: str, texts: Texts, own: Collection[str] = ()
-) -> Table:
+def _shown(connection: Connection, columns: Sequence[str], rows: str, texts: Texts, own: Collection[str] = ()) -> Table:
     if not columns:
         return Table((), ())
     found = connection.execute(f"select {', '.join(columns)} {rows}").fetchall()

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-import duckdb
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,10 +20,16 @@ from greenery_assets.alerts.runs import Catalogue, was_stopped
 from greenery_assets.alerts.sensors import alerting
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
-from greenery_assets.landing import Source, WarehouseError, WarehouseMissingError, recorded_source
-from greenery_assets.privacy import read_warehouse
+from greenery_assets.landing import Source, recorded_source
 from greenery_assets.settings import Settings, shown
 from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
+from greenery_assets.warehouse import (
+    NOT_BUILT,
+    DatabaseError,
+    WarehouseError,
+    WarehouseMissingError,
+    open_for_reading,
+)
 
 
 def no_facts_yet(catalogue: Catalogue) -> RunFacts:
@@ -282,16 +287,16 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
 def _is_sample(settings: Settings) -> bool:
     """Whether the tables hold sample data, whatever this run would have loaded."""
     try:
-        with read_warehouse(settings.warehouse_path) as connection:
+        with open_for_reading(settings.warehouse_path) as connection:
             source = recorded_source(connection)
-    except (WarehouseError, duckdb.Error):
+    except (WarehouseError, DatabaseError):
         return False
     return source is not None and source.is_sample
 
 
 def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
     try:
-        with read_warehouse(settings.warehouse_path) as connection:
+        with open_for_reading(settings.warehouse_path) as connection:
             row = connection.execute(
                 "select users_repeat, users_purchased, repeat_rate from marketing.fact_repeat_rate"
             ).fetchone()
@@ -299,7 +304,7 @@ def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
         row = None
     except WarehouseError as error:
         return str(error)
-    except duckdb.CatalogException:  # no run has built it yet
+    except NOT_BUILT:  # no run has built it yet
         row = None
     if row is None or row[2] is None:
         return "not known yet"

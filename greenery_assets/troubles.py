@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import duckdb
+from greenery_assets.warehouse import BROKEN_PLACE, OutOfMemory
 
 # Below this a database can no longer be trusted to find room for its next change.
 LEAST_FREE_BYTES = 100_000_000
@@ -119,7 +119,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _explain(error: BaseException, path: Path | None) -> str | None:
     where = _named(error, path)
     match error:
-        case MemoryError() | duckdb.OutOfMemoryException():
+        case MemoryError() | OutOfMemory():
             return MEMORY if isinstance(error, MemoryError) else OUT_OF_LIMIT
         case OSError(errno=int(code)):
             # The system's word for a code holds no data.
@@ -132,9 +132,9 @@ def _explain(error: BaseException, path: Path | None) -> str | None:
             return cause.format(where=_capital(where)) if cause else None
         case subprocess.CalledProcessError(returncode=int(status)) if status < 0:
             return killed(-status)
-        case duckdb.OperationalError() | duckdb.FatalException() | duckdb.InternalError():
-            # DuckDB gives no code: the system says what is wrong with the file, if it is that.
-            return fault_of(path) if path else None
+    if isinstance(error, BROKEN_PLACE):
+        # Without a code: the system says what is wrong with the file, if it is that.
+        return fault_of(path) if path else None
     state = getattr(error, "pgcode", None)
     cause = next((_BY_SQLSTATE[state[:n]] for n in (5, 3, 2) if state[:n] in _BY_SQLSTATE), None) if state else None
     return cause.format(where="the database") if cause else None

@@ -14,8 +14,9 @@ from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.failures import explained
 from greenery_assets.presentation import check_result, check_spec
-from greenery_assets.privacy import read_warehouse, scalar
+from greenery_assets.privacy import scalar
 from greenery_assets.settings import load_settings
+from greenery_assets.warehouse import open_for_reading
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ FIGURES = [
 def figure_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
     """Compare each selected figure with the one the last run recorded, and record this one."""
     settings = load_settings()
-    with explained(settings.warehouse_path), read_warehouse(settings.warehouse_path) as connection:
+    with explained(settings.warehouse_path), open_for_reading(settings.warehouse_path) as connection:
         values = {
             figure: scalar(connection, f"select {figure.column} from {figure.schema}.{figure.table}")
             for figure in FIGURES

@@ -9,7 +9,6 @@ from typing import TypeVar
 from uuid import uuid4
 
 import dagster as dg
-import duckdb
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from greenery_assets import landing
@@ -36,10 +35,10 @@ from greenery_assets.privacy import (
     SHOWN_DATA_TYPES,
     files_below,
     known_texts,
-    read_warehouse,
     without_file_names,
 )
 from greenery_assets.settings import load_settings
+from greenery_assets.warehouse import Connection, WarehouseError, WarehouseMissingError, open_for_reading
 
 MANIFEST = manifest()
 TEXTS = known_texts(MANIFEST)
@@ -158,24 +157,24 @@ def _is_successful(dbt: DbtCliResource, arguments: list[str], context: dg.AssetE
     return dbt.cli(arguments, target_path=target, raise_on_error=False).is_successful()
 
 
-def _ask(warehouse: Path, question: Callable[[duckdb.DuckDBPyConnection], Answer | None]) -> Answer | None:
+def _ask(warehouse: Path, question: Callable[[Connection], Answer | None]) -> Answer | None:
     try:
-        with read_warehouse(warehouse) as connection:
+        with open_for_reading(warehouse) as connection:
             return question(connection)
-    except landing.WarehouseMissingError:
+    except WarehouseMissingError:
         return None
-    except landing.LandingError as error:
+    except WarehouseError as error:
         raise failure(str(error)) from None
 
 
 def _refuse_changed_files(warehouse: Path) -> None:
     """Stop where a source file that models read in place is not the one that was loaded and checked."""
     try:
-        with read_warehouse(warehouse) as connection:
+        with open_for_reading(warehouse) as connection:
             changed, source = landing.changed_in_place(connection), landing.recorded_source(connection)
-    except landing.WarehouseMissingError:
+    except WarehouseMissingError:
         return
-    except landing.LandingError as error:
+    except WarehouseError as error:
         raise failure(str(error)) from None
     if changed:
         files = f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)}"

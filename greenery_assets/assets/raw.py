@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from duckdb import DuckDBPyConnection
 
 from greenery_assets import landing
 from greenery_assets.assets.marts import MANIFEST, TEXTS
@@ -33,12 +32,12 @@ from greenery_assets.privacy import (
     count,
     files_below,
     preview,
-    read_warehouse,
     sample,
     shown_file,
     without_file_names,
 )
 from greenery_assets.settings import Settings, load_settings
+from greenery_assets.warehouse import Connection, WarehouseError, loads, open_for_reading
 
 GROUP = groups()["raw"]
 TIMED_TABLES = ("events", "orders")
@@ -192,10 +191,10 @@ def raw_tables(
                 checks = [spec for spec in checks if spec.metadata["assumption"] in OF_THE_LOAD]
             results = []
             if checks:
-                with read_warehouse(settings.warehouse_path) as connection:
+                with open_for_reading(settings.warehouse_path) as connection:
                     results = [_evaluate(spec, connection, settings) for spec in checks]
             yield from results
-        except landing.LandingError as error:
+        except (landing.LandingError, WarehouseError) as error:
             raise failure(str(error), allow_retries=False) from None
     # Where a check that is an ERROR fails Dagster ends the step itself.
     if refused and all(result.passed for result in results):
@@ -235,10 +234,10 @@ def _load(
         )
     except landing.LoadRefusedError:
         raise
-    except landing.LandingError as error:
+    except (landing.LandingError, WarehouseError) as error:
         there = sorted({*names, *files_below(source.folder)})
         raise failure(without_file_names(str(error), there, RAW_SPECS), allow_retries=False) from None
-    with read_warehouse(settings.warehouse_path) as connection:
+    with open_for_reading(settings.warehouse_path) as connection:
         previews = {name: preview(connection, f"raw.{name}", TEXTS) for name in loaded}
     now = datetime.now(UTC)
     for name, table in loaded.items():
@@ -260,7 +259,7 @@ def _load(
         )
 
 
-def _of_load(arrival: landing.Arrival, settings: Settings) -> Mapping[str, Verdict]:
+def _of_load(arrival: loads.Arrival, settings: Settings) -> Mapping[str, Verdict]:
     """How the checks of a load judge it, by assumption."""
     is_accepted = arrival.is_accepted
     kept = rows_were_kept(arrival.rows_before, arrival.rows, settings.max_row_loss, is_accepted=is_accepted)
@@ -289,26 +288,26 @@ def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:
     }
 
 
-def _evaluate(spec: dg.AssetCheckSpec, connection: DuckDBPyConnection, settings: Settings) -> dg.AssetCheckResult:
+def _evaluate(spec: dg.AssetCheckSpec, connection: Connection, settings: Settings) -> dg.AssetCheckResult:
     table = spec.asset_key.path[-1]
     if spec.metadata["assumption"] in OF_THE_LOAD:
         return _evaluate_load(spec, table, connection, settings)
     if spec.name.endswith("_rows_were_all_accepted"):
         # A warehouse that an older version loaded has no refused loads, nor that column.
-        is_recorded = landing.last_arrival(connection, table) is not None
+        is_recorded = loads.last_arrival(connection, table) is not None
         mine = f"source_table = '{table}'{' and not load_was_refused' if is_recorded else ''}"
-        rejected = count(connection, landing.REJECTED_ROWS, mine)
+        rejected = count(connection, loads.REJECTED_ROWS, mine)
         verdict = rows_accepted(count(connection, f"raw.{table}"), rejected)
         # The loader words its reasons itself, without the values.
-        rows = sample(connection, landing.REJECTED_ROWS, TEXTS, mine, own=["reason"])
-        return check_result(spec, verdict, rows, landing.REJECTED_ROWS)
+        rows = sample(connection, loads.REJECTED_ROWS, TEXTS, mine, own=["reason"])
+        return check_result(spec, verdict, rows, loads.REJECTED_ROWS)
     if spec.name.endswith("_columns_match_the_contract"):
         known = MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"]
-        extra = landing.extra_columns(connection, table, known)
+        extra = loads.extra_columns(connection, table, known)
         return check_result(spec, columns_match(len(known), [_in_words(name, *at) for name, at in extra.items()]))
     if spec.name.endswith("_files_are_all_there"):
         folder = settings.source_dir or settings.sample_dir
-        files, gone = landing.files_in_and_gone(connection, table, folder)
+        files, gone = loads.files_in_and_gone(connection, table, folder)
         return check_result(spec, files_are_there(files, [shown_file(name, RAW_SPECS) for name in gone]))
     return check_result(spec, _judge_time(spec.name, table, connection, settings))
 
@@ -322,9 +321,9 @@ def _in_words(column: str, file: str, place: int) -> str:
 
 
 def _evaluate_load(
-    spec: dg.AssetCheckSpec, table: str, connection: DuckDBPyConnection, settings: Settings
+    spec: dg.AssetCheckSpec, table: str, connection: Connection, settings: Settings
 ) -> dg.AssetCheckResult:
-    arrival = landing.last_arrival(connection, table)
+    arrival = loads.last_arrival(connection, table)
     if arrival is None:
         return check_result(spec, Verdict(False, "No load of the table is on record: load it.", 1, 1))
     verdict = _of_load(arrival, settings)[spec.metadata["assumption"]]
@@ -332,16 +331,16 @@ def _evaluate_load(
         return check_result(spec, verdict)
     refused = "load_was_refused" if arrival.is_refused else "not load_was_refused"
     mine = f"source_table = '{table}' and {refused}"
-    shown = sample(connection, landing.REJECTED_ROWS, TEXTS, mine, own=["reason"])
-    return check_result(spec, verdict, shown, landing.REJECTED_ROWS)
+    shown = sample(connection, loads.REJECTED_ROWS, TEXTS, mine, own=["reason"])
+    return check_result(spec, verdict, shown, loads.REJECTED_ROWS)
 
 
-def _judge_time(name: str, table: str, connection: DuckDBPyConnection, settings: Settings) -> Verdict:
+def _judge_time(name: str, table: str, connection: Connection, settings: Settings) -> Verdict:
     now = datetime.now(UTC).replace(tzinfo=None)
     if name.endswith("_are_fresh"):
-        newest = landing.newest_moment(connection, table)
+        newest = loads.newest_moment(connection, table)
         return is_fresh(newest, now, settings.max_age_hours)
-    event_days, days = (landing.rows_by_day(connection, timed) for timed in ("events", table))
-    newest = landing.newest_moment(connection, "events")
+    event_days, days = (loads.rows_by_day(connection, timed) for timed in ("events", table))
+    newest = loads.newest_moment(connection, "events")
     fresh = is_fresh(newest, now, settings.max_age_hours).passed
     return volume_is_usual(days, day_to_judge(event_days, now.date(), fresh), settings.volume_band)

@@ -12,12 +12,12 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation
-from duckdb import CatalogException, DuckDBPyConnection
 
 from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundings
 from greenery_assets.dbt.translator import test_meta
 from greenery_assets.presentation import materialization_metadata, row_metadata, sample_metadata
-from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, read_warehouse, sample
+from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, sample
+from greenery_assets.warehouse import NOT_BUILT, Connection, open_for_reading
 
 BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
@@ -158,7 +158,7 @@ def _with_rows(
     warehouse: Path,
 ) -> Iterator[dg.AssetCheckResult]:
     texts = known_texts(manifest)
-    with read_warehouse(warehouse) as connection:
+    with open_for_reading(warehouse) as connection:
         for result in failed:
             if result.metadata["status"].value == "error":
                 yield _explained(result, context, {}, "This check could not be evaluated: its SQL failed.")
@@ -212,7 +212,7 @@ def _failing_rows(result: dg.AssetCheckResult) -> int:
     return int(str(reported.value)) if reported else 0
 
 
-def _rows_checked(connection: DuckDBPyConnection, test: Mapping[str, Any], manifest: Mapping[str, Any]) -> int | None:
+def _rows_checked(connection: Connection, test: Mapping[str, Any], manifest: Mapping[str, Any]) -> int | None:
     """The rows of the model that failing rows are rows of; None where there is none, or it is not built yet."""
     meta = test_meta(manifest, test["unique_id"])
     if meta.get("counts") == "nothing":
@@ -225,5 +225,5 @@ def _rows_checked(connection: DuckDBPyConnection, test: Mapping[str, Any], manif
     )
     try:
         return count(connection, f"{counted['schema']}.{counted['alias']}")
-    except CatalogException:
+    except NOT_BUILT:
         return None

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-import duckdb
+from greenery_assets.warehouse import Connection
 
 ASKED_FOR = "it was asked for"
 CHANGED = "the contract, the SQL of a model or a macro has changed since the models were built"
@@ -74,12 +74,12 @@ def definition(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
-def is_loaded(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the loader has made what dbt asks it for (landing/ledger.py)."""
+def is_loaded(connection: Connection) -> bool:
+    """Whether the loader has made what dbt asks it for (warehouse/loads.py)."""
     return {"landing.files", "landing.complete_runs", "landing.dbt_runs"} <= _tables(connection)
 
 
-def is_first_build(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> bool:
+def is_first_build(connection: Connection, manifest: Mapping[str, Any]) -> bool:
     """Whether none of the tables that are rebuilt by day is there yet."""
     built = {
         f"{node['schema']}.{node['alias']}"
@@ -89,7 +89,7 @@ def is_first_build(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str,
     return not _tables(connection) & built
 
 
-def full_refresh_reason(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str | None:
+def full_refresh_reason(connection: Connection, manifest: Mapping[str, Any]) -> str | None:
     """Why rebuilding by day would not do, as part of a sentence; None where it will, or nothing was built before."""
     if is_first_build(connection, manifest):
         return None
@@ -106,7 +106,7 @@ def full_refresh_reason(connection: duckdb.DuckDBPyConnection, manifest: Mapping
     return None if complete == [(definition(manifest),)] else CHANGED
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def _tables(connection: Connection) -> set[str]:
     return {
         f"{schema}.{table}"
         for schema, table in connection.execute(
@@ -115,13 +115,13 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
     }
 
 
-def broken_guards(connection: duckdb.DuckDBPyConnection) -> str | None:
+def broken_guards(connection: Connection) -> str | None:
     """What kept the last run from rebuilding by day, as part of a sentence; None where nothing did."""
     found = connection.execute("select cases, guard from landing.broken_guards order by guard").fetchall()
     return " and ".join(f"{cases:,} {guard}" for cases, guard in found) or None
 
 
-def months(connection: duckdb.DuckDBPyConnection, most: int = LARGE) -> list[list[str]]:
+def months(connection: Connection, most: int = LARGE) -> list[list[str]]:
     """The days of events and orders, month by month, where there are more than `most` events; else nothing."""
     rows = connection.execute(
         "select cast(day as varchar), sum(case when source_table = 'events' then row_count else 0 end) "

@@ -8,8 +8,8 @@ import difflib
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -17,8 +17,10 @@ import duckdb
 from greenery_assets.landing.contract import TableContract
 from greenery_assets.landing.csv_rows import LONGEST_NAME, records
 from greenery_assets.landing.errors import SourceError
-from greenery_assets.landing.files import Identity, identity, named, reading
-from greenery_assets.landing.values import INT96, conversion
+from greenery_assets.landing.files import identity, reading
+from greenery_assets.landing.values import INT96, conversion, literal
+from greenery_assets.warehouse import Connection, named
+from greenery_assets.warehouse.loads import Shape
 
 _SAVE = "save it as CSV, comma separated, with the encoding UTF-8"
 _UNPACK = "unpack it"
@@ -46,17 +48,8 @@ _SIGNATURES = (
     (b"\xff\xfe", f"{_NO_UTF_8} UTF-16", _SAVE),
     (b"\xfe\xff", f"{_NO_UTF_8} UTF-16", _SAVE),
 )
-_SEPARATORS = {
-    ";": "semicolons",
-    "\t": "tabs",
-    "|": "vertical bars (|)",
-    ":": "colons",
-    "^": "carets (^)",
-    "~": "tildes (~)",
-    "\x01": "the control character 01",
-    "\x1f": "the control character 1F",
-    " ": "blanks",
-}
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars (|)", " ": "blanks"}
+_OTHER_SEPARATORS = ":^~\x01\x1f"
 
 # A text of an error names so many columns of a file.
 _NAMED_COLUMNS = 30
@@ -73,53 +66,31 @@ from parquet_schema(?) where type = 'INT96' or precision > 38
 """
 
 
-@dataclass(frozen=True)
-class Shape:
-    """One file: where it is, its state when that was found, and its columns with their DuckDB types, in file order."""
-
-    path: Path
-    identity: Identity
-    columns: tuple[tuple[str, str], ...]
-
-    def __str__(self) -> str:
-        return named(self.path)
-
-    @property
-    def is_csv(self) -> bool:
-        """Whether it is CSV by its name; else it is Parquet."""
-        return self.path.suffix.lower() == ".csv"
-
-
 def read_shapes(paths: Sequence[Path], contract: TableContract) -> tuple[Shape, ...]:
     """The shapes of a table's CSV and Parquet files, found to hold every column of the contract.
 
     Raises SourceError when a file cannot be read, has no header, may still be written, lacks a column, has one
     twice, or has one of a type that cannot become the contract's.
     """
-    shapes = []
     with duckdb.connect() as scratch:
-        for path in paths:
-            shape = Shape(path, identity(path), ())
-            with reading(path):
-                columns = _csv_columns(path, contract) if shape.is_csv else _parquet_columns(path, scratch)
-            shape = Shape(path, shape.identity, columns)
-            _refuse_wrong_columns(shape, contract)
-            if shape.is_csv:
-                _refuse_open_end(shape, contract)
-            shapes.append(shape)
-    return tuple(shapes)
+        return tuple(_read_shape(path, contract, scratch) for path in paths)
 
 
-def glob_escape(path: Path) -> str:
-    """The path in DuckDB's file lists, which it would otherwise take for patterns: `[ab].csv` for `a.csv`."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+def _read_shape(path: Path, contract: TableContract, scratch: Connection) -> Shape:
+    shape = Shape(path, identity(path), ())
+    with reading(path), path.open("rb") as file:
+        if mistaken := _mistaken(file.read(200), "CSV" if shape.is_csv else "Parquet"):
+            raise SourceError(f"{shape} {mistaken}.")
+    columns = _csv_columns(path, contract) if shape.is_csv else _parquet_columns(path, scratch)
+    shape = replace(shape, columns=columns)
+    _refuse_wrong_columns(shape, contract)
+    if shape.is_csv:
+        _refuse_open_end(shape, contract)
+    return shape
 
 
 def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], ...]:
-    with path.open("rb") as file:
-        if mistaken := _mistaken(file.read(200), "CSV"):
-            raise SourceError(f"{named(path)} {mistaken}.")
-        file.seek(0)
+    with reading(path), path.open("rb") as file:
         header = next(records(path, file, longest=LONGEST_NAME), None)
     if header is None or not header.raw.strip():
         what = "begins with an empty line" if header else "is empty"
@@ -131,9 +102,8 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
             f"{named(path)} ends its lines with a carriage return alone; save it with the line ending LF or CRLF."
         )
     names = header.fields or []
-    wanted = [column.name for column in contract.columns]
-    text = header.raw.decode("utf-8-sig")
-    if not _most_are_named(names, wanted) and (other := _other_separator(text, wanted)):
+    other = _other_separator(header.raw.decode("utf-8-sig"), contract.names)
+    if other and not _most_are_named(names, contract.names):
         raise SourceError(f"{named(path)} {other}.")
     if header.fields is None:
         raise SourceError(
@@ -143,18 +113,27 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
     return tuple((name, "VARCHAR") for name in names)
 
 
-def _parquet_columns(path: Path, scratch: duckdb.DuckDBPyConnection) -> tuple[tuple[str, str], ...]:
-    with path.open("rb") as file:  # the operating system's own word, before DuckDB's
-        mistaken = _mistaken(file.read(200), "Parquet")
+def _parquet_columns(path: Path, scratch: Connection) -> tuple[tuple[str, str], ...]:
     try:
-        columns = scratch.execute(
-            "select * from read_parquet(?, hive_partitioning = false) limit 0", [[glob_escape(path)]]
-        ).description
-        types = dict(scratch.execute(_STORED, [glob_escape(path)]).fetchall())
+        columns = scratch.execute(f"select * from {parquet_source([path])} limit 0").description
+        types = dict(scratch.execute(_STORED, [_glob_escape(path)]).fetchall())
     except duckdb.Error as error:
-        what = mistaken or "is not a whole Parquet file; write it again or fetch it once more"
-        raise SourceError(f"{named(path)} {what}.") from error
+        raise SourceError(
+            f"{named(path)} is not a whole Parquet file; write it again or fetch it once more."
+        ) from error
     return tuple((column[0], types.get(column[0], str(column[1]))) for column in columns)
+
+
+def parquet_source(paths: Iterable[Path], options: str = "filename = false") -> str:
+    """SQL that reads Parquet files of equal columns."""
+    # Folders such as day=2021-02-10 above the files would otherwise become columns.
+    listed = ", ".join(literal(_glob_escape(path)) for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false, {options})"
+
+
+def _glob_escape(path: Path) -> str:
+    """The path as DuckDB takes it in a list of files, of patterns in truth: `[[]ab].csv` for `[ab].csv`."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
 
 
 def _mistaken(start: bytes, kind: str) -> str | None:
@@ -182,8 +161,9 @@ def _other_separator(header: str, columns: Collection[str]) -> str | None:
     if (declared := first.strip().strip('"').lower()).startswith("sep="):
         save = "" if declared[4:5] == "," else " and save the file with commas"
         return f"begins with the line {first.strip()!r}, which only Excel reads; remove that line{save}"
-    for separator, name in _SEPARATORS.items():
+    for separator in [*_SEPARATORS, *_OTHER_SEPARATORS]:
         if separator in first and _most_are_named([part.strip('"') for part in first.split(separator)], columns):
+            name = _SEPARATORS.get(separator, f"the character {separator!r}")
             return f"separates its columns with {name}; save it with commas (a value with a comma in it in quotes)"
     return None
 
@@ -210,13 +190,11 @@ def _refuse_open_end(shape: Shape, contract: TableContract) -> None:
 
 
 def _refuse_wrong_columns(shape: Shape, contract: TableContract) -> None:
-    names = [name for name, _ in shape.columns]
-    wanted = [column.name for column in contract.columns]
+    names, wanted = [name for name, _ in shape.columns], contract.names
     if not _most_are_named(names, wanted):
         # Not quoted: where the header is missing, these are somebody's name and mail address.
-        start, where = "does not begin with a header", "its first line"
-        if not shape.is_csv:
-            start, where = "is not the table", "it"
+        start = "does not begin with a header" if shape.is_csv else "is not the table"
+        where = "its first line" if shape.is_csv else "it"
         raise SourceError(
             f"{shape} {start}: most columns of {contract.name} are not named in {where}. Make it {', '.join(wanted)}."
         )

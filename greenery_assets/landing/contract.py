@@ -53,6 +53,11 @@ class TableContract:
     columns: tuple[Column, ...]
     last_line_may_be_open: bool = False
 
+    @property
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        return [column.name for column in self.columns]
+
 
 def read_contract(path: Path) -> Mapping[str, TableContract]:
     """Every table of every source in a dbt sources YAML file, by name, in the file's order.

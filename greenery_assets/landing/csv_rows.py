@@ -5,19 +5,19 @@ that what is wrong in one costs nothing elsewhere. Not here: headers (columns.py
 """
 
 import csv
-import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from greenery_assets.landing.errors import SourceError
-from greenery_assets.landing.files import named, reading
+from greenery_assets.landing.files import reading
 from greenery_assets.landing.values import LONGEST_ROW
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from greenery_assets.warehouse import named
 
 LONGEST_NAME = 131_072
 """Characters of the longest name of a column."""
@@ -48,29 +48,15 @@ class Record(NamedTuple):
             return f"longer than {LONGEST_ROW:,} bytes"
         if self.fields is None:
             return "a quotation mark that is not closed, or text after a closed one"
-        if len(self.fields) == width:
-            return None
-        return f"too {'few' if len(self.fields) < width else 'many'} fields: {len(self.fields)} of {width}"
-
-
-class _Block(NamedTuple):
-    """Rows below one another, from this physical line on: lines, each of them a row, or else records."""
-
-    line: int
-    lines: bytes
-    records: Sequence[Record]
-
-    @property
-    def end(self) -> int:
-        """The physical line behind it."""
-        return self.line + self.lines.count(b"\n") + sum(record.content.count(b"\n") for record in self.records)
+        found = len(self.fields) or 1  # an empty line of a table of one column
+        return f"too {'few' if found < width else 'many'} fields: {found} of {width}" if found != width else None
 
 
 class CsvRows:
-    """The rows of a CSV file below its header, for one pass over them by Arrow.
+    """The rows of a CSV file below its header, for one pass over them.
 
     `names` are those in the header, of which those `wanted` are read. `misshapen` gets line, reason and bytes of rows
-    that are left out (more than `most` end the pass), `error` what broke the pass, which Arrow would lose.
+    that are left out; more than `most` end the pass.
     """
 
     def __init__(self, path: Path, names: Sequence[str], wanted: Sequence[str], most: int) -> None:
@@ -78,94 +64,69 @@ class CsvRows:
         self.path, self.width, self.most = path, len(names), most
         self.places = [places[name] for name in wanted]
         self.misshapen: list[tuple[int, str, bytes]] = []
-        self.error: Exception | None = None
+        self._blocks: list[tuple[int, int]] = []  # first physical line and first byte of each, and what is behind them
 
     def texts(self, lines: Collection[int]) -> Mapping[int, bytes]:
         """The bytes of the rows that begin at these physical lines."""
         wanted, found = np.array(sorted(lines)), dict[int, bytes]()
-        for block in self._blocks():
-            first, last = np.searchsorted(wanted, (block.line, block.end))
-            if first < last:
-                found |= {record.line: record.raw for record in self._records_of(block) if record.line in lines}
+        with reading(self.path), self.path.open("rb") as file:
+            for (line, start), (next_line, end) in pairwise(self._blocks):
+                if np.searchsorted(wanted, line) < np.searchsorted(wanted, next_line):
+                    file.seek(start)
+                    rows = records(self.path, file, line=line, until=end)
+                    found |= {row.line: row.raw for row in rows if row.line in lines}
         return found
 
-    def batches(self, schema: "pa.Schema", number: int) -> Iterator["pa.RecordBatch"]:
-        """The rows as `stream` has them; `number` is that of the file."""
-        import pyarrow as pa  # noqa: PLC0415
+    def batches(self) -> Iterator[tuple[list[pa.ChunkedArray] | list[pa.Array], np.ndarray]]:
+        """The columns of some rows, and the physical lines at which these rows begin."""
+        with reading(self.path), self.path.open("rb") as file:
+            header = next(records(self.path, file, longest=LONGEST_NAME)).content
+            ending, line = _ending(header), 1 + header.count(b"\n")
+            while lines := file.read(_BLOCK):
+                start = file.tell() - len(lines)
+                self._blocks.append((line, start))
+                lines += file.readline(_MOST_IN_MEMORY)
+                end = file.tell()
+                if not lines.endswith(b"\n"):
+                    lines += ending
+                columns = self._plain_columns(lines) if _is_plain(lines, ending) else None
+                if columns is not None:
+                    first, line = line, line + len(columns[0])
+                    yield columns, np.arange(first, line)
+                    continue
+                file.seek(start)
+                good: list[Record] = []
+                for record in records(self.path, file, line=line, until=end, ending=ending):
+                    line += record.content.count(b"\n")
+                    if record.fields == [] and self.width > 1:  # an empty line
+                        continue
+                    if reason := record.fault(self.width):
+                        self.misshapen.append((record.line, reason, record.raw))
+                    else:
+                        good.append(record)
+                if len(self.misshapen) > self.most:
+                    return
+                fields = [record.fields or [""] for record in good]
+                yield (
+                    [pa.array([row[place] for row in fields], pa.string()) for place in self.places],
+                    np.array([record.line for record in good], dtype=np.int64),
+                )
+            self._blocks.append((line + 1, file.tell()))
 
-        try:
-            for block in self._blocks():
-                if block.lines and (columns := self._plain_columns(block)) is not None:
-                    lines = np.arange(block.line, block.end)
-                else:
-                    good: list[Record] = []
-                    for record in self._records_of(block):
-                        if reason := record.fault(self.width):
-                            self.misshapen.append((record.line, reason, record.raw))
-                        else:
-                            good.append(record)
-                    if len(self.misshapen) > self.most:
-                        return
-                    columns = [[record.fields[place] for record in good if record.fields] for place in self.places]
-                    lines = np.array([record.line for record in good])
-                files = np.full(len(lines), number)
-                yield from pa.table([*columns, lines, files], schema=schema).to_batches()
-        except Exception as error:
-            self.error = error
-            raise
-
-    def _plain_columns(self, block: _Block) -> "list[pa.ChunkedArray] | None":
-        """The columns of a block as pyarrow reads it; None where not each line is a row of the right width."""
-        import pyarrow as pa  # noqa: PLC0415
-        from pyarrow import csv as arrow_csv  # noqa: PLC0415
-
+    def _plain_columns(self, lines: bytes) -> list[pa.ChunkedArray] | None:
+        """The columns of lines as pyarrow reads them; None where not each line is a row of the right width."""
         names = [f"c{place}" for place in range(self.width)]
         chosen = [names[place] for place in self.places]
         try:
             table = arrow_csv.read_csv(
-                pa.BufferReader(block.lines),
+                pa.BufferReader(lines),
                 arrow_csv.ReadOptions(column_names=names),
                 arrow_csv.ParseOptions(ignore_empty_lines=self.width > 1),
                 arrow_csv.ConvertOptions(column_types=dict.fromkeys(chosen, pa.string()), include_columns=chosen),
             )
         except pa.ArrowInvalid:
             return None
-        return table.columns if table.num_rows == block.end - block.line else None
-
-    def _blocks(self) -> Iterator[_Block]:
-        with reading(self.path), self.path.open("rb") as file:
-            header = next(records(self.path, file, longest=LONGEST_NAME)).content
-            ending, line = _ending(header), 1 + header.count(b"\n")
-            while lines := file.read(_BLOCK):
-                start = file.tell() - len(lines)
-                lines += file.readline(_MOST_IN_MEMORY)
-                end = file.tell()
-                if not lines.endswith(b"\n"):
-                    lines += ending
-                block = _Block(line, lines, ())
-                if not _is_plain(lines, ending):
-                    file.seek(start)
-                    block = _Block(line, b"", list(records(self.path, file, line=line, until=end, ending=ending)))
-                yield block
-                line = block.end
-
-    def _records_of(self, block: _Block) -> Iterator[Record]:
-        found = records(self.path, io.BytesIO(block.lines), line=block.line) if block.lines else block.records
-        for record in found:
-            if record.fields != []:
-                yield record
-            elif self.width == 1:  # else an empty line is no row
-                yield record._replace(fields=[""])
-
-
-def stream(files: Sequence[CsvRows]) -> "pa.RecordBatchReader":
-    """The rows of files, one after the other: columns c0, c1, .. as wanted, `line`, and `file`, its number from 1."""
-    import pyarrow as pa  # noqa: PLC0415  costs half a second, which only a load needs
-
-    names = [f"c{number}" for number in range(len(files[0].places))]
-    schema = pa.schema([*((name, pa.string()) for name in names), ("line", pa.int64()), ("file", pa.int64())])
-    batches = (batch for number, rows in enumerate(files, start=1) for batch in rows.batches(schema, number))
-    return pa.RecordBatchReader.from_batches(schema, batches)
+        return table.columns if table.num_rows == lines.count(b"\n") else None
 
 
 def records(

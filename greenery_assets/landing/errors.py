@@ -22,19 +22,3 @@ class SourceChangedError(LandingError):
 
 class LoadRefusedError(LandingError):
     """The load was given up, as a table lost its rows or too many were rejected; the text names the tables."""
-
-
-class WarehouseError(LandingError):
-    """The warehouse file cannot be opened, read or written."""
-
-
-class WarehouseMissingError(WarehouseError):
-    """There is no warehouse file yet."""
-
-
-class WarehouseCorruptError(WarehouseError):
-    """The warehouse file, or what DuckDB wrote beside it, is not whole."""
-
-
-class WarehouseBusyError(WarehouseError):
-    """Another program has the warehouse file open."""

@@ -9,10 +9,11 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from greenery_assets.landing.errors import SourceError
+from greenery_assets.warehouse import named
+from greenery_assets.warehouse.loads import Identity
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -20,28 +21,6 @@ SUFFIXES = (".csv", ".parquet")
 _SMALL = 1_000_000
 
 _SETTING = "Set GREENERY_SOURCE_DIR to the folder that holds the source tables"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What distinguishes states of a file: size in bytes, times in ns since 1970, inode, hash of a small one.
-
-    `cp -p`, `rsync -t` and `tar` set size and time of change back, but never `changed_ns` or the inode. Mounts of
-    object stores may make both up, and two writes can fall into one tick of the clock: hence `digest`, which is None
-    for a large file. None of the others is what was noted before there were these.
-    """
-
-    bytes: int
-    modified_ns: int
-    changed_ns: int | None
-    inode: int | None
-    digest: str | None
-
-    def is_same(self, other: "Identity") -> bool:
-        """Whether both are one state. A small file that was only touched, linked or copied is as it was."""
-        if self.digest and other.digest:
-            return (self.bytes, self.digest) == (other.bytes, other.digest)
-        return self == other
 
 
 def identity(path: Path) -> Identity:
@@ -68,16 +47,6 @@ def reading(path: Path) -> Iterator[None]:
         raise SourceError(
             f"{named(path)} cannot be read ({error.strerror}); look whether its disk or share is well, and run again."
         ) from error
-
-
-def named(path: Path | str) -> str:
-    """A path for people: on one line, and in characters that every terminal and database takes."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
-
-
-def _escaped(letter: str) -> str:
-    is_lone_byte = "\udc80" <= letter <= "\udcff"  # of a name that is not UTF-8
-    return f"\\x{os.fsencode(letter).hex()}" if is_lone_byte else letter.encode("unicode_escape").decode()
 
 
 def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Path, ...]]:

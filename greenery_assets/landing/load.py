@@ -3,29 +3,23 @@
 Here: the order of things, and what is reported of each table. Not here: any of the steps.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
-import duckdb
-
-from greenery_assets.landing import ledger
-from greenery_assets.landing.columns import Shape, read_shapes
+from greenery_assets.landing.columns import read_shapes
 from greenery_assets.landing.contract import TableContract
-from greenery_assets.landing.errors import LoadRefusedError, SourceError, WarehouseError
-from greenery_assets.landing.files import find_files, identity, named
-from greenery_assets.landing.ledger import Arrival, LoadedFile, RejectedRow
-from greenery_assets.landing.opening import transaction
+from greenery_assets.landing.errors import LoadRefusedError, SourceError
+from greenery_assets.landing.files import find_files, identity
 from greenery_assets.landing.rows import FILE, blaming, can_stay_in_place, create, fill, in_place_query
-from greenery_assets.landing.source import Source, unfinished
+from greenery_assets.landing.source import Source
 from greenery_assets.landing.values import literal, quoted
-
-# The name of the column with a row's file, in the views of schema landing.
-_FILE = "landing_file"
+from greenery_assets.warehouse import NOT_BUILT, Connection, loads, named, replacing, transaction
+from greenery_assets.warehouse.loads import Arrival, LoadedFile, Shape
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ def load(
     source_table, file (relative to the source folder), line (from 1: a CSV file's physical line, a Parquet file's
     row), column_name (all faulty columns, comma separated; null where the row has too few or too many fields), reason
     and raw_text. quality.extra_columns has one row for each column that no contract asked for: source_table,
-    column_name. Schema landing keeps the files' versions (see ledger.py), and in landing.<table>_by_file the rows
+    column_name. Schema landing keeps the files' versions (warehouse/loads.py), and in landing.<table>_by_file the rows
     with the path of their file, `landing_file`.
 
     The folder goes on record as what fills the warehouse. With `set_aside`, from settle_source, the tables are loaded
@@ -88,17 +82,12 @@ def load(
     source_dir = source_dir.absolute()  # views keep the paths
     source = Source.at(source_dir)
     found = find_files(source_dir, contracts)
-    loaded: dict[str, LoadedTable] = {}
-    rejects: list[RejectedRow] = []
     try:
-        with _in_place_of(warehouse, set_aside) as target, transaction(target) as connection:
-            ledger.prepare(connection, list(found))
-            ledger.forget_replaced(connection)
-            load_id = ledger.next_load(connection)
-            for table, paths in found.items():
-                landing = _Table(connection, source_dir, contracts[table])
-                loaded[table] = landing.bring_up_to_date(load_id, paths, reread=reread)
-                rejects += landing.rejects
+        with replacing(warehouse, set_aside) as target, transaction(target) as connection:
+            load_id = loads.prepare(connection, list(found))
+            tables = {name: _Table(connection, source_dir, contracts[name], load_id) for name in found}
+            loaded = {name: table.bring_up_to_date(found[name], reread=reread) for name, table in tables.items()}
+            rejects = [reject for table in tables.values() for reject in table.rejects]
             arrivals = [replace(table.arrival, is_accepted=is_accepted) for table in loaded.values()]
             if refused := [arrival.table for arrival in arrivals if refuses(arrival)]:
                 raise LoadRefusedError(
@@ -106,107 +95,77 @@ def load(
                     f"from, or were rejected in, {', '.join(refused)}. If that is meant: make run "
                     "ARGS=--accept-row-loss."
                 )
-            ledger.replace_extra_columns(connection, {name: table.extra_columns for name, table in loaded.items()})
-            ledger.record_arrivals(connection, load_id, arrivals)
-            ledger.record_source(connection, source.kind, source.folder, load_id)
+            loads.append(connection, loads.REJECTED_ROWS, [(*reject, False) for reject in rejects])
+            extra = [(name, column) for name, table in loaded.items() for column in table.extra_columns]
+            loads.replace(connection, loads.EXTRA_COLUMNS, "list_contains(?, source_table)", extra, list(loaded))
+            loads.record_arrivals(connection, load_id, arrivals)
+            loads.record_source(connection, source.kind, source.folder, load_id)
     except LoadRefusedError:
         with transaction(warehouse) as connection:
-            ledger.prepare(connection, list(found))
-            ledger.add_rejects(connection, rejects, load_was_refused=True)
-            ledger.record_arrivals(connection, load_id, [replace(arrival, is_refused=True) for arrival in arrivals])
+            load_id = loads.prepare(connection, list(found))
+            loads.append(connection, loads.REJECTED_ROWS, [(*reject, True) for reject in rejects])
+            loads.record_arrivals(connection, load_id, [replace(arrival, is_refused=True) for arrival in arrivals])
         raise
     return loaded
 
 
-@contextmanager
-def _in_place_of(warehouse: Path, set_aside: Path | None) -> Iterator[Path]:
-    """The file to load into: the warehouse, or a new one that takes its place once all went well."""
-    if set_aside is None:
-        yield warehouse
-        return
-    new = unfinished(warehouse)
-    new.unlink(missing_ok=True)
-    try:
-        yield new
-        _rename(warehouse, set_aside, new)
-    finally:
-        new.unlink(missing_ok=True)
-        _wal(new).unlink(missing_ok=True)
-
-
-def _rename(warehouse: Path, set_aside: Path, new: Path) -> None:
-    # What DuckDB has not written into a file yet lies beside it, under the file's name.
-    moves = [
-        (path, target)
-        for one, other in ((warehouse, set_aside), (new, warehouse))
-        for path, target in ((_wal(one), _wal(other)), (one, other))
-    ]
-    done: list[tuple[Path, Path]] = []
-    try:
-        for path, target in moves:
-            if path.exists():
-                path.rename(target)
-                done.append((path, target))
-    except OSError as error:
-        # Without a file of its name the next run would begin a warehouse from any source.
-        for moved, to in reversed(done):
-            to.rename(moved)
-        raise WarehouseError(
-            f"{path} cannot be renamed to {target} ({error.strerror}), so the warehouse {warehouse} is as it was; "
-            "allow that, or name another file in GREENERY_WAREHOUSE_PATH."
-        ) from error
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(f"{path.name}.wal")
-
-
-def changed_in_place(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def changed_in_place(connection: Connection) -> list[str]:
     """The Parquet files (absolute paths, fit to be shown) that are read where they lie and are not as they were loaded.
 
     What models read of them was not held against the contract, or not counted. The next load reads them again.
     """
     try:
-        files = ledger.files(connection, "in_place")
-    except (duckdb.CatalogException, duckdb.BinderException):  # nothing was loaded by this version of the project
+        files = loads.files(connection, "in_place")
+    except NOT_BUILT:  # nothing was loaded by this version of the project
         return []
     return [named(file.path) for file in files if not _is_as_it_was(file)]
 
 
 def _is_as_it_was(file: LoadedFile) -> bool:
     try:
-        return identity(file.path).is_same(file.shape.identity)
+        return identity(file.path).is_same(file.identity)
     except SourceError:
         return False
+
+
+class _Day(NamedTuple):
+    """The rows of a file that were created on a day, the latest, and whether a view could not show one of them."""
+
+    path: Path
+    day: date | None
+    rows: int
+    newest: datetime | None
+    has_stray: bool
 
 
 class _Table:
     """One table while it is loaded; `rejects` are the rows set aside of the files that are read."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, source_dir: Path, contract: TableContract) -> None:
-        self.connection, self.source_dir, self.contract = connection, source_dir, contract
+    def __init__(self, connection: Connection, source_dir: Path, contract: TableContract, load_id: int) -> None:
+        self.connection, self.source_dir, self.contract, self.load_id = connection, source_dir, contract, load_id
+        self.columns = ", ".join(map(quoted, contract.names))
         self.landed = f"landing.{quoted(contract.name + '_rows')}"  # rows that are not read in place, with their file
-        self.rejects: list[RejectedRow] = []
+        # What of the contract matters to rows that were loaded under it, and how they are kept (2: with their line).
+        self.read_as = "2: " + ", ".join(f"{column.name} {column.data_type}" for column in contract.columns)
+        self.rejects: list[tuple[object, ...]] = []
 
-    def bring_up_to_date(self, load_id: int, paths: Sequence[Path], *, reread: bool) -> LoadedTable:
-        name, contract = self.contract.name, ledger.contract_text(self.contract)
-        known, there = ledger.files(self.connection, "source_table = ?", name), set(paths)
-        kept = [
-            file
-            for file in known
-            if not reread and file.path in there and file.contract == contract and _is_as_it_was(file)
-        ]
-        unchanged = {file.path for file in kept}
-        replaced = [file for file in known if file.path not in unchanged]
+    def bring_up_to_date(self, paths: Sequence[Path], *, reread: bool) -> LoadedTable:
+        name, there = self.contract.name, set(paths)
+        known = {file.path: file for file in loads.files(self.connection, "source_table = ?", name)}
+        kept = {
+            path: known[path]
+            for path in paths
+            if path in known and not reread and known[path].contract == self.read_as and _is_as_it_was(known[path])
+        }
+        replaced = [file for path, file in known.items() if path not in kept]
         removed = [file for file in replaced if file.path not in there]
-        files, read = kept, list[LoadedFile]()
-        if len(unchanged) < len(paths) or removed or not ledger.exists(self.connection, "raw", name):
-            shapes = read_shapes([path for path in paths if path not in unchanged], self.contract)
-            read = self._read(load_id, shapes, replaced)
-            ledger.record_removed(self.connection, name, load_id, removed)
-            files = sorted([*kept, *read], key=lambda file: file.path)
-            self._show([(file.shape, file.in_place) for file in files])
-        extra = {column for file in files for column, _ in file.shape.columns}
+        shapes = read_shapes([path for path in paths if path not in kept], self.contract)
+        read = self._read(shapes, replaced) if shapes or removed else []
+        gone = [replace(file, rows=0, rejected=0, newest=None, is_removed=True) for file in removed]
+        loads.record_files(self.connection, name, self.load_id, [*read, *gone])
+        files = sorted([*kept.values(), *read], key=lambda file: file.path)
+        self._show(files)
+        extra = {column for file in files for column, _ in file.columns}
         return LoadedTable(
             table=name,
             rows=sum(file.rows for file in files),
@@ -214,13 +173,13 @@ class _Table:
             files=tuple(self._name(file.path) for file in files),
             read_files=tuple(self._name(file.path) for file in read),
             removed_files=tuple(str(file.path) for file in removed),
-            bytes=sum(file.shape.identity.bytes for file in files),
+            bytes=sum(file.identity.bytes for file in files),
             newest=max((file.newest for file in files if file.newest), default=None),
-            extra_columns=tuple(sorted(extra - {column.name for column in self.contract.columns})),
+            extra_columns=tuple(sorted(extra.difference(self.contract.names))),
             read_in_place=all(file.in_place for file in files),
             arrival=Arrival(
                 table=name,
-                rows_before=sum(file.rows for file in known) if known else None,
+                rows_before=sum(file.rows for file in known.values()) if known else None,
                 rows=sum(file.rows for file in files),
                 rows_read=sum(file.rows + file.rejected for file in read),
                 rows_rejected=sum(file.rejected for file in read),
@@ -231,87 +190,72 @@ class _Table:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.source_dir).as_posix() if path.is_relative_to(self.source_dir) else str(path)
 
-    def _read(self, load_id: int, shapes: Sequence[Shape], replaced: Sequence[LoadedFile]) -> list[LoadedFile]:
+    def _read(self, shapes: Sequence[Shape], replaced: Sequence[LoadedFile]) -> list[LoadedFile]:
         """Reads new and changed files, and puts their rows in place of those of the files that are replaced."""
-        contract = ledger.contract_text(self.contract)
-        if any(file.contract != contract for file in replaced):
+        table = self.contract.name
+        if any(file.contract != self.read_as for file in replaced):
             self.connection.execute(f"drop table if exists {self.landed}")
         create(self.connection, self.landed, self.contract)
         self.connection.execute(
             f"delete from {self.landed} where list_contains(?, {FILE})", [[str(file.path) for file in replaced]]
         )
-        in_place = self._without_strays([shape for shape in shapes if can_stay_in_place(self.contract, shape)])
-        rejects = fill(
-            self.connection, self.landed, self.contract, [shape for shape in shapes if shape not in in_place]
-        )
-        rejected = Counter(reject.path for reject in rejects)
-        self.rejects = [(self.contract.name, self._name(path), *reject) for path, *reject in rejects]
-        names = [self._name(path) for path in (*(file.path for file in replaced), *(shape.path for shape in shapes))]
-        ledger.replace_rejects(self.connection, self.contract.name, names, self.rejects)
-        days: dict[str, dict[date | None, int]] = {str(shape.path): {} for shape in shapes}
-        newest: dict[str, datetime] = {}
-        for path, day, count, latest in self._rows_by_day([(shape, shape in in_place) for shape in shapes]):
-            days[path][day] = count
-            if latest:
-                newest[path] = max(newest.get(path, latest), latest)
+        candidates = [shape for shape in shapes if can_stay_in_place(self.contract, shape)]
+        with blaming(candidates):
+            days = self._rows_by_day(in_place_query(self.contract, candidates, stray="stray")) if candidates else []
+        # Where a view cannot show a value, the whole file goes into the table.
+        in_place = {shape.path for shape in candidates} - {day.path for day in days if day.has_stray}
+        landed = [shape for shape in shapes if shape.path not in in_place]
+        rejects = fill(self.connection, self.landed, self.contract, landed)
+        days = [day for day in days if day.path in in_place]
+        days += self._rows_by_day(f"select *, false as stray from ({self._landed(landed)})") if landed else []
         for shape in shapes:
             if not identity(shape.path).is_same(shape.identity):
                 raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
-        read = [
+        loads.append(
+            self.connection, loads.DAYS, [(table, str(day.path), self.load_id, day.day, day.rows) for day in days]
+        )
+        names = [self._name(file.path) for file in (*replaced, *shapes)]
+        loads.replace(
+            self.connection, loads.REJECTED_ROWS, "source_table = ? and list_contains(?, file)", [], table, names
+        )
+        self.rejects = [(table, self._name(path), *reject) for path, *reject in rejects]
+        rejected, by_path = Counter(reject.path for reject in rejects), defaultdict[Path, list[_Day]](list)
+        for day in days:
+            by_path[day.path].append(day)
+        return [
             LoadedFile(
-                shape=shape,
-                contract=contract,
-                in_place=shape in in_place,
-                rows=sum(days[str(shape.path)].values()),
+                *(shape.path, shape.identity, shape.columns, self.read_as, shape.path in in_place),
+                rows=sum(day.rows for day in by_path[shape.path]),
                 rejected=rejected[shape.path],
-                newest=newest.get(str(shape.path)),
+                newest=max((day.newest for day in by_path[shape.path] if day.newest), default=None),
             )
             for shape in shapes
         ]
-        ledger.record(self.connection, self.contract.name, load_id, read, days)
-        return read
 
-    def _without_strays(self, shapes: Sequence[Shape]) -> set[Shape]:
-        """The files of which a view can show every value."""
-        if not shapes:
-            return set()
-        with blaming(shapes):
-            query = in_place_query(self.contract, shapes, _FILE, stray="stray")
-            found = self.connection.execute(f"select distinct {_FILE} from ({query}) where stray").fetchall()
-        return {shape for shape in shapes if (str(shape.path),) not in found}
+    def _rows_by_day(self, query: str) -> list[_Day]:
+        types = {column.name: column.data_type for column in self.contract.columns}
+        moment = "created_at" if types.get("created_at") == "timestamp" else "cast(null as timestamp)"
+        found = self.connection.execute(
+            f"select landing_file, cast({moment} as date), count(*), max({moment}), bool_or(stray) from ({query}) "
+            "group by all"
+        ).fetchall()
+        return [_Day(Path(path), *figures) for path, *figures in found]
 
-    def _rows_by_day(self, files: Sequence[tuple[Shape, bool]]) -> list[tuple[str, date | None, int, datetime | None]]:
-        """Each file's rows by day of created_at, and the latest of the day."""
-        if not files:
-            return []
-        has_moment = any(
-            column.name == "created_at" and column.data_type == "timestamp" for column in self.contract.columns
-        )
-        moment = "created_at" if has_moment else "cast(null as timestamp)"
-        with blaming([shape for shape, is_in_place in files if is_in_place]):
-            return self.connection.execute(
-                f"select {_FILE}, cast({moment} as date), count(*), max({moment}) "
-                f"from ({self._query(files, is_part=True)}) group by all"
-            ).fetchall()
+    def _landed(self, files: Sequence[Shape]) -> str:
+        """SQL of the rows in the table that are of these files; of all, where none is given."""
+        paths = ", ".join(literal(str(file.path)) for file in files)
+        where = f" where {FILE} in ({paths})" if files else ""
+        return f"select {self.columns}, {FILE} as landing_file from {self.landed}{where}"
 
-    def _show(self, files: Sequence[tuple[Shape, bool]]) -> None:
-        """Makes the views that show the table's rows, with and without their files."""
-        columns = ", ".join(quoted(column.name) for column in self.contract.columns)
+    def _show(self, files: Sequence[LoadedFile]) -> None:
+        """Makes the views that show the table's rows, with and without their files, in the order of the files."""
+        parts = [
+            in_place_query(self.contract, alike)
+            if is_in_place
+            else self._landed(alike if len(alike) < len(files) else [])
+            for is_in_place, group in groupby(files, key=lambda file: file.in_place)
+            for alike in [list(group)]
+        ]
         name, by_file = quoted(self.contract.name), f"landing.{quoted(self.contract.name + '_by_file')}"
-        with blaming([shape for shape, is_in_place in files if is_in_place]):
-            self.connection.execute(f"create or replace view {by_file} as {self._query(files)}")
-            self.connection.execute(f"create or replace view raw.{name} as select {columns} from {by_file}")
-
-    def _query(self, files: Sequence[tuple[Shape, bool]], *, is_part: bool = False) -> str:
-        """SQL of the rows of all files, or of a part of them, each with its path: in the order of the files' names."""
-        columns = ", ".join(quoted(column.name) for column in self.contract.columns)
-        parts = []
-        for is_in_place, group in groupby(files, key=lambda file: file[1]):
-            shapes = [shape for shape, _ in group]
-            if is_in_place:
-                parts.append(in_place_query(self.contract, shapes, _FILE))
-                continue
-            paths = ", ".join(literal(str(shape.path)) for shape in shapes)
-            where = f" where {FILE} in ({paths})" if is_part or len(shapes) < len(files) else ""
-            parts.append(f"select {columns}, {FILE} as {_FILE} from {self.landed}{where}")
-        return " union all ".join(parts)
+        self.connection.execute(f"create or replace view {by_file} as {' union all '.join(parts)}")
+        self.connection.execute(f"create or replace view raw.{name} as select {self.columns} from {by_file}")

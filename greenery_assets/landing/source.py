@@ -1,20 +1,17 @@
 """Which folder fills a warehouse, and that no other one does unless somebody says so.
 
-Here: what a source is, whether a run's source is the one on record (landing.source), and the file names of a warehouse
-that makes way for another. Not here: reading the folder (load.py).
+Here: what a source is, and whether a run's source is the one on record (landing.source). Not here: reading the folder
+(load.py).
 """
 
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
-import duckdb
-
 from greenery_assets.landing.errors import SourceChangedError
-from greenery_assets.landing.ledger import exists, paths
-from greenery_assets.landing.opening import transaction
+from greenery_assets.warehouse import Connection, spare_name, transaction
+from greenery_assets.warehouse.loads import exists, paths
 
 SAMPLE_DATA = "sample data"
 SAMPLE_FILE = "sample.json"
@@ -60,7 +57,7 @@ class Source:
         return f"{SAMPLE_DATA} in {self.folder}" if self.is_sample else str(self.folder)
 
 
-def recorded_source(connection: duckdb.DuckDBPyConnection) -> Source | None:
+def recorded_source(connection: Connection) -> Source | None:
     """The source that filled a warehouse; None where nothing was loaded, or only by an older version."""
     if not exists(connection, "landing", "source"):
         return None
@@ -97,30 +94,15 @@ def settle_source(
             f"The warehouse {warehouse} was filled from {_said(filled_by)}. A new source replaces all source tables: "
             "load the seven of them in one run, as make run does."
         )
-    return None if is_kept else _aside(warehouse, filled_by)
+    what = "sample" if filled_by and filled_by.is_sample else "before"
+    return None if is_kept else spare_name(warehouse, f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S}")
 
 
 def _is_same_place(folder: Path, other: Path) -> bool:
     return os.path.realpath(folder) == os.path.realpath(other)
 
 
-def unfinished(warehouse: Path) -> Path:
-    """The file that is filled before it takes the place of a warehouse."""
-    return _beside(warehouse, "unfinished")
-
-
-def _aside(warehouse: Path, filled_by: Source | None) -> Path:
-    what = f"{'sample' if filled_by and filled_by.is_sample else 'before'}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    names = (_beside(warehouse, what if number == 1 else f"{what}-{number}") for number in count(1))
-    return next(name for name in names if not name.exists())
-
-
-def _beside(warehouse: Path, what: str) -> Path:
-    # DuckDB names a database after its file up to the first dot, and views hold that name.
-    return warehouse.with_name(f"{warehouse.stem}.{what}{warehouse.suffix}")
-
-
-def _of_older_version(connection: duckdb.DuckDBPyConnection, source: Source, sample_dir: Path) -> Source | None:
+def _of_older_version(connection: Connection, source: Source, sample_dir: Path) -> Source | None:
     """The source of a warehouse without a record of it, by the files in it: `source` if it can be that one."""
     files = paths(connection)
     # A file of a table lies in the source's folder, or there in a folder with the table's name.

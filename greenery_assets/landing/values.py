@@ -7,7 +7,7 @@ the offset of 2021-02-10T00:00:05+02:00, and take +99:99 for one. Not here: read
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_ROW = 8_000_000
 """Bytes of the longest CSV row that is taken, and of the longest text."""
@@ -16,17 +16,16 @@ INT96 = "INT96"
 """The found type of Parquet's old timestamps, whose nanoseconds DuckDB drops: `$is_finer` says where there are some."""
 
 
-@dataclass(frozen=True)
-class Conversion:
+class Conversion(NamedTuple):
     """SQL that turns an expression, `$x` in it, into the wanted type.
 
-    `value` is null where a value is refused, `reason` then says why. `in_place` is cheap enough for a view, and right
-    for every value that is not refused; None where there is no such.
+    `value` is null where a value is refused, `reason` then says why; no value is, where it is empty. `in_place` is
+    cheap enough for a view, and right for every value that is not refused; empty where there is no such.
     """
 
     value: str
-    reason: str = "null"
-    in_place: str | None = None
+    reason: str = ""
+    in_place: str = ""
 
 
 # ISO 8601: offsets end at 14:00, which the Line Islands have.
@@ -64,14 +63,15 @@ def _exactly(cast: str) -> Conversion:
     return Conversion(cast, in_place=cast)
 
 
-def _moment(value: str, *, is_held: str = "true", is_in_place: bool = True) -> Conversion:
-    is_right = f"{value} {_IN_YEARS} and {is_held}"
+def _moment(value: str, is_finer: str = "false", *, is_in_place: bool = True) -> Conversion:
     reason = f"case when {value} {_IN_YEARS} then {_IS_FINER} else {_IS_FAR} end"
-    return Conversion(f"case when {is_right} then {value} end", reason, value if is_in_place else None)
+    return Conversion(
+        f"case when {value} {_IN_YEARS} and not ({is_finer}) then {value} end", reason, value if is_in_place else ""
+    )
 
 
 def _as_text(rule: Conversion) -> Conversion:
-    return Conversion(*(sql.replace("$x", "cast($x as varchar)") for sql in (rule.value, rule.reason)))
+    return Conversion(*(sql.replace("$x", "cast($x as varchar)") for sql in rule[:2]))
 
 
 def _as_float(rule: Conversion, bound: int, what: str) -> Conversion:
@@ -125,10 +125,10 @@ _CONVERSIONS: Mapping[str, Mapping[str, Conversion]] = {
     "timestamp": {
         "VARCHAR": _TIMESTAMP,
         "TIMESTAMP(_S|_MS)?|DATE": _moment("cast($x as timestamp)"),
-        "TIMESTAMP_NS": _moment("cast($x as timestamp)", is_held="epoch_ns($x) % 1000 = 0"),
+        "TIMESTAMP_NS": _moment("cast($x as timestamp)", "epoch_ns($x) % 1000 <> 0"),
         "TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ": _moment(_OF_ZONE),
-        "TIMESTAMPTZ_NS": _moment(_OF_ZONE, is_held="epoch_ns($x) % 1000 = 0"),
-        INT96: _moment("cast($x as timestamp)", is_held="not $is_finer", is_in_place=False),
+        "TIMESTAMPTZ_NS": _moment(_OF_ZONE, "epoch_ns($x) % 1000 <> 0"),
+        INT96: _moment("cast($x as timestamp)", "$is_finer", is_in_place=False),
     },
     "bigint": {
         "VARCHAR": _BIGINT,

@@ -11,17 +11,17 @@ import dagster as dg
 import vl_convert
 
 from greenery_assets.alerts.runs import Catalogue
-from greenery_assets.landing import WarehouseError, recorded_source
-from greenery_assets.privacy import read_warehouse
+from greenery_assets.landing import recorded_source
 from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
 from greenery_assets.report.figures import Figures
 from greenery_assets.report.page import Reader, render_page
 from greenery_assets.report.picture import draw, picture_of
+from greenery_assets.report.queries import read_figures
 from greenery_assets.report.state import read_facts
 from greenery_assets.report.topics import figure_sections
-from greenery_assets.report.warehouse import read_figures
 from greenery_assets.settings import Settings
+from greenery_assets.warehouse import WarehouseError, open_for_reading
 
 # So that small print stays legible where Slack shrinks it.
 SHARP = 1.5
@@ -55,7 +55,7 @@ def build_report(
     warehouse, figures = settings.warehouse_path, Figures()
     try:
         if warehouse.exists():
-            with read_warehouse(warehouse) as connection:
+            with open_for_reading(warehouse) as connection:
                 figures = read_figures(connection, facts.made_at.date(), settings.volume_band)
                 # Of another warehouse than the last run's, where the setting was changed since.
                 source = recorded_source(connection)

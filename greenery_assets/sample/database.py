@@ -7,11 +7,11 @@ what the rows say, except the form of page addresses.
 from functools import cache
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from greenery_assets.landing import read_contract
 from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.warehouse import Connection, scratch
 
 CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
 MEMORY_LIMIT = "1GB"
@@ -43,9 +43,9 @@ def contract_columns() -> dict[str, dict[str, str]]:
     }
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path) -> Connection:
     """Open a new database file at `path` with the seven empty tables and the page address macros."""
-    connection = duckdb.connect(path, config={"memory_limit": MEMORY_LIMIT})
+    connection = scratch(path, MEMORY_LIMIT)
     connection.execute("set enable_progress_bar = false")
     for page in ("product", "checkout", "shipping"):
         connection.execute(f"create macro {page}_page(id) as 'https://greenery.com/{page}/' || id")
@@ -55,7 +55,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+def insert(connection: Connection, table: str, rows: pa.Table) -> None:
     """Append `rows`, whose columns are the table's own or what DERIVED_COLUMNS makes them from."""
     derived = DERIVED_COLUMNS.get(table, {})
     columns = contract_columns()[table]

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from greenery_assets.landing import SourceError, changed_in_place, files_in_and_gone, open_for_reading
+from greenery_assets.landing import SourceError, changed_in_place
 from greenery_assets.landing.rows import fill
+from greenery_assets.warehouse import open_for_reading
+from greenery_assets.warehouse.loads import files_in_and_gone
 
 from .support import HEADER, ID, Landing
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenery_assets.landing import SUPPORTED_TYPES, Column, TableContract, load, open_for_reading
+from greenery_assets.landing import SUPPORTED_TYPES, Column, TableContract, load
+from greenery_assets.warehouse import open_for_reading
 
 UTC = dt.UTC
 moments = st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1))

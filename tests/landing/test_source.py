@@ -7,16 +7,15 @@ import duckdb
 import pytest
 
 from greenery_assets.landing import (
-    Arrival,
     LoadRefusedError,
     Source,
     SourceChangedError,
-    WarehouseError,
-    last_arrival,
     load,
     recorded_source,
     settle_source,
 )
+from greenery_assets.warehouse import WarehouseError
+from greenery_assets.warehouse.loads import Arrival, last_arrival
 
 from .support import CONTRACTS, Landing
 

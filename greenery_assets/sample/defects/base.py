@@ -7,14 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import crc32
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from greenery_assets.sample.columns import random_uuids, uuid_column
 from greenery_assets.sample.errors import SampleError
+from greenery_assets.warehouse import Connection
 
-Connection = duckdb.DuckDBPyConnection
 Apply = Callable[[Connection, int, np.random.Generator], None]
 
 UNBOUNDED = 10**9

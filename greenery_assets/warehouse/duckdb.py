@@ -1,7 +1,7 @@
-"""Opening the warehouse file, and why it could not be opened, read or written.
+"""DuckDB: one file, opened by one writer or by readers, and replaced by renaming.
 
-Here: the one way to open it, and the cause of a failure, found in the file, its lock and its disk: never in the text
-of DuckDB's error. Not here: what is in the warehouse (ledger.py).
+Here: the way to open, write and replace it, and the cause of a failure, found in the file, its lock and its disk: never
+in the text of DuckDB's error. Not here: what is in the warehouse (loads.py).
 """
 
 import errno
@@ -11,23 +11,31 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import duckdb
 from packaging.version import InvalidVersion, Version
 
-from greenery_assets.landing.errors import (
-    LandingError,
+from greenery_assets.settings import SCHEMAS
+from greenery_assets.warehouse.errors import (
     WarehouseBusyError,
     WarehouseCorruptError,
     WarehouseError,
     WarehouseMissingError,
+    named,
 )
-from greenery_assets.landing.files import named
 
-_SCHEMAS = ("raw", "landing", "staging", "core", "marketing", "product", "snapshots", "quality")
-_CATALOGS = ("main", "temp", "system", "memory", "information_schema", "pg_catalog")
-RESERVED = frozenset([*_SCHEMAS, *_CATALOGS])
+Connection = duckdb.DuckDBPyConnection
+DatabaseError = duckdb.Error
+Interrupted = duckdb.InterruptException
+OutOfMemory = duckdb.OutOfMemoryException
+NOT_BUILT = (duckdb.CatalogException, duckdb.BinderException)
+"""A query names a table or column that is not there: no run has built it, or one of another version did."""
+BROKEN_PLACE = (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalError)
+"""Its file, its disk or the machine may be at fault."""
+
+RESERVED = SCHEMAS | {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
 """What the file may not be called: a name such as raw.users would mean two things in raw.duckdb."""
 
 _NAME_ANOTHER = "name another file in GREENERY_WAREHOUSE_PATH"
@@ -41,22 +49,105 @@ _NEAR_FULL = 16_000_000  # bytes; DuckDB grows a file by a block at a time, and 
 _KIND, _RELEASE = slice(8, 12), slice(52, 84)
 
 
-def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
+def open_for_reading(path: Path) -> Connection:
     """Open the warehouse for reading only. Use as a context manager: while it is open nobody can write.
 
-    Raises WarehouseMissingError where there is none yet, else as `open_for_writing`.
+    Raises WarehouseMissingError where there is none yet, else as `transaction`.
     """
     if not path.exists():
         raise WarehouseMissingError(f"The warehouse {named(path)} is not there; make it with make run.")
     return _open(path, is_written=False)
 
 
-def open_for_writing(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse, made if it is not there.
+@contextmanager
+def transaction(path: Path) -> Iterator[Connection]:
+    """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
 
     Raises WarehouseBusyError when another program has it open, WarehouseCorruptError when it is not whole, and
-    WarehouseError when it cannot be opened for another reason.
+    WarehouseError when it cannot be opened, read or written for another reason.
     """
+    _prepare_place(path)
+    with _open(path, is_written=True) as connection:
+        try:
+            connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                with suppress(duckdb.Error):  # what broke the transaction may have ended it
+                    connection.rollback()
+                raise
+            connection.commit()
+        except duckdb.OutOfMemoryException as error:
+            raise WarehouseError(
+                f"DuckDB ran out of memory, or of disk for what did not fit, over the warehouse {named(path)}; give it "
+                "more in GREENERY_MEMORY_LIMIT, or make room on the disk."
+            ) from error
+        except (duckdb.ProgrammingError, duckdb.DataError):
+            raise  # a fault of our SQL, or of a value
+        except (duckdb.Error, OSError) as error:
+            # What DuckDB finds broken in the file it raises as no class of its own.
+            fault = _damaged(path) if type(error) is duckdb.Error else _unexpected(path, error)
+            raise (_of_the_disk(path, is_written=True) or fault) from error
+
+
+def scratch(path: Path, memory_limit: str) -> Connection:
+    """A new database at `path` that is no warehouse: a place to work in."""
+    return duckdb.connect(path, config={"memory_limit": memory_limit})
+
+
+@contextmanager
+def replacing(path: Path, set_aside: Path | None) -> Iterator[Path]:
+    """The file to write to: the warehouse itself or, with `set_aside`, a new one that takes its place at the end.
+
+    The old one then has the name `set_aside`. Raises WarehouseError where it cannot be renamed.
+    """
+    if set_aside is None:
+        yield path
+        return
+    new = _beside(path, "unfinished")
+    new.unlink(missing_ok=True)
+    try:
+        yield new
+        _rename((path, set_aside), (new, path))
+    finally:
+        new.unlink(missing_ok=True)
+        _wal(new).unlink(missing_ok=True)
+
+
+def spare_name(path: Path, what: str) -> Path:
+    """A name beside the warehouse that no file has yet."""
+    names = (_beside(path, what if number == 1 else f"{what}-{number}") for number in count(1))
+    return next(name for name in names if not name.exists())
+
+
+def _beside(path: Path, what: str) -> Path:
+    # DuckDB names a database after its file up to the first dot, and views hold that name.
+    return path.with_name(f"{path.stem}.{what}{path.suffix}")
+
+
+def _wal(path: Path) -> Path:
+    """What DuckDB has not written into the file yet."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _rename(*moves: tuple[Path, Path]) -> None:
+    done: list[tuple[Path, Path]] = []
+    try:
+        for path, target in [pair for one, to in moves for pair in ((_wal(one), _wal(to)), (one, to))]:
+            if path.exists():
+                path.rename(target)
+                done.append((path, target))
+    except OSError as error:
+        # Without a file of its name the next run would begin a warehouse from any source.
+        for moved, to in reversed(done):
+            to.rename(moved)
+        raise WarehouseError(
+            f"{path} cannot be renamed to {target} ({error.strerror}), so the warehouse {moves[0][0]} is as it was; "
+            "allow that, or name another file in GREENERY_WAREHOUSE_PATH."
+        ) from error
+
+
+def _prepare_place(path: Path) -> None:
     catalog = path.name.lstrip(".").split(".")[0]
     odd = next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None)
     if odd or catalog.casefold() in RESERVED:
@@ -69,45 +160,9 @@ def open_for_writing(path: Path) -> duckdb.DuckDBPyConnection:
             f"The folder {named(path.parent)} of the warehouse cannot be opened ({error.strerror}); grant access to "
             f"it, or {_NAME_ANOTHER}."
         ) from error
-    return _open(path, is_written=True)
 
 
-@contextmanager
-def transaction(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
-
-    Raises as `open_for_writing`, and WarehouseError when the warehouse cannot be read or written.
-    """
-    with open_for_writing(path) as connection, _explaining(path):
-        connection.begin()
-        try:
-            yield connection
-        except BaseException:
-            with suppress(duckdb.Error):  # what broke the transaction may have ended it
-                connection.rollback()
-            raise
-        connection.commit()
-
-
-@contextmanager
-def _explaining(path: Path) -> Iterator[None]:
-    """Turns what DuckDB or the system says while an open warehouse is read or written into a WarehouseError."""
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        raise WarehouseError(
-            f"DuckDB ran out of memory, or of disk for what did not fit, over the warehouse {named(path)}; give it "
-            "more in GREENERY_MEMORY_LIMIT, or make room on the disk."
-        ) from error
-    except (duckdb.Error, OSError) as error:
-        if isinstance(error, duckdb.ProgrammingError | duckdb.DataError):
-            raise  # a fault of our SQL, or of a value
-        # What DuckDB finds broken in the file it raises as no class of its own.
-        fault = _damaged(path) if type(error) is duckdb.Error else _unexpected(path, error)
-        raise (_of_the_disk(path, is_written=True) or fault) from error
-
-
-def _open(path: Path, *, is_written: bool) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, *, is_written: bool) -> Connection:
     # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed. Not looked at before each
     # reading: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
     if is_written and _start(path)[_KIND] not in (b"DUCK", b""):
@@ -130,7 +185,7 @@ def _open(path: Path, *, is_written: bool) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _no_warehouse(path: Path) -> LandingError:
+def _no_warehouse(path: Path) -> WarehouseError:
     return WarehouseError(
         f"The warehouse {named(path)} is not a DuckDB file; name another file, or move this one away to "
         "have a new one made."
@@ -146,7 +201,7 @@ def _start(path: Path) -> bytes:
     return b""
 
 
-def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
+def _of_the_disk(path: Path, *, is_written: bool) -> WarehouseError | None:
     try:
         if path.is_dir():
             return WarehouseError(f"The warehouse {named(path)} is a folder; {_NAME_ANOTHER}.")
@@ -166,7 +221,7 @@ def _of_the_disk(path: Path, *, is_written: bool) -> LandingError | None:
     return None
 
 
-def _of_a_lock(path: Path, *, is_written: bool) -> LandingError | None:
+def _of_a_lock(path: Path, *, is_written: bool) -> WarehouseError | None:
     # DuckDB failed to open it just now, and closed it: this process has no lock on it to lose.
     try:
         with path.open("r+b" if is_written else "rb") as file:
@@ -191,7 +246,7 @@ def _holder(path: Path) -> str:
     return ""
 
 
-def _of_the_file(path: Path, error: Exception) -> LandingError:
+def _of_the_file(path: Path, error: Exception) -> WarehouseError:
     start = _start(path)
     if start[_KIND] not in (b"DUCK", b""):
         return _no_warehouse(path)
@@ -206,9 +261,8 @@ def _of_the_file(path: Path, error: Exception) -> LandingError:
     return _unexpected(path, error) if isinstance(error, duckdb.ProgrammingError) else _damaged(path)
 
 
-def _damaged(path: Path) -> LandingError:
-    beside = path.with_name(f"{path.name}.wal")
-    also = f", or {named(beside)}, which belongs to it, is another file's" if beside.exists() else ""
+def _damaged(path: Path) -> WarehouseError:
+    also = f", or {named(_wal(path))}, which belongs to it, is another file's" if _wal(path).exists() else ""
     return WarehouseCorruptError(
         f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Restore it from a backup, or move "
         "it away and run make run ARGS=--full-refresh; that builds all but the history in orders_snapshot, which is in "
@@ -216,7 +270,7 @@ def _damaged(path: Path) -> LandingError:
     )
 
 
-def _unexpected(path: Path, error: Exception) -> LandingError:
+def _unexpected(path: Path, error: Exception) -> WarehouseError:
     # The first line, and only where it can hold no row.
     has_no_row = isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException | OSError)
     text = str(error).splitlines()[0] if has_no_row and str(error) else ""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import duckdb
-
 from greenery_assets.report.figures import (
     DAYS_SHOWN,
     Conversion,
@@ -24,6 +22,7 @@ from greenery_assets.report.figures import (
     Spread,
     with_band,
 )
+from greenery_assets.warehouse import NOT_BUILT, Connection
 
 PRODUCTS_SHOWN = 40
 NAMELESS = "Product without a name"
@@ -31,7 +30,7 @@ TIMED_SOURCES = ("events", "orders")
 Row = Sequence[Any]
 
 
-def read_figures(connection: duckdb.DuckDBPyConnection, today: date, volume_band: float) -> Figures:
+def read_figures(connection: Connection, today: date, volume_band: float) -> Figures:
     """The figures as they stand in the warehouse, whichever run they are from; `today` in UTC, as days are."""
     read = _Reader(connection)
     return Figures(
@@ -123,13 +122,13 @@ def _as_spread(numbers: Row) -> Spread | None:
 
 @dataclass(frozen=True)
 class _Reader:
-    connection: duckdb.DuckDBPyConnection
+    connection: Connection
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What a query finds; nothing where a table of it is not there, or is of an older version of the project."""
         try:
             return self.connection.execute(sql).fetchall()
-        except (duckdb.CatalogException, duckdb.BinderException):
+        except NOT_BUILT:
             return []
 
     def number(self, sql: str) -> int:

@@ -1,0 +1,281 @@
+"""What has been loaded: every version of every source file, how each table arrived, and what was set aside.
+
+Here: the schemas landing and quality. `landing.files` has one row for each version of a file (a file that went away has
+a last version that says so), `landing.days` one for each version and day of created_at in it. `complete_runs`,
+`dbt_runs` and `broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made here.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from greenery_assets.warehouse.duckdb import Connection
+from greenery_assets.warehouse.errors import named
+
+REJECTED_ROWS = "quality.rejected_rows"
+EXTRA_COLUMNS = "quality.extra_columns"
+
+DAYS = "landing.days"
+
+# `alter` adds what a warehouse of an older version lacks.
+_SCHEMA = f"""
+create schema if not exists raw;
+create schema if not exists landing;
+create schema if not exists quality;
+create table if not exists landing.files (
+    source_table varchar, path varchar, load_id bigint, bytes bigint, modified_ns bigint, contract varchar,
+    columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean
+);
+alter table landing.files add column if not exists changed_ns bigint;
+alter table landing.files add column if not exists inode ubigint;
+alter table landing.files add column if not exists digest varchar;
+create table if not exists landing.days (
+    source_table varchar, path varchar, load_id bigint, day date, row_count bigint
+);
+create table if not exists landing.source (kind varchar, folder varchar, load_id bigint);
+create table if not exists landing.arrivals (
+    source_table varchar, load_id bigint, rows_before bigint, row_count bigint, rows_read bigint, rows_rejected bigint,
+    is_accepted boolean, is_refused boolean
+);
+create table if not exists landing.complete_runs (what varchar, load_id bigint, run_at timestamp, definition varchar);
+create table if not exists landing.dbt_runs (started_at timestamp);
+create table if not exists landing.broken_guards (guard varchar, cases bigint);
+create table if not exists {REJECTED_ROWS} (
+    source_table varchar, file varchar, line bigint, column_name varchar, reason varchar, raw_text varchar
+);
+alter table {REJECTED_ROWS} add column if not exists load_was_refused boolean default false;
+create table if not exists {EXTRA_COLUMNS} (source_table varchar, column_name varchar);
+"""
+
+_FILE_COLUMNS = (
+    "path, bytes, modified_ns, changed_ns, inode, digest, columns, contract, in_place, row_count, rejected, newest, "
+    "is_removed"
+)
+
+# The last version of each file.
+_LATEST = (
+    "(select * from landing.files qualify row_number() over "
+    "(partition by source_table, path order by load_id desc) = 1) as latest"
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What distinguishes states of a file: size in bytes, times in ns since 1970, inode, hash of a small one.
+
+    `cp -p`, `rsync -t` and `tar` set size and time of change back, but never `changed_ns` or the inode. Mounts of
+    object stores may make both up, and two writes can fall into one tick of the clock: hence `digest`, which is None
+    for a large file. None of the others is what was noted before there were these.
+    """
+
+    bytes: int
+    modified_ns: int
+    changed_ns: int | None
+    inode: int | None
+    digest: str | None
+
+    def is_same(self, other: "Identity") -> bool:
+        """Whether both are one state. A small file that was only touched, linked or copied is as it was."""
+        if self.digest and other.digest:
+            return (self.bytes, self.digest) == (other.bytes, other.digest)
+        return self == other
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One source file: where it is, its state when that was found, and its columns with their types, in file order."""
+
+    path: Path
+    identity: Identity
+    columns: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return named(self.path)
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether it is CSV by its name; else it is Parquet."""
+        return self.path.suffix.lower() == ".csv"
+
+
+@dataclass(frozen=True)
+class LoadedFile(Shape):
+    """The version of a source file that was loaded last, with its absolute path.
+
+    `contract` is the one it was read against, `newest` the latest created_at (naive UTC), `in_place` means Parquet that
+    is read where it lies. `is_removed`: the file is not there any more, nor are its rows.
+    """
+
+    contract: str
+    in_place: bool
+    rows: int
+    rejected: int
+    newest: datetime | None
+    is_removed: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How a table arrived in a load, in rows.
+
+    `rows_before` are those of the last accepted load, None where there was none, and `rows` those that take their
+    place. Of the files that were new or changed `rows_read` rows were read, `rows_rejected` of these set aside.
+    `is_accepted`: somebody said on that run that lost or rejected rows are meant, `is_refused` that the load
+    was given up and left all tables as they were.
+    """
+
+    table: str
+    rows_before: int | None
+    rows: int
+    rows_read: int
+    rows_rejected: int
+    is_accepted: bool
+    is_refused: bool = False
+
+
+def exists(connection: Connection, schema: str, name: str | None = None) -> bool:
+    """Whether the warehouse has such a table or view; any of the schema, where none is named."""
+    found = connection.execute(
+        "select 1 from information_schema.tables "
+        "where table_catalog = current_database() and table_schema = ? and coalesce(table_name = ?, true)",
+        [schema, name],
+    )
+    return found.fetchone() is not None
+
+
+def prepare(connection: Connection, tables: Sequence[str]) -> int:
+    """Makes what landing writes, drops what no load of these tables needs any more, and returns the load's number.
+
+    No load before had the number, and no model has seen it. What goes are rejected rows of a load that was refused, and
+    the versions of files that were replaced, or went, before the last complete run.
+    """
+    connection.execute(_SCHEMA)
+    connection.execute(
+        f"delete from {REJECTED_ROWS} where load_was_refused and list_contains(?, source_table)", [list(tables)]
+    )
+    for name in ("days", "files"):
+        connection.execute(
+            f"delete from landing.{name} as old where exists (from landing.files as later where "
+            "later.path = old.path and later.source_table = old.source_table and later.load_id >= old.load_id "
+            "and (later.load_id > old.load_id or later.is_removed) "
+            "and later.load_id <= (select min(load_id) from landing.complete_runs))"
+        )
+    [(number,)] = connection.execute(
+        "select coalesce(max(load_id), 0) + 1 from "
+        # A load that only found files gone leaves no file, once a complete run has seen it.
+        "(select load_id from landing.files union all select load_id from landing.complete_runs)"
+    ).fetchall()
+    return int(number)
+
+
+def files(connection: Connection, where: str, *parameters: str) -> list[LoadedFile]:
+    """The files that are in the warehouse, of those that an SQL condition names, in the order of their paths."""
+    rows = connection.execute(
+        f"select {_FILE_COLUMNS} from {_LATEST} where {where} and not is_removed order by path", list(parameters)
+    ).fetchall()
+    return [
+        LoadedFile(
+            Path(row[0]), Identity(*row[1:6]), tuple((name, found) for name, found in json.loads(row[6])), *row[7:]
+        )
+        for row in rows
+    ]
+
+
+def paths(connection: Connection) -> list[tuple[str, Path]]:
+    """The files that are in a warehouse of any version, each with its table."""
+    if not exists(connection, "landing", "files"):
+        return []
+    rows = connection.execute(f"select source_table, path from {_LATEST} where not is_removed").fetchall()
+    return [(table, Path(path)) for table, path in rows]
+
+
+def record_files(connection: Connection, table: str, load_id: int, versions: Iterable[LoadedFile]) -> None:
+    """Notes new versions of files."""
+    rows = [
+        (table, load_id, str(file.path), *astuple(file.identity), json.dumps(file.columns), *astuple(file)[3:])
+        for file in versions
+    ]
+    append(connection, f"landing.files (source_table, load_id, {_FILE_COLUMNS})", rows)
+
+
+def record_source(connection: Connection, kind: str, folder: Path, load_id: int) -> None:
+    """Notes which source fills the warehouse, and since which load."""
+    if connection.execute("select kind, folder from landing.source").fetchall() != [(kind, str(folder))]:
+        replace(connection, "landing.source", "true", [(kind, str(folder), load_id)])
+
+
+def record_arrivals(connection: Connection, load_id: int, arrivals: Sequence[Arrival]) -> None:
+    """Notes how tables arrived in a load, in place of what was noted of them before."""
+    rows = [(arrival.table, load_id, *astuple(arrival)[1:]) for arrival in arrivals]
+    replace(connection, "landing.arrivals", "list_contains(?, source_table)", rows, [row[0] for row in rows])
+
+
+def replace(
+    connection: Connection, relation: str, where: str, rows: Iterable[Sequence[object]], *given: object
+) -> None:
+    """Puts rows in place of those that an SQL condition, with its parameters, names."""
+    connection.execute(f"delete from {relation} where {where}", list(given))
+    append(connection, relation, rows)
+
+
+def append(connection: Connection, relation: str, rows: Iterable[Sequence[object]]) -> None:
+    """Adds rows to a table, or to some of its columns: `table (a, b)`."""
+    if columns := [list(column) for column in zip(*rows, strict=True)]:
+        connection.execute(f"insert into {relation} select {', '.join(['unnest(?)'] * len(columns))}", columns)
+
+
+def last_arrival(connection: Connection, table: str) -> Arrival | None:
+    """How a table arrived in the last load of it; None where none is on record."""
+    if not exists(connection, "landing", "arrivals"):
+        return None
+    row = connection.execute(
+        "select * exclude (load_id) from landing.arrivals where source_table = ?", [table]
+    ).fetchone()
+    return Arrival(*row) if row else None
+
+
+def newest_moment(connection: Connection, table: str) -> datetime | None:
+    """The latest created_at (naive UTC) of a table's rows, as it was noted when they were loaded."""
+    return max((file.newest for file in files(connection, "source_table = ?", table) if file.newest), default=None)
+
+
+def rows_by_day(connection: Connection, table: str) -> dict[date, int]:
+    """A table's rows by day of created_at, as they were counted when they were loaded."""
+    return dict(
+        connection.execute(
+            "select day, cast(sum(days.row_count) as bigint) from landing.days as days "
+            f"join {_LATEST} using (source_table, path, load_id) "
+            "where source_table = ? and not is_removed and day is not null group by day",
+            [table],
+        ).fetchall()
+    )
+
+
+def files_in_and_gone(connection: Connection, table: str, source_dir: Path) -> tuple[int, list[str]]:
+    """How many files of a table are loaded, and the names of those that the last load found gone from the folder.
+
+    Files of another folder do not count as gone: it was the setting that changed.
+    """
+    rows = connection.execute(
+        f"select path from {_LATEST} where source_table = ? and is_removed "
+        "and load_id = (select max(load_id) from landing.files) order by path",
+        [table],
+    ).fetchall()
+    folder = source_dir.absolute()
+    gone = [Path(path).relative_to(folder).as_posix() for (path,) in rows if Path(path).is_relative_to(folder)]
+    return len(files(connection, "source_table = ?", table)), gone
+
+
+def extra_columns(connection: Connection, table: str, contract: Collection[str]) -> dict[str, tuple[str, int]]:
+    """The columns of a table's files that its contract does not name: the first file that has each, its place there.
+
+    Files are named by their paths, places count from 1.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for file in files(connection, "source_table = ?", table):
+        for place, (name, _) in enumerate(file.columns, start=1):
+            if name not in contract:
+                found.setdefault(name, (str(file.path), place))
+    return found
