@@ -43,6 +43,13 @@ def test_the_fixed_names_are_there(defs: dg.Definitions) -> None:
     assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} >= KEY_ASSETS
 
 
+def test_every_job_schedule_and_sensor_is_defined_in_automation(defs: dg.Definitions) -> None:
+    from greenery_assets import automation  # noqa: PLC0415  reads the settings
+
+    there = {name for name in vars(automation) if name.endswith(("_job", "_schedule", "_sensor"))}
+    assert {each.name for each in (*(defs.jobs or ()), *(defs.schedules or ()), *(defs.sensors or ()))} == there
+
+
 def test_the_job_covers_every_asset_and_check(defs: dg.Definitions) -> None:
     layer = defs.resolve_job_def(JOB).asset_layer
     graph = defs.resolve_asset_graph()
