@@ -3,8 +3,8 @@
 import re
 import subprocess
 
+import dagster as dg
 import pytest
-from dagster._core.definitions.antlr_asset_selection.antlr_asset_selection import AntlrAssetSelectionParser
 
 from greenery_assets.alerts.cli import app
 from tests.job import ROOT
@@ -40,19 +40,49 @@ def test_every_command_of_the_alerts_that_is_named_exists() -> None:
     assert promised <= {command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
-@pytest.mark.filterwarnings("ignore:.*include_sources:dagster_shared.utils.warnings.BetaWarning")
-def test_the_runbook_knows_every_assumption_and_every_selection_in_it_selects_something() -> None:
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
     from greenery_assets.definitions import defs  # noqa: PLC0415  seconds, which the others need not pay
 
+    return defs
+
+
+@pytest.fixture(scope="module")
+def severities(defs: dg.Definitions) -> dict[str, str]:
+    """Every assumption that a check holds, and its severities: ERROR, WARN, or both."""
+    found: dict[str, set[str]] = {}
     graph = defs.resolve_asset_graph()
-    assumptions = {graph.get_check_spec(key).metadata["assumption"] for key in graph.asset_check_keys}
+    for key in graph.asset_check_keys:
+        metadata = graph.get_check_spec(key).metadata
+        found.setdefault(metadata["assumption"], set()).add(metadata["severity"])
+    return {name: ", ".join(sorted(each)) for name, each in found.items()}
+
+
+def test_the_table_of_checks_is_true(severities: dict[str, str]) -> None:
+    rows = re.findall(r"^\| (A\d\d|alerts) \| .+ \| ([A-Z, ]+) \|$", PAGES[ROOT / "docs" / "checks.md"], re.MULTILINE)
+    there = [f"| {name} | ... | {severity} |" for name, severity in rows]
+    wanted = [f"| {name} | ... | {severity} |" for name, severity in sorted(severities.items())]
+    assert there == wanted, "the table in docs/checks.md is not that of the checks"
+
+
+def test_the_runbook_knows_every_assumption(severities: dict[str, str]) -> None:
     table = RUNBOOK[RUNBOOK.index("## By assumption") :]
-    missing = {name for name in assumptions if not re.search(rf"^\|[^|]*\b{name}\b", table, re.MULTILINE)}
-    assert missing == set()
+    missing = {name for name in severities if not re.search(rf"^\|[^|]*\b{name}\b", table, re.MULTILINE)}
+    assert missing == set(), "the table By assumption in docs/runbook.md has no row for these"
+
+
+def test_every_assumption_that_is_named_is_one(severities: dict[str, str]) -> None:
+    files = [*PAGES, ROOT / ".env.example", *(ROOT / "greenery_assets").rglob("*.py")]
+    named = {(file.relative_to(ROOT), name) for file in files for name in re.findall(r"\bA\d\d\b", file.read_text())}
+    assert [f"{file} names {name}, which no check holds" for file, name in named if name not in severities] == []
+
+
+@pytest.mark.filterwarnings("ignore:.*include_sources:dagster_shared.utils.warnings.BetaWarning")
+def test_every_selection_that_is_named_selects_something(defs: dg.Definitions) -> None:
     selections = re.findall(r"'((?:key|group):[^']+)'", EVERYTHING)
     assert len(selections) >= 5
     for selection in selections:
-        assert AntlrAssetSelectionParser(selection).asset_selection.resolve(graph), selection
+        assert dg.AssetSelection.from_string(selection).resolve(defs.resolve_asset_graph()), selection
 
 
 def test_the_lock_names_no_place() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from greenery_assets.landing import read_contract
 from greenery_assets.settings import PROJECT_ROOT
 
-CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
+CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "sources.yml"
 MEMORY_LIMIT = "1GB"
 
 # Rows leave the generator with money in whole cents; these say how a table's own columns are made.
