@@ -59,8 +59,8 @@ class GreeneryTranslator(DagsterDbtTranslator):
 def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
     """The assumption that a dbt test holds, from its own YAML or, for a generic test, its macro's.
 
-    A generic test's statement is its macro's description with the names filled in. Raises DbtError, which names the file,
-    where the YAML leaves something out.
+    A generic test's statement is its macro's description with the names filled in. Raises DbtError, which names
+    the file, where the YAML leaves something out.
     """
     test = manifest["nodes"][test_id]
     meta = test_meta(manifest, test_id)
@@ -69,8 +69,8 @@ def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
     if missing := [name for name in ("description", *NEEDED) if not there.get(name)]:
         file = (test["patch_path"] or "").partition("://")[2] or "tests/assumptions/assumptions.yml"
         raise DbtError(
-            f"dbt_project/{file}: {test['name']} has no {', '.join(missing)}. Write the description beside its name, the "
-            "others below config, meta."
+            f"dbt_project/{file}: {test['name']} has no {', '.join(missing)}. Write the description beside its name, "
+            "and the others in its config, meta."
         )
     return Assumption(
         id=meta["assumption"],

@@ -95,7 +95,7 @@ def test_a_column_keeps_its_description_on_its_way_downstream(manifest: Manifest
     )
 
 
-def described_columns(node: yaml.Node) -> Iterator[tuple[str, str, int]]:
+def described_columns(node: yaml.Node | None) -> Iterator[tuple[str, str, int]]:
     """Name, description and line of what lists called `columns` hold; what an alias repeats keeps its first line."""
     if isinstance(node, yaml.SequenceNode):
         for each in node.value:
