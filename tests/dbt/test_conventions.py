@@ -130,11 +130,17 @@ def test_every_relation_has_its_documented_columns_and_types(manifest: Manifest,
     built: dict[str, dict[str, str]] = {}
     for schema, table, column, data_type in rows:
         built.setdefault(f"{schema}.{table}", {})[column] = data_type.lower().replace("varchar", "text")
-    documented = {
-        f"{node['schema']}.{node['name']}": {column["name"]: column["data_type"] for column in node["columns"].values()}
-        for node in relations(manifest)
-    }
-    assert {name: built.get(name) for name in documented} == documented
+    different = []
+    for node in relations(manifest):
+        there = built.get(f"{node['schema']}.{node['name']}", {})
+        documented = {column["name"]: column["data_type"] for column in node["columns"].values()}
+        different += [
+            f"{node['name']}.{name}: {documented.get(name, 'not')} in {file_of(node)}, "
+            f"{there.get(name, 'not')} in {node['original_file_path']}"
+            for name in sorted(documented.keys() | there.keys())
+            if documented.get(name) != there.get(name)
+        ]
+    assert different == []
 
 
 def test_every_mart_has_a_key_or_adds_up_to_its_source(manifest: Manifest) -> None:
