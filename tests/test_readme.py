@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from greenery_assets.alerts.cli import app
+from greenery_assets.dbt.project import manifest
 from tests.job import ROOT
 
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -56,6 +57,21 @@ def severities(defs: dg.Definitions) -> dict[str, str]:
         metadata = graph.get_check_spec(key).metadata
         found.setdefault(metadata["assumption"], set()).add(metadata["severity"])
     return {name: ", ".join(sorted(each)) for name, each in found.items()}
+
+
+def test_the_page_of_tables_names_every_table() -> None:
+    page = PAGES[ROOT / "docs" / "tables.md"]
+    named = set(re.findall(r"`([a-z_]+)`", page))
+    built = [node for node in manifest()["nodes"].values() if node["resource_type"] in ("model", "snapshot")]
+    staging = {node["name"] for node in built if node["name"].startswith("stg_")}
+    missing = {node["name"] for node in built} - staging - named
+    assert missing == set(), "docs/tables.md does not name these"
+    schemas = set(re.findall(r"^\| \*\*(\w+)\*\*", page, re.MULTILINE))
+    assert {node["schema"] for node in built} - schemas == set(), "docs/tables.md has no heading for these schemas"
+    there = {node["name"] for node in (*built, *manifest()["sources"].values())} | {"rejected_rows", "extra_columns"}
+    assert {name for name in named if "." not in name} - there == set(), (
+        "docs/tables.md names these, which are no tables"
+    )
 
 
 def test_the_table_of_checks_is_true(severities: dict[str, str]) -> None:

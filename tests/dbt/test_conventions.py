@@ -56,19 +56,24 @@ def columns(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{relation['schema']}.{relation['name']}.{column['name']}", column
 
 
+def says_what_a_row_is(node: Node) -> bool:
+    return str(node["description"]).startswith("One row")
+
+
 def sql_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((DBT_PROJECT_DIR / folder).rglob("*.sql"))]
 
 
 def test_first_sentence_of_every_description_tells_what_one_row_is(manifest: Manifest) -> None:
-    assert [node["name"] for node in relations(manifest) if not node["description"].startswith("One row")] == []
+    unclear = [f"{file_of(node)}: {node['name']}" for node in relations(manifest) if not says_what_a_row_is(node)]
+    assert unclear == [], "the YAML beside the SQL has no description of these that begins with One row"
 
 
 def test_every_column_is_described_in_sentences_and_typed(manifest: Manifest) -> None:
     # A comma in an unquoted description ends it: the rest becomes a key, and the full stop is gone.
     cut = [name for name, column in columns(manifest) if not column["description"].strip().endswith(".")]
     untyped = [name for name, column in columns(manifest) if not column["data_type"]]
-    assert (cut, untyped) == ([], [])
+    assert (cut, untyped) == ([], []), "the YAML beside these has no description that ends with a full stop, or no type"
 
 
 def file_of(node: Node) -> str:
@@ -151,13 +156,30 @@ def test_every_mart_has_a_key_or_adds_up_to_its_source(manifest: Manifest) -> No
     }
     marts = [node for node in relations(manifest) if node["name"].startswith(("dim_", "int_", "fact_"))]
     assert marts
-    assert [node["name"] for node in marts if node["unique_id"] not in held] == []
+    free = [f"{file_of(node)}: {node['name']}" for node in marts if node["unique_id"] not in held]
+    assert free == [], "these have neither is_key nor adds_up_to among their data_tests"
+
+
+def test_every_mart_is_in_the_schema_and_the_group_of_its_folder(manifest: Manifest) -> None:
+    places = {
+        node["name"]: (node["original_file_path"].split("/")[2], node["schema"], node["config"]["group"])
+        for node in relations(manifest)
+        if node["original_file_path"].startswith("models/marts/") and node["resource_type"] == "model"
+    }
+    assert places
+    wrong = [
+        f"{name} of marts/{folder}: {schema}, {group}"
+        for name, (folder, schema, group) in places.items()
+        if {folder} != {schema, group}
+    ]
+    assert wrong == [], "dbt_project/dbt_project.yml gives each folder of marts its +schema and +group"
 
 
 def test_every_model_with_arithmetic_has_a_described_unit_test(manifest: Manifest) -> None:
     units = manifest["unit_tests"].values()
     arithmetic = {node["name"] for node in relations(manifest) if node["name"].startswith(("int_", "fact_"))}
-    assert arithmetic - {unit["model"] for unit in units} == set()
+    untested = arithmetic - {unit["model"] for unit in units}
+    assert untested == set(), "no unit test in the YAML beside these"
     assert [unit["name"] for unit in units if not unit["description"]] == []
 
 
