@@ -2,9 +2,13 @@
 
 import re
 import subprocess
+import tomllib
+from itertools import chain
 
 import dagster as dg
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from greenery_assets.alerts.cli import app
 from greenery_assets.dbt.project import manifest
@@ -104,3 +108,16 @@ def test_every_selection_that_is_named_selects_something(defs: dg.Definitions) -
 def test_the_lock_names_no_place() -> None:
     lines = (ROOT / "requirements.lock").read_text().split()
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+
+
+def test_the_lock_holds_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = map(Requirement, [*project["dependencies"], *chain(*project["optional-dependencies"].values())])
+    lines = (line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
+    locked = {canonicalize_name(name): version for name, version in lines}
+    wrong = [
+        f"{each}: {locked.get(canonicalize_name(each.name), 'missing')}"
+        for each in asked
+        if each.name != project["name"] and locked.get(canonicalize_name(each.name), "0") not in each.specifier
+    ]
+    assert wrong == [], "requirements.lock is older than pyproject.toml: make lock"
