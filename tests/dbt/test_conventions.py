@@ -116,15 +116,20 @@ def described_columns(node: yaml.Node | None) -> Iterator[tuple[str, str, int]]:
 
 def test_every_column_is_described_in_one_place() -> None:
     places: dict[tuple[str, str], set[str]] = {}
+    used: set[str] = set()
     for folder in ("models", "snapshots"):
         for file in sorted((DBT_PROJECT_DIR / folder).rglob("*.yml")):
             for name, description, line in described_columns(yaml.compose(file.read_text())):
-                if "doc(" not in description:
+                used |= (blocks := set(re.findall(r"\bdoc\('(\w+)'\)", description)))
+                if not blocks:
                     place = f"{file.relative_to(DBT_PROJECT_DIR)}:{line}"
                     places.setdefault((name, first_sentence(description)), set()).add(place)
     assert places
     twice = [f"{', '.join(sorted(at))}: {name} ({text})" for (name, text), at in places.items() if len(at) > 1]
     assert twice == [], "Describe it once, in models/columns.md, and write doc('...') at each of these places."
+    defined = set(re.findall(r"{% docs (\w+) %}", (DBT_PROJECT_DIR / "models" / "columns.md").read_text()))
+    assert used - defined == set(), "models/columns.md has no block for these"
+    assert defined - used == set(), "models/columns.md has blocks for these, which no column uses"
 
 
 def test_every_relation_has_its_documented_columns_and_types(manifest: Manifest, built_warehouse: Path) -> None:
