@@ -17,6 +17,12 @@ from tests.job import ROOT
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 RUNBOOK = PAGES[ROOT / "docs" / "runbook.md"]
 EVERYTHING = "\n".join(PAGES.values())
+# What the recipes of docs/contributing.md make.
+WRITTEN_BY_THE_READER = {
+    "dbt_project/tests/assumptions/promo_discount_is_at_most_50_dollars.sql",
+    "dbt_project/models/marts/finance/fact_daily_shipping.sql",
+    "dbt_project/models/marts/finance/finance.yml",
+}
 
 
 def test_every_make_target_that_is_named_exists_and_make_lists_it() -> None:
@@ -32,6 +38,27 @@ def test_every_link_leads_somewhere() -> None:
     for page, text in PAGES.items():
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
             assert target.startswith("https://") or (page.parent / target).exists(), (page, target)
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    folders = ("greenery_assets", "dbt_project", "tests", "bench", "docs")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")] + list(ROOT.glob("*.*"))
+    there = "\n".join(f"/{path.relative_to(ROOT)}" for path in files) + "\n"
+    stale = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page, text in PAGES.items()
+        for name in re.findall(r"`([\w./]+\.(?:py|sql|yml|md|toml))`", text)
+        if f"/{name}\n" not in there and name not in WRITTEN_BY_THE_READER
+    ]
+    assert stale == []
+
+
+def test_the_house_is_drawn_as_its_contract_says() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    drawn = re.search(r"```\n(__main__\n.+?)```", PAGES[ROOT / "docs" / "architecture.md"], re.DOTALL)
+    assert drawn
+    rooms = [re.split(r"  +", line)[0] for line in drawn[1].splitlines()]
+    assert rooms == contract["layers"], "the house in docs/architecture.md is not that of pyproject.toml"
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
@@ -92,7 +119,9 @@ def test_the_runbook_knows_every_assumption(severities: dict[str, str]) -> None:
 
 
 def test_every_assumption_that_is_named_is_one(severities: dict[str, str]) -> None:
-    files = [*PAGES, ROOT / ".env.example", *(ROOT / "greenery_assets").rglob("*.py")]
+    # The recipes make one up.
+    pages = [page for page in PAGES if page.name != "contributing.md"]
+    files = [*pages, ROOT / ".env.example", *(ROOT / "greenery_assets").rglob("*.py")]
     named = {(file.relative_to(ROOT), name) for file in files for name in re.findall(r"\bA\d\d\b", file.read_text())}
     assert [f"{file} names {name}, which no check holds" for file, name in named if name not in severities] == []
 
