@@ -295,5 +295,7 @@ def test_singular_tests_and_their_yaml_match_one_to_one() -> None:
         for entry in yaml.safe_load(path.read_text()).get("data_tests", [])
     ]
     written = [path.stem for path in sql_files("tests") if "generic" not in path.parts]
-    assert sorted(described) == sorted(written)
     assert described
+    assert set(described) - set(written) == set(), "tests/assumptions has no SQL file of these names"
+    assert set(written) - set(described) == set(), "tests/assumptions/assumptions.yml does not describe these"
+    assert len(described) == len(set(described))
