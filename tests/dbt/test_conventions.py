@@ -165,6 +165,13 @@ def test_every_mart_has_a_key_or_adds_up_to_its_source(manifest: Manifest) -> No
     assert free == [], "these have neither is_key nor adds_up_to among their data_tests"
 
 
+def test_every_folder_of_marts_is_a_group() -> None:
+    models = DBT_PROJECT_DIR / "models"
+    groups = {group["name"] for group in yaml.safe_load((models / "_groups.yml").read_text())["groups"]}
+    folders = {path.name for path in (models / "marts").iterdir() if path.is_dir()}
+    assert folders - groups == set(), "models/_groups.yml has no groups of these names"
+
+
 def test_every_mart_is_in_the_schema_and_the_group_of_its_folder(manifest: Manifest) -> None:
     places = {
         node["name"]: (node["original_file_path"].split("/")[2], node["schema"], node["config"]["group"])
