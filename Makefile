@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What `make clean` removes: all of it can be made again.
 MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
-	build greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	build greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 # With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
 WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
 
@@ -15,7 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
 	@echo "Setting up $(VENV), once: about a minute"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
@@ -37,10 +37,11 @@ docs: $(READY) ## write dbt's documentation of tables and tests as one page
 test: $(READY) ## run the tests; ARGS=--whole adds the few that take longest, as CI does
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(READY) ## check format, lint, types and SQL
+lint: $(READY) ## check format, lint, types, imports and SQL
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 	@GREENERY_WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint dbt_project
 
 format: $(READY) ## format Python and SQL

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from greenery_assets.sample.database import contract_columns
+
 PRODUCTS = 30
 PROMOS = 6
 # Delivery may take so long: no older order changes.
@@ -286,6 +288,11 @@ class History:
     def _write(self, name: str, select: str) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        there = {row[0] for row in self.connection.execute(f"describe {select}").fetchall()}
+        columns = contract_columns()[name.partition("/")[0].partition(".")[0]].items()
+        # What the contract has gained since this was written has no values here.
+        if missing := [f"cast(null as {of}) as {column}" for column, of in columns if column not in there]:
+            select = f"select *, {', '.join(missing)} from ({select})"
         kind = "csv, header" if path.suffix == ".csv" else "parquet"
         # Into place at once: nobody reads half a file.
         part = path.with_name(f"_{path.name}")

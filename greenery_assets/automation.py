@@ -1,10 +1,11 @@
-"""Every job, schedule and sensor but failed_checks_sensor, which comes with the alerts. What they run is in assets."""
+"""Every job, schedule and sensor. What they run is in assets, what a tick of the alerts does is in alerts."""
 
 from collections.abc import Callable
 
 import dagster as dg
 
-from greenery_assets.alerts.runs import Catalogue
+from greenery_assets.alerts.project import Catalogue
+from greenery_assets.alerts.sensors import PatientSlackResource, tick
 from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report
 from greenery_assets.settings import load_settings
 
@@ -41,6 +42,22 @@ report_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(REPORT).without_checks(),
     description="Write the page about the state of the data again, without building anything else.",
 )
+
+
+@dg.sensor(
+    name="failed_checks_sensor",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Notifies in Slack of what the checks of ended runs found: once when it breaks, and when it is "
+    "resolved.",
+)
+def failed_checks_sensor(
+    context: dg.SensorEvaluationContext,
+    catalogue: dg.ResourceParam[Callable[[], Catalogue]],
+    slack: PatientSlackResource,
+) -> dg.SkipReason:
+    """Read the runs that ended since the last tick, and send what waits."""
+    return tick(context, catalogue().project, slack)
 
 
 @dg.sensor(

@@ -20,7 +20,7 @@ LONGEST_WAIT = timedelta(minutes=15)
 class Assumption:
     """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
 
-    `id` is the catalogue's (A01 to A25, `assumptions.md`), `affects` the figures that are wrong when it fails, in the
+    `id` is short (docs/checks.md lists them), `affects` the figures that are wrong when it fails, in the
     words of their readers ("no figure" where none is).
     """
 

@@ -4,13 +4,20 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 
 from greenery_assets.alerts.project import Catalogue, Project, SampleMark
-from greenery_assets.alerts.sensors import PatientSlackResource, failed_checks_sensor, routing_of
+from greenery_assets.alerts.sensors import PatientSlackResource, routing_of
 from greenery_assets.assets.figures import FIGURES, figure_checks
 from greenery_assets.assets.marts import dbt_models
 from greenery_assets.assets.raw import raw_tables
 from greenery_assets.assets.report import state_of_the_data
 from greenery_assets.assets.slack_messages import messages_arrive, slack_messages
-from greenery_assets.automation import daily_job, daily_schedule, report_job, report_sensor, weekly_schedule
+from greenery_assets.automation import (
+    daily_job,
+    daily_schedule,
+    failed_checks_sensor,
+    report_job,
+    report_sensor,
+    weekly_schedule,
+)
 from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import dbt_executable, dbt_project
 from greenery_assets.landing import SAMPLE_DATA
@@ -58,7 +65,7 @@ defs = dg.Definitions(
     asset_checks=[figure_checks, messages_arrive],
     jobs=[daily_job, report_job],
     schedules=[daily_schedule, weekly_schedule],
-    sensors=[failed_checks_sensor(lambda: alerts_project(load_settings())), report_sensor],
+    sensors=[failed_checks_sensor, report_sensor],
     resources={
         "dbt": DbtCliResource(
             project_dir=dbt_project,

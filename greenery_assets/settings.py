@@ -16,6 +16,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+import yaml
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -34,8 +35,9 @@ from greenery_assets.environment import (
 
 DAGSTER_PORT = 3000
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
-# DuckDB names the catalog after the file, and would not know which of the two `landing.x` means.
-SCHEMAS = frozenset({"landing", "raw", "staging", "core", "marketing", "product", "snapshots", "quality"})
+GROUPS_YAML = PROJECT_ROOT / "dbt_project" / "models" / "_groups.yml"
+# The schemas of the warehouse that are not named after a group.
+OTHER_SCHEMAS = frozenset({"landing", "snapshots", "quality"})
 # Where data is read from and kept, and who hears of it: emptied by mistake, their defaults would bring sample data into
 # a shop's warehouse, begin a second history, or keep alerts from Slack. The others fall back to safe defaults.
 NEVER_EMPTY = frozenset(
@@ -69,8 +71,15 @@ def _from_project_root(path: Path) -> Path:
         raise ValueError("must be a path; it names a user who is not known here, or a loop of links") from None
 
 
+def schemas() -> frozenset[str]:
+    """The schemas of the warehouse, most of which are named after a group of dbt."""
+    groups = yaml.safe_load(GROUPS_YAML.read_text(encoding="utf-8"))["groups"]
+    return OTHER_SCHEMAS | {group["name"] for group in groups}
+
+
 def _warehouse(path: Path) -> Path:
-    if path.name.partition(".")[0].lower() in SCHEMAS:
+    # DuckDB names the catalog after the file, and would not know which of the two `landing.x` means.
+    if path.name.partition(".")[0].lower() in schemas():
         raise ValueError(
             "must be a file of another name: a schema of the warehouse is called so, as in greenery.duckdb"
         )

@@ -172,7 +172,9 @@ def built_once(folder: Path, source: Path) -> tuple[Home, Outcome]:
         if not (folder / "outcome.json").exists():
             outcome = run_daily_job(Home.new(folder), source)
             outcome.dump(folder / "outcome.json")
-    return Home(folder / "dagster_home", folder / "greenery.duckdb"), Outcome.parse(folder / "outcome.json")
+    outcome = Outcome.parse(folder / "outcome.json")
+    assert outcome.success, outcome.faults
+    return Home(folder / "dagster_home", folder / "greenery.duckdb"), outcome
 
 
 @pytest.fixture(scope="session")

@@ -40,12 +40,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: `built` assets, evaluated `checks` by name, the names `planned`."""
+    """What a run did: `built` assets, evaluated `checks` by name, the names `planned`, and why steps failed."""
 
     success: bool
     built: tuple[str, ...]
     checks: Mapping[str, Check]
     planned: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
     @property
     def failing(self) -> dict[str, int]:
@@ -172,12 +173,16 @@ def outcome_of(instance: dg.DagsterInstance, run_id: str) -> Outcome:
     built: list[str] = []
     planned: list[str] = []
     checks: dict[str, Check] = {}
+    faults: list[str] = []
     for entry in instance.all_logs(run_id):
         event = entry.dagster_event
         if event is None:
             continue
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             built.append(event.step_materialization_data.materialization.asset_key.to_user_string())
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            said = event.step_failure_data.user_failure_data
+            faults.append(str(said.description if said else event.step_failure_data.error))
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             planned.append(event.asset_check_planned_data.check_name)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -189,4 +194,5 @@ def outcome_of(instance: dg.DagsterInstance, run_id: str) -> Outcome:
                 assumption=str(found.metadata["assumption"].value),
                 failing_rows=int(str(found.metadata["failing_rows"].value)),
             )
-    return Outcome(run.status == dg.DagsterRunStatus.SUCCESS, tuple(sorted(built)), checks, tuple(sorted(planned)))
+    is_success = run.status == dg.DagsterRunStatus.SUCCESS
+    return Outcome(is_success, tuple(sorted(built)), checks, tuple(sorted(planned)), tuple(faults))

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenery_assets.environment import HANDED_TO_DBT
+from greenery_assets.sample.database import contract_columns
 from tests.job import ROOT, Home
 
 START = datetime(2026, 1, 1, 23, 0)
@@ -108,26 +109,21 @@ def warehouse(compiled: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as greenery; use greenery")
         connection.execute("create schema staging; create schema core; create schema product; create schema marketing")
-        connection.execute(
-            "create table staging.stg_events (event_id uuid, session_id uuid, user_id uuid, page_url varchar, "
-            "created_at timestamp, event_type varchar, order_id uuid, product_id uuid)"
-        )
-        connection.execute(
-            "create table staging.stg_orders (order_id uuid, user_id uuid, promo_id varchar, address_id uuid, "
-            "created_at timestamp, order_cost decimal(18,2), shipping_cost decimal(18,2), order_total decimal(18,2), "
-            "tracking_id uuid, shipping_service varchar, estimated_delivery_at timestamp, delivered_at timestamp, "
-            "status varchar)"
-        )
+        for table in ("events", "orders"):
+            columns = ", ".join(f"{name} {data_type}" for name, data_type in contract_columns()[table].items())
+            connection.execute(f"create table staging.stg_{table} ({columns})")
         for name, schema in MODELS.items():
             connection.execute(f"create view {schema}.{name} as {compiled[name]}")
         yield connection
 
 
-def load(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[object, ...]]) -> None:
+def load(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, object]]) -> None:
+    """Replace the rows of a staging table; a column that is not given is null."""
     warehouse.execute(f"delete from staging.{table}")
     if rows:
         marks = ", ".join("?" * len(rows[0]))
-        warehouse.executemany(f"insert into staging.{table} values ({marks})", rows)
+        values = [list(row.values()) for row in rows]
+        warehouse.executemany(f"insert into staging.{table} ({', '.join(rows[0])}) values ({marks})", values)
 
 
 def expected_stop(event: Event, all_events: list[Event]) -> datetime | None:
@@ -162,11 +158,7 @@ def together(one: Event, other: Event) -> bool:
 def test_page_views_are_the_events_with_their_order_and_stop_time(
     warehouse: duckdb.DuckDBPyConnection, rows: list[Event]
 ) -> None:
-    load(
-        warehouse,
-        "stg_events",
-        [(e.event_id, e.session_id, e.user_id, None, e.created_at, e.event_type, e.order_id, None) for e in rows],
-    )
+    load(warehouse, "stg_events", [asdict(event) for event in rows])
     found = warehouse.execute(
         "select event_id, start_time, stop_time, order_id from product.int_page_views order by event_id"
     ).fetchall()
@@ -178,32 +170,23 @@ def test_page_views_are_the_events_with_their_order_and_stop_time(
 def test_money_and_orders_are_the_same_by_order_and_by_user(
     warehouse: duckdb.DuckDBPyConnection, placed: list[tuple[UUID | None, int, int | None, bool]], rows: list[Event]
 ) -> None:
-    load(
-        warehouse,
-        "stg_events",
-        [(e.event_id, e.session_id, e.user_id, None, e.created_at, e.event_type, e.order_id, None) for e in rows],
-    )
-    table: list[tuple[object, ...]] = []
+    load(warehouse, "stg_events", [asdict(event) for event in rows])
+    table: list[dict[str, object]] = []
     for number, (user, hours, cents, delivered) in enumerate(placed):
         ordered_at = START + timedelta(hours=hours)
         total = None if cents is None else Decimal(cents) / 100
         arrived = ordered_at + timedelta(days=2) if delivered else None
         table.append(
-            (
-                uuid(3, number),
-                user,
-                None,
-                None,
-                ordered_at,
-                total,
-                0,
-                total,
-                None,
-                None,
-                None,
-                arrived,
-                "shipped",
-            )
+            {
+                "order_id": uuid(3, number),
+                "user_id": user,
+                "created_at": ordered_at,
+                "order_cost": total,
+                "shipping_cost": 0,
+                "order_total": total,
+                "delivered_at": arrived,
+                "status": "shipped",
+            }
         )
     load(warehouse, "stg_orders", table)
     found = warehouse.execute(

@@ -11,7 +11,19 @@
     )
 
     select
-        orders.*,
+        orders.order_id,
+        orders.user_id,
+        orders.promo_id,
+        orders.address_id,
+        orders.order_date,
+        orders.order_cost,
+        orders.shipping_cost,
+        orders.order_total,
+        orders.tracking_id,
+        orders.shipping_service,
+        orders.estimated_delivery_at,
+        orders.delivered_at,
+        orders.status,
         runs.seen_at
     from {{ ref('dim_orders') }} as orders
     cross join runs

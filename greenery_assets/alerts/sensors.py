@@ -79,33 +79,20 @@ class PatientSlackResource(SlackResource):
         return slack_client(self.token, self.base_url)
 
 
-def failed_checks_sensor(project: Callable[[], Project]) -> dg.SensorDefinition:
-    """The sensor of a project, which is asked for at each tick; its resource `slack` is a PatientSlackResource.
+def tick(context: dg.SensorEvaluationContext, project: Project, slack: PatientSlackResource) -> dg.SkipReason:
+    """All that the sensor of a project does at a tick.
 
-    A tick raises LedgerError when the ledger cannot be used; the next one tries again.
+    Raises LedgerError when the ledger cannot be used, and RoutingError; the next tick tries again.
     """
-
-    @dg.sensor(
-        name="failed_checks_sensor",
-        minimum_interval_seconds=10,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Notifies in Slack of what the checks of ended runs found: once when it breaks, and when it is "
-        "resolved.",
-    )
-    def sensor(context: dg.SensorEvaluationContext, slack: PatientSlackResource) -> dg.SkipReason:
-        if context.repository_def is None:
-            return dg.SkipReason("There are no definitions to read checks from.")
-        client = slack.get_client() if slack.token else None
-        location = context.code_location_origin.location_name if context.code_location_origin else ""
-        with alerts_of(
-            project(), context.instance, context.repository_def, client, context.log, location=location
-        ) as alerts:
-            try:
-                return dg.SkipReason(in_words(alerts.run_pass()))
-            except BusyError as busy:
-                return dg.SkipReason(f"{busy} It does this tick's work.")
-
-    return sensor
+    if context.repository_def is None:
+        return dg.SkipReason("There are no definitions to read checks from.")
+    client = slack.get_client() if slack.token else None
+    location = context.code_location_origin.location_name if context.code_location_origin else ""
+    with alerts_of(project, context.instance, context.repository_def, client, context.log, location=location) as alerts:
+        try:
+            return dg.SkipReason(in_words(alerts.run_pass()))
+        except BusyError as busy:
+            return dg.SkipReason(f"{busy} It does this tick's work.")
 
 
 def in_words(report: PassReport) -> str:

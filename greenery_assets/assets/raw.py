@@ -79,7 +79,7 @@ COLUMNS_MATCH = Assumption(
     "WARN",
     "A new column means that the export changed; what it holds is not in the warehouse.",
     "Its name is in quality.extra_columns. Ask whoever exports the table what it means; add it to "
-    "models/staging/sources.yml if it is wanted.",
+    "models/sources.yml if it is wanted.",
     affects="no figure",
 )
 FILES_THERE = Assumption(
@@ -149,7 +149,7 @@ RAW_CHECKS = [
 
 
 # Those that are judged before the load holds, and say why where it was refused.
-OF_THE_LOAD = ("A24", "A25")
+OF_THE_LOAD = (ROWS_KEPT.id, FEW_REJECTED.id)
 
 
 class LoadConfig(dg.Config):
@@ -266,7 +266,7 @@ def _of_load(arrival: loads.Arrival, settings: Settings) -> Mapping[str, Verdict
     few = few_rows_rejected(
         arrival.rows_read, arrival.rows_rejected, settings.max_rejected_share, is_accepted=is_accepted
     )
-    return {"A24": kept, "A25": few}
+    return {ROWS_KEPT.id: kept, FEW_REJECTED.id: few}
 
 
 def _sample(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from greenery_assets.settings import PROJECT_ROOT, load_settings, prepare
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
-SOURCES_YAML = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
+SOURCES_YAML = DBT_PROJECT_DIR / "models" / "sources.yml"
 # Every op that opens the warehouse file is in this pool of one (dagster.yaml): DuckDB has one writer.
 WAREHOUSE_POOL = "warehouse"
 # dbt that ends with whoever reads it (dbt/child.py).

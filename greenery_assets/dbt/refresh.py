@@ -144,8 +144,8 @@ def by_month(months: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str
     the tables by day only the last month is left to build.
     """
     gate = ["build", "--partial-parse", *_GATE, "--exclude-resource-type", "unit_test", "--full-refresh"]
+    run = ["run", "--partial-parse", *_BY_DAY]
     parts = [
-        ["run", "--partial-parse", *_BY_DAY, *variables(days, only=True), *(["--full-refresh"] if days is months[0] else [])]
-        for days in months[:-1]
+        [*run, *variables(days, only=True), *(["--full-refresh"] if days is months[0] else [])] for days in months[:-1]
     ]
     return [gate, *parts], variables(months[-1], only=True)

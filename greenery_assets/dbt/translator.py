@@ -11,7 +11,11 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from greenery_assets.checks import Assumption
 from greenery_assets.dbt.groups import groups
+from greenery_assets.dbt.project import DbtError
 from greenery_assets.presentation import explanation, group_metadata
+
+# What the `meta` of a test says, its own or that of the generic test.
+NEEDED = ("assumption", "why", "remedy")
 
 
 class GreeneryTranslator(DagsterDbtTranslator):
@@ -55,11 +59,19 @@ class GreeneryTranslator(DagsterDbtTranslator):
 def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
     """The assumption that a dbt test holds, from its own YAML or, for a generic test, its macro's.
 
-    A generic test's statement is its macro's description with the names filled in.
+    A generic test's statement is its macro's description with the names filled in. Raises DbtError, which names
+    the file, where the YAML leaves something out.
     """
     test = manifest["nodes"][test_id]
     meta = test_meta(manifest, test_id)
-    statement = test["description"] or _filled(_macro_of(manifest, test)["description"], manifest, test)
+    statement = test["description"] or _filled(_macro_of(manifest, test).get("description", ""), manifest, test)
+    there = {**meta, "description": statement}
+    if missing := [name for name in ("description", *NEEDED) if not there.get(name)]:
+        file = (test["patch_path"] or "").partition("://")[2] or "tests/assumptions/assumptions.yml"
+        raise DbtError(
+            f"dbt_project/{file}: {test['name']} has no {', '.join(missing)}. Write the description beside its name, "
+            "and the others in its config, meta."
+        )
     return Assumption(
         id=meta["assumption"],
         statement=statement.strip(),

@@ -10,12 +10,23 @@ from pathlib import Path
 import pyarrow as pa
 
 from greenery_assets.landing import read_contract
+from greenery_assets.sample.errors import SampleError
 from greenery_assets.settings import PROJECT_ROOT
 from greenery_assets.warehouse import Connection, scratch
 
-CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
+CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "sources.yml"
 MEMORY_LIMIT = "1GB"
 
+# The module that draws each table.
+MADE_IN = {
+    "users": "people",
+    "addresses": "people",
+    "products": "catalogue",
+    "promos": "catalogue",
+    "orders": "orders",
+    "order_items": "orders",
+    "events": "build",
+}
 # Rows leave the generator with money in whole cents; these say how a table's own columns are made.
 DERIVED_COLUMNS = {
     "products": {"price": "price_cents * 0.01"},
@@ -56,9 +67,17 @@ def connect(path: Path) -> Connection:
 
 
 def insert(connection: Connection, table: str, rows: pa.Table) -> None:
-    """Append `rows`, whose columns are the table's own or what DERIVED_COLUMNS makes them from."""
+    """Append `rows`, whose columns are the table's own or what DERIVED_COLUMNS makes them from.
+
+    Raises SampleError where the contract has a column that the sample does not make.
+    """
     derived = DERIVED_COLUMNS.get(table, {})
     columns = contract_columns()[table]
+    if missing := columns.keys() - derived.keys() - set(rows.column_names):
+        raise SampleError(
+            f"the sample does not make {table}.{min(missing)}, which {CONTRACT.name} names: add it in "
+            f"greenery_assets/sample/{MADE_IN[table]}.py"
+        )
     values = ", ".join(derived.get(column, column) for column in columns)
     connection.register("new_rows", rows)
     connection.execute(f"insert into {table} select {values} from new_rows")

@@ -6,7 +6,6 @@ rooms that import a database's driver. Not here: source files (landing), and the
 
 from greenery_assets.warehouse.duckdb import BROKEN_PLACE as BROKEN_PLACE
 from greenery_assets.warehouse.duckdb import NOT_BUILT as NOT_BUILT
-from greenery_assets.warehouse.duckdb import RESERVED as RESERVED
 from greenery_assets.warehouse.duckdb import Connection as Connection
 from greenery_assets.warehouse.duckdb import DatabaseError as DatabaseError
 from greenery_assets.warehouse.duckdb import Interrupted as Interrupted

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 from packaging.version import InvalidVersion, Version
 
-from greenery_assets.settings import SCHEMAS
+from greenery_assets.settings import schemas
 from greenery_assets.warehouse.errors import (
     WarehouseBusyError,
     WarehouseCorruptError,
@@ -35,8 +35,8 @@ NOT_BUILT = (duckdb.CatalogException, duckdb.BinderException)
 BROKEN_PLACE = (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalError)
 """Its file, its disk or the machine may be at fault."""
 
-RESERVED = SCHEMAS | {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
-"""What the file may not be called: a name such as raw.users would mean two things in raw.duckdb."""
+# What the file may not be called either: a name such as main.users would mean two things in main.duckdb.
+_RESERVED = frozenset({"main", "temp", "system", "memory", "information_schema", "pg_catalog"})
 
 _NAME_ANOTHER = "name another file in GREENERY_WAREHOUSE_PATH"
 
@@ -150,7 +150,7 @@ def _rename(*moves: tuple[Path, Path]) -> None:
 def _prepare_place(path: Path) -> None:
     catalog = path.name.lstrip(".").split(".")[0]
     odd = next((letter for letter in str(path) if letter in "#?;" or not letter.isprintable()), None)
-    if odd or catalog.casefold() in RESERVED:
+    if odd or catalog.casefold() in _RESERVED | schemas():
         what = f"holds {odd!r}, which dbt does not take" if odd else f"has the name {catalog}, as a schema in it has"
         raise WarehouseError(f"The path of the warehouse {named(path)} {what}; {_NAME_ANOTHER}.")
     try:

@@ -17,10 +17,6 @@ from greenery_assets.dbt.project import DBT_PROJECT_DIR, prepared_manifest
 Node = Mapping[str, Any]
 Manifest = Mapping[str, Any]
 
-# They compare with files, the clock, history or the load before, which SQL over the present tables cannot.
-IN_PYTHON = {"A19", "A20", "A21", "A23", "A24", "A25"}
-CATALOGUE = {f"A{number:02}" for number in range(1, 26)}
-
 # What makes a name a statement. A test whose verb is missing here adds it.
 VERBS = {"agrees", "are", "belongs", "counts", "exists", "has", "is", "lasts", "makes", "names", "places"}
 
@@ -60,19 +56,80 @@ def columns(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{relation['schema']}.{relation['name']}.{column['name']}", column
 
 
+def says_what_a_row_is(node: Node) -> bool:
+    return str(node["description"]).startswith("One row")
+
+
 def sql_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((DBT_PROJECT_DIR / folder).rglob("*.sql"))]
 
 
 def test_first_sentence_of_every_description_tells_what_one_row_is(manifest: Manifest) -> None:
-    assert [node["name"] for node in relations(manifest) if not node["description"].startswith("One row")] == []
+    unclear = [f"{file_of(node)}: {node['name']}" for node in relations(manifest) if not says_what_a_row_is(node)]
+    assert unclear == [], "the YAML beside the SQL has no description of these that begins with One row"
 
 
 def test_every_column_is_described_in_sentences_and_typed(manifest: Manifest) -> None:
     # A comma in an unquoted description ends it: the rest becomes a key, and the full stop is gone.
     cut = [name for name, column in columns(manifest) if not column["description"].strip().endswith(".")]
     untyped = [name for name, column in columns(manifest) if not column["data_type"]]
-    assert (cut, untyped) == ([], [])
+    assert (cut, untyped) == ([], []), "the YAML beside these has no description that ends with a full stop, or no type"
+
+
+def file_of(node: Node) -> str:
+    """The YAML that describes a node, below dbt_project."""
+    return str(node.get("patch_path") or node["original_file_path"]).rpartition("://")[2]
+
+
+def first_sentence(text: str) -> str:
+    return text.strip().split(". ")[0].rstrip(".")
+
+
+def test_a_column_keeps_its_description_on_its_way_downstream(manifest: Manifest) -> None:
+    # The first sentence says what a column is; what follows may be about this one table.
+    nodes = {node["unique_id"]: node for node in relations(manifest)}
+    other_words = []
+    for node in nodes.values():
+        above = [nodes[name] for name in reached_from(manifest["parent_map"], node["unique_id"]) if name in nodes]
+        for name, column in node["columns"].items():
+            known = {first_sentence(each["columns"][name]["description"]) for each in above if name in each["columns"]}
+            if known and first_sentence(column["description"]) not in known:
+                other_words.append(f"{file_of(node)}: {node['name']}.{name}: upstream it is {sorted(known)}")
+    assert other_words == [], (
+        "Begin with the words of upstream (doc('...') of models/columns.md), or name it otherwise."
+    )
+
+
+def described_columns(node: yaml.Node | None) -> Iterator[tuple[str, str, int]]:
+    """Name, description and line of what lists called `columns` hold; what an alias repeats keeps its first line."""
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from described_columns(each)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from described_columns(value)
+            for column in value.value if key.value == "columns" else ():
+                if isinstance(column, yaml.MappingNode):
+                    said = {name.value: text.value for name, text in column.value}
+                    yield said["name"], said.get("description", ""), column.start_mark.line + 1
+
+
+def test_every_column_is_described_in_one_place() -> None:
+    places: dict[tuple[str, str], set[str]] = {}
+    used: set[str] = set()
+    for folder in ("models", "snapshots"):
+        for file in sorted((DBT_PROJECT_DIR / folder).rglob("*.yml")):
+            for name, description, line in described_columns(yaml.compose(file.read_text())):
+                used |= (blocks := set(re.findall(r"\bdoc\('(\w+)'\)", description)))
+                if not blocks:
+                    place = f"{file.relative_to(DBT_PROJECT_DIR)}:{line}"
+                    places.setdefault((name, first_sentence(description)), set()).add(place)
+    assert places
+    twice = [f"{', '.join(sorted(at))}: {name} ({text})" for (name, text), at in places.items() if len(at) > 1]
+    assert twice == [], "Describe it once, in models/columns.md, and write doc('...') at each of these places."
+    defined = set(re.findall(r"{% docs (\w+) %}", (DBT_PROJECT_DIR / "models" / "columns.md").read_text()))
+    assert used - defined == set(), "models/columns.md has no block for these"
+    assert defined - used == set(), "models/columns.md has blocks for these, which no column uses"
 
 
 def test_every_relation_has_its_documented_columns_and_types(manifest: Manifest, built_warehouse: Path) -> None:
@@ -83,11 +140,17 @@ def test_every_relation_has_its_documented_columns_and_types(manifest: Manifest,
     built: dict[str, dict[str, str]] = {}
     for schema, table, column, data_type in rows:
         built.setdefault(f"{schema}.{table}", {})[column] = data_type.lower().replace("varchar", "text")
-    documented = {
-        f"{node['schema']}.{node['name']}": {column["name"]: column["data_type"] for column in node["columns"].values()}
-        for node in relations(manifest)
-    }
-    assert {name: built.get(name) for name in documented} == documented
+    different = []
+    for node in relations(manifest):
+        there = built.get(f"{node['schema']}.{node['name']}", {})
+        documented = {column["name"]: column["data_type"] for column in node["columns"].values()}
+        different += [
+            f"{node['name']}.{name}: {documented.get(name, 'not')} in {file_of(node)}, "
+            f"{there.get(name, 'not')} in {node['original_file_path']}"
+            for name in sorted(documented.keys() | there.keys())
+            if documented.get(name) != there.get(name)
+        ]
+    assert different == []
 
 
 def test_every_mart_has_a_key_or_adds_up_to_its_source(manifest: Manifest) -> None:
@@ -98,13 +161,37 @@ def test_every_mart_has_a_key_or_adds_up_to_its_source(manifest: Manifest) -> No
     }
     marts = [node for node in relations(manifest) if node["name"].startswith(("dim_", "int_", "fact_"))]
     assert marts
-    assert [node["name"] for node in marts if node["unique_id"] not in held] == []
+    free = [f"{file_of(node)}: {node['name']}" for node in marts if node["unique_id"] not in held]
+    assert free == [], "these have neither is_key nor adds_up_to among their data_tests"
+
+
+def test_every_folder_of_marts_is_a_group() -> None:
+    models = DBT_PROJECT_DIR / "models"
+    groups = {group["name"] for group in yaml.safe_load((models / "_groups.yml").read_text())["groups"]}
+    folders = {path.name for path in (models / "marts").iterdir() if path.is_dir()}
+    assert folders - groups == set(), "models/_groups.yml has no groups of these names"
+
+
+def test_every_mart_is_in_the_schema_and_the_group_of_its_folder(manifest: Manifest) -> None:
+    places = {
+        node["name"]: (node["original_file_path"].split("/")[2], node["schema"], node["config"]["group"])
+        for node in relations(manifest)
+        if node["original_file_path"].startswith("models/marts/") and node["resource_type"] == "model"
+    }
+    assert places
+    wrong = [
+        f"{name} of marts/{folder}: {schema}, {group}"
+        for name, (folder, schema, group) in places.items()
+        if {folder} != {schema, group}
+    ]
+    assert wrong == [], "dbt_project/dbt_project.yml gives each folder of marts its +schema and +group"
 
 
 def test_every_model_with_arithmetic_has_a_described_unit_test(manifest: Manifest) -> None:
     units = manifest["unit_tests"].values()
     arithmetic = {node["name"] for node in relations(manifest) if node["name"].startswith(("int_", "fact_"))}
-    assert arithmetic - {unit["model"] for unit in units} == set()
+    untested = arithmetic - {unit["model"] for unit in units}
+    assert untested == set(), "no unit test in the YAML beside these"
     assert [unit["name"] for unit in units if not unit["description"]] == []
 
 
@@ -155,7 +242,7 @@ def test_every_test_says_what_is_assumed_why_and_what_to_do(manifest: Manifest) 
 
     for name in data_tests(manifest):
         assumption = assumption_of(manifest, name)
-        assert assumption.id in CATALOGUE - IN_PYTHON, name
+        assert re.fullmatch(r"A\d\d", assumption.id), name
         assert re.fullmatch(r"[^{}]+\.", assumption.statement), name
         assert assumption.why.endswith("."), name
         assert assumption.remedy.endswith("."), name
@@ -168,17 +255,12 @@ def test_every_test_name_is_a_statement_and_used_once(manifest: Manifest) -> Non
     assert len(names) == len(set(names))
 
 
-def test_dbt_and_python_checks_hold_the_whole_catalogue(manifest: Manifest) -> None:
+def test_every_dbt_test_is_a_check_of_its_own(manifest: Manifest) -> None:
     from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
-    held_by_dbt = {test["config"]["meta"]["assumption"] for test in data_tests(manifest).values()}
-    graph = defs.resolve_asset_graph()
-    specs = [graph.get_check_spec(key) for key in graph.asset_check_keys]
-    assert held_by_dbt == CATALOGUE - IN_PYTHON
-    # The one check that is not about the data: whether people hear of them.
-    assert {str(spec.metadata["assumption"]) for spec in specs} == CATALOGUE | {"alerts"}
-    assert {test["name"] for test in data_tests(manifest).values()} <= {spec.name for spec in specs}
-    assert len(specs) == len({spec.name for spec in specs})
+    names = [key.name for key in defs.resolve_asset_graph().asset_check_keys]
+    assert {test["name"] for test in data_tests(manifest).values()} <= set(names)
+    assert len(names) == len(set(names))
 
 
 def engine_specific(sql: str) -> list[str]:
@@ -220,5 +302,7 @@ def test_singular_tests_and_their_yaml_match_one_to_one() -> None:
         for entry in yaml.safe_load(path.read_text()).get("data_tests", [])
     ]
     written = [path.stem for path in sql_files("tests") if "generic" not in path.parts]
-    assert sorted(described) == sorted(written)
     assert described
+    assert set(described) - set(written) == set(), "tests/assumptions has no SQL file of these names"
+    assert set(written) - set(described) == set(), "tests/assumptions/assumptions.yml does not describe these"
+    assert len(described) == len(set(described))

@@ -10,7 +10,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def test_the_projects_own_contract_is_read() -> None:
-    contract = read_contract(PROJECT / "dbt_project/models/staging/sources.yml")
+    contract = read_contract(PROJECT / "dbt_project/models/sources.yml")
     assert list(contract) == ["users", "addresses", "products", "promos", "orders", "order_items", "events"]
     assert [column.name for column in contract["order_items"].columns] == [
         "order_id",

@@ -58,7 +58,7 @@ def test_too_many_rejects_are_an_error(landing: Landing, monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(not REAL_EXPORT.is_dir(), reason="the real export is not here")
 def test_the_real_export_lands_whole_and_equal_to_its_parquet(tmp_path: Path) -> None:
-    contract = read_contract(PROJECT / "dbt_project/models/staging/sources.yml")
+    contract = read_contract(PROJECT / "dbt_project/models/sources.yml")
     as_csv = load(tmp_path / "csv.duckdb", REAL_EXPORT, contract)
     assert {name: table.rows for name, table in as_csv.items()} == {
         "users": 130,

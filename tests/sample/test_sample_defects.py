@@ -10,71 +10,10 @@ import pytest
 
 from greenery_assets.sample import EventFiles, Format, SampleError, SampleSpec, generate
 from greenery_assets.sample.defects import CATALOGUE, apply_defect
-from tests.sample.source_rules import KEYS, UNTIL, broken_rules, rows_by_day, sample_database, scalar
+from tests.defects import FOLLOWS, KEYS, RULES, UNTIL, broken_rules, rows_by_day, sample_database, scalar
 
 SEED = 7
 COUNT = 3
-# Offenders by rule for one planted fault: the defect's own rule, and those that must follow.
-FOLLOWS = {
-    "event_of_unknown_user": {"A01": 1},
-    "order_of_unknown_user": {"A02": 1, "A09 checkout": 1},
-    "second_checkout": {"A03": 1},
-    "second_shipment": {"A04": 1},
-    "order_id_on_page_view": {"A05": 1},
-    "checkout_without_order": {"A05": 1, "A06": 2},
-    "session_of_two_users": {"A08": 1},
-    "checkout_of_unknown_order": {"A09 checkout": 1, "A15 refers events.order_id": 1},
-    "order_without_checkout": {"A09 order": 1},
-    "checkout_by_another_user": {"A09 checkout": 1},
-    "shipped_before_checkout": {"A10": 1},
-    "delivered_before_shipped": {"A10": 1},
-    "status_disagrees": {"A11": 1},
-    "order_cost_wrong": {"A12 cost": 1},
-    "order_total_wrong": {"A12 total": 1},
-    "ordered_but_not_in_cart": {"A13": 1},
-    "in_cart_but_not_ordered": {"A13": 1},
-    "page_url_of_another_product": {"A14": 1},
-    "duplicate_user": {"A15 unique users": 1},
-    "duplicate_address": {"A15 unique addresses": 1},
-    "duplicate_product": {"A15 unique products": 1},
-    "duplicate_promo": {"A15 unique promos": 1},
-    "duplicate_order": {"A15 unique orders": 1},
-    # The sum of the items counts the repeated one.
-    "duplicate_order_item": {"A15 unique order_items": 1, "A12 cost": 1},
-    "duplicate_event": {"A15 unique events": 1},
-    "missing_user_id": {"A15 set users.user_id": 1},
-    "missing_address_id": {"A15 set addresses.address_id": 1},
-    "missing_product_id": {"A15 set products.product_id": 1},
-    "missing_promo_id": {"A15 set promos.promo_id": 1},
-    # Without an id, a delivered order has no shipment.
-    "missing_order_id": {"A15 set orders.order_id": 1, "A11": 1},
-    "missing_order_item_order": {"A15 set order_items.order_id": 1},
-    "missing_order_item_product": {"A15 set order_items.product_id": 1, "A13": 1},
-    "missing_event_id": {"A15 set events.event_id": 1},
-    "missing_session_id": {"A15 set events.session_id": 1},
-    "missing_event_user": {"A15 set events.user_id": 1},
-    "missing_event_type": {"A15 set events.event_type": 1},
-    "missing_event_time": {"A15 set events.created_at": 1},
-    "missing_order_user": {"A15 set orders.user_id": 1, "A09 checkout": 1},
-    "missing_order_time": {"A15 set orders.created_at": 1},
-    "unknown_user_address": {"A15 refers users.address_id": 1},
-    "unknown_order_address": {"A15 refers orders.address_id": 1},
-    "unknown_promo": {"A15 refers orders.promo_id": 1},
-    "unknown_item_product": {"A15 refers order_items.product_id": 1, "A13": 1},
-    "unknown_item_order": {"A15 refers order_items.order_id": 1},
-    "unknown_event_product": {"A15 refers events.product_id": 1},
-    "unknown_event_order": {"A15 refers events.order_id": 1},
-    "unknown_event_type": {"A15 value events.event_type": 1},
-    "unknown_order_status": {"A15 value orders.status": 1},
-    "unknown_shipping_service": {"A15 value orders.shipping_service": 1},
-    "unknown_promo_status": {"A15 value promos.status": 1},
-    "negative_price": {"A15 sign products.price": 1},
-    "negative_inventory": {"A15 sign products.inventory": 1},
-    "negative_discount": {"A15 sign promos.discount": 1},
-    "negative_shipping_cost": {"A15 sign orders.shipping_cost": 1},
-    "non_positive_quantity": {"A15 sign order_items.quantity": 1},
-    "session_of_a_day": {"A18": 1},
-}
 FIGURES = {"stale", "volume_drop", "volume_spike", "heavy_user", "figures_jump"}
 TEXT = {"unreadable_row", "short_row", "long_row", "decimal_comma"}
 LOSSES = {"header_only", "rows_lost"}
@@ -103,7 +42,12 @@ def plant(sample: duckdb.DuckDBPyConnection, name: str, count: int | None = None
 
 
 def test_every_defect_is_tested() -> None:
-    assert set(CATALOGUE) == set(FOLLOWS) | FIGURES | TEXT | LOSSES | {"extra_column"}
+    tested = set(FOLLOWS) | FIGURES | TEXT | LOSSES | {"extra_column"}
+    assert set(CATALOGUE) - tested == set(), "FOLLOWS in tests/defects.py has no entry for these defects"
+    assert tested - set(CATALOGUE) == set(), "greenery_assets/sample/defects has no such defects"
+    assert {rule for rules in FOLLOWS.values() for rule in rules} - set(RULES) == set(), (
+        "RULES in tests/defects.py lacks these"
+    )
     assert all(any(rule.startswith(CATALOGUE[name].assumption) for rule in rules) for name, rules in FOLLOWS.items())
 
 

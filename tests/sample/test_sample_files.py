@@ -17,7 +17,7 @@ from greenery_assets.sample import (
     generate,
 )
 from greenery_assets.sample.database import contract_columns
-from tests.sample.source_rules import KEYS, UNTIL
+from tests.defects import KEYS, UNTIL
 
 SMALL = 40
 TODAY = UNTIL + timedelta(days=1)

@@ -9,7 +9,7 @@ import pytest
 from greenery_assets.sample import SampleSpec
 from greenery_assets.sample.catalogue import PLANTS
 from greenery_assets.sample.database import contract_columns
-from tests.sample.source_rules import KEYS, UNTIL, broken_rules, rows_by_day, sample_database, scalar
+from tests.defects import KEYS, UNTIL, broken_rules, rows_by_day, sample_database, scalar
 
 SPECS = [
     SampleSpec(until=UNTIL),

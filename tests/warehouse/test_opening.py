@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from greenery_assets.settings import schemas
 from greenery_assets.warehouse import (
-    RESERVED,
     WarehouseBusyError,
     WarehouseCorruptError,
     WarehouseError,
@@ -68,11 +68,11 @@ def test_a_name_that_sql_or_dbt_takes_otherwise_is_refused(landing: Landing, nam
 def test_every_schema_of_the_project_is_a_reserved_name() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project/dbt_project.yml").read_text())
 
-    def schemas(part: Any) -> Iterator[str]:
+    def named(part: Any) -> Iterator[str]:
         for key, value in part.items() if isinstance(part, dict) else ():
-            yield from [value] if key == "+schema" else schemas(value)
+            yield from [value] if key == "+schema" else named(value)
 
-    assert {"raw", "landing", "main", *schemas(project)} <= RESERVED
+    assert {"raw", "landing", *named(project)} <= schemas()
 
 
 def _changed(at: int, content: bytes) -> Callable[[Path], object]:

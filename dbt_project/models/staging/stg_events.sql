@@ -1,10 +1,3 @@
-select
-    event_id,
-    session_id,
-    user_id,
-    page_url,
-    created_at,
-    event_type,
-    order_id,
-    product_id
+-- The columns are those of the contract, models/sources.yml: the loader gives the raw table exactly these.
+select *
 from {{ source('raw', 'events') }}

@@ -1,10 +1,3 @@
-select
-    user_id,
-    first_name,
-    last_name,
-    email,
-    phone_number,
-    created_at,
-    updated_at,
-    address_id
+-- The columns are those of the contract, models/sources.yml: the loader gives the raw table exactly these.
+select *
 from {{ source('raw', 'users') }}
