@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dagster_dbt import DbtProject
+from dagster_dbt import DagsterDbtCliRuntimeError, DbtProject
 from filelock import FileLock
 
 from greenery_assets.settings import PROJECT_ROOT, load_settings, prepare
@@ -45,7 +45,7 @@ def prepared_manifest() -> Mapping[str, Any]:
 
     Whatever loads the definitions comes by here before anything starts dbt, so the process is prepared here.
     `prepare_if_dev` would parse only under `dagster dev`; a clean clone must load anywhere. Raises SettingsError, and
-    DbtError where dbt's folder cannot be written.
+    DbtError where the project cannot be parsed, or dbt's folder not be written.
     """
     prepare(load_settings())
     # dagster-dbt finds dbt on the PATH only; a virtual environment need not be activated to be used.
@@ -59,6 +59,8 @@ def prepared_manifest() -> Mapping[str, Any]:
                 dbt_project.preparer.prepare(dbt_project)
             manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
             return manifest
+    except DagsterDbtCliRuntimeError as error:
+        raise DbtError(f"dbt cannot parse {DBT_PROJECT_DIR}; correct what it names. {error}") from None
     except OSError as error:
         raise DbtError(
             f"{error.filename or target} cannot be used ({error.strerror}), where dbt keeps what it parsed; make the "

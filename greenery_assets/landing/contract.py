@@ -29,11 +29,10 @@ SUPPORTED_TYPES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, the contract's type (a key of SUPPORTED_TYPES) and its description."""
+    """One column: its name, and the contract's type (a key of SUPPORTED_TYPES)."""
 
     name: str
     data_type: str
-    description: str
 
     @property
     def duckdb_type(self) -> str:
@@ -43,13 +42,12 @@ class Column:
 
 @dataclass(frozen=True)
 class TableContract:
-    """One source table: its name, its description and its columns in the order they land.
+    """One source table: its name and its columns in the order they land.
 
     `last_line_may_be_open`: its CSV is whole although no line break ends the last line.
     """
 
     name: str
-    description: str
     columns: tuple[Column, ...]
     last_line_may_be_open: bool = False
 
@@ -90,7 +88,7 @@ def _table(table: Mapping[str, Any], path: Path) -> TableContract:
                 f"The contract {path} gives {name}.{column['name']} the type {column['data_type']!r}; "
                 f"landing knows {', '.join(SUPPORTED_TYPES)}."
             )
-        columns.append(Column(str(column["name"]), data_type, str(column.get("description", ""))))
+        columns.append(Column(str(column["name"]), data_type))
     _refuse_repeats([column.name for column in columns], f"Table {name} in the contract {path}", "column")
     if not columns:
         raise ContractError(f"Table {name} in the contract {path} has 0 columns; name at least one.")
@@ -100,7 +98,7 @@ def _table(table: Mapping[str, Any], path: Path) -> TableContract:
         raise ContractError(
             f"The contract {path} sets last_line_may_be_open of {name} to {may_be_open!r}; it must be true or false."
         )
-    return TableContract(name, str(table.get("description", "")), tuple(columns), may_be_open)
+    return TableContract(name, tuple(columns), may_be_open)
 
 
 def _refuse_repeats(names: list[str], where: str, what: str) -> None:

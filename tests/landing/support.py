@@ -12,18 +12,15 @@ from greenery_assets.landing import Column, LoadedTable, TableContract, load
 
 ITEMS = TableContract(
     "items",
-    "One row per item.",
     (
-        Column("item_id", "uuid", ""),
-        Column("name", "text", ""),
-        Column("created_at", "timestamp", ""),
-        Column("price", "decimal(18,2)", ""),
-        Column("pieces", "bigint", ""),
+        Column("item_id", "uuid"),
+        Column("name", "text"),
+        Column("created_at", "timestamp"),
+        Column("price", "decimal(18,2)"),
+        Column("pieces", "bigint"),
     ),
 )
-NOTES = TableContract(
-    "notes", "One row per note.", (Column("note", "text", ""), Column("n", "bigint", "")), last_line_may_be_open=True
-)
+NOTES = TableContract("notes", (Column("note", "text"), Column("n", "bigint")), last_line_may_be_open=True)
 CONTRACTS: Mapping[str, TableContract] = {"items": ITEMS, "notes": NOTES}
 
 HEADER = "item_id,name,created_at,price,pieces"

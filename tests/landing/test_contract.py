@@ -18,7 +18,6 @@ def test_the_projects_own_contract_is_read() -> None:
         "quantity",
     ]
     assert contract["products"].columns[2].duckdb_type == "DECIMAL(18,2)"
-    assert all(column.description for table in contract.values() for column in table.columns)
     assert {column.data_type for t in contract.values() for column in t.columns} <= set(SUPPORTED_TYPES)
 
 

@@ -232,7 +232,7 @@ def test_a_line_that_duckdb_loses_stops_the_load(landing: Landing) -> None:
 
 
 def test_a_column_of_its_own_may_have_empty_lines(landing: Landing) -> None:
-    contracts = {"notes": TableContract("notes", "", NOTES.columns[:1])}
+    contracts = {"notes": TableContract("notes", NOTES.columns[:1])}
     landing.write("notes.csv", "note\na\n\nb,c\n\n")
     loaded = load(landing.warehouse, landing.sources, contracts)["notes"]
     assert (loaded.rows, loaded.rejected_rows) == (3, 1)

@@ -97,7 +97,7 @@ def test_another_contract_reads_everything_again(landing: Landing, monkeypatch: 
     landing.load("items")
     from . import support  # noqa: PLC0415
 
-    shorter = support.TableContract("items", "", support.ITEMS.columns[:2])
+    shorter = support.TableContract("items", support.ITEMS.columns[:2])
     monkeypatch.setattr(support, "CONTRACTS", {"items": shorter})
     assert landing.load("items")["items"].read_files == ("items/1.csv",)
     assert [len(found) for found in landing.query("from raw.items")] == [2]
