@@ -77,7 +77,7 @@ def test_every_type_of_the_contract_is_among_the_cases() -> None:
 
 
 def _landed(folder: Path, name: str, kind: str) -> list[Any]:
-    contract = TableContract("t", "", (Column("v", kind, ""), Column("row", "bigint", "")))
+    contract = TableContract("t", (Column("v", kind), Column("row", "bigint")))
     load(folder / f"{name}.duckdb", folder / name, {"t": contract})
     with open_for_reading(folder / f"{name}.duckdb") as connection:
         landed = dict(connection.execute("select row, v from raw.t").fetchall())
