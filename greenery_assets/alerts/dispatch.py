@@ -45,7 +45,6 @@ from greenery_assets.alerts.ledger import (
 from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
 from greenery_assets.alerts.messages import (
     Message,
-    Reader,
     change_messages,
     detail_messages,
     group_message,
@@ -69,6 +68,7 @@ from greenery_assets.alerts.runs import (
     run_ends_since,
 )
 from greenery_assets.alerts.schema import LedgerError
+from greenery_assets.alerts.wording import Reader
 
 # How the first message of a thread is worded.
 SINGLE, GROUP, FIRST = "single", "group", "first"

@@ -75,7 +75,8 @@ class Finding:
     """One subject as one run found it.
 
     `statement` is the assumption in words, `reason` what was found, `kept_in` the table of all failing rows. `affects`
-    names the figures that are wrong then in the words of their readers; it is NO_FIGURE for a mere note.
+    names the figures that are wrong then in the words of their readers; it is NO_FIGURE for a mere note. `use` says
+    whether they can be used, where there is more to say than that they may be wrong.
     """
 
     subject: Subject
@@ -87,6 +88,7 @@ class Finding:
     why: str = ""
     remedy: str = ""
     affects: str = ""
+    use: str = ""
     reason: str = ""
     failing_rows: int = 0
     rows_checked: int | None = None
@@ -94,9 +96,14 @@ class Finding:
     sample: Sample = field(default_factory=Sample)
 
     @property
+    def is_error(self) -> bool:
+        """Whether it counts as an ERROR: what could not be evaluated is not known to hold."""
+        return self.severity == Severity.ERROR or self.outcome == Outcome.ERRORED
+
+    @property
     def is_note(self) -> bool:
         """Whether it is a warning that no figure is wrong by."""
-        return self.severity == Severity.WARN and self.affects == NO_FIGURE
+        return not self.is_error and self.affects == NO_FIGURE
 
 
 @dataclass(frozen=True)
@@ -322,8 +329,9 @@ class Incident:
 
     `finding` is the newest failing one, found at `found_at`, `announced` the one people last read of (None: nobody was
     notified), `notified_at` when the channel last showed it, `inhibited_by` the cause whose thread speaks for it,
-    `held_back` the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run
-    counts as recovered. One that was closed because its check is gone was resolved by no run. Times are UTC.
+    `held_back` the checks that its run left unevaluated, `current` the marts that it did refresh, `awaiting` what must
+    be built or evaluated before a failed run counts as recovered. One that was closed because its check is gone was
+    resolved by no run. Times are UTC.
     """
 
     subject: Subject
@@ -343,6 +351,7 @@ class Incident:
     resolved_by_run: str = ""
     marts: tuple[MartState, ...] = ()
     held_back: int = 0
+    current: tuple[MartState, ...] = ()
     awaiting: frozenset[str] = frozenset()
 
     @property

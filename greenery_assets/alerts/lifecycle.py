@@ -146,11 +146,13 @@ class _Judge:
             track = self.state[failed.subject]
             earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
             left = self.run.not_built | {unknown.id for unknown in unevaluated(self.run)}
+            marts = self._marts(name for name in self.run.not_built if self.lineage.is_mart(name))
             self.state[failed.subject] = Track(
                 incident=replace(
                     self._failing(track, failed, ""),
                     awaiting=earlier | left,
-                    marts=self._marts(name for name in self.run.not_built if self.lineage.is_mart(name)),
+                    marts=marts,
+                    current=self._current(marts),
                     held_back=len(unevaluated(self.run)),
                 )
             )
@@ -181,7 +183,8 @@ class _Judge:
             held_back = (
                 sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
             )
-        return replace(incident, marts=self._marts(self.lineage.marts_from(asset)), held_back=held_back)
+        marts = self._marts(self.lineage.marts_from(asset))
+        return replace(incident, marts=marts, held_back=held_back, current=self._current(marts))
 
     @cached_property
     def _stopping(self) -> list[Finding]:
@@ -272,6 +275,11 @@ class _Judge:
             MartState(name, name in self.run.built, self.run.data_of.get(name), self.lineage.groups.get(name, ""))
             for name in sorted(names)
         )
+
+    def _current(self, affected: Iterable[MartState]) -> tuple[MartState, ...]:
+        """The marts that this run refreshed, but for those that an incident affects."""
+        names = {mart.asset for mart in affected}
+        return self._marts(name for name in self.run.built if self.lineage.is_mart(name) and name not in names)
 
     def _marts_after(self, incident: Incident) -> tuple[MartState, ...]:
         """The marts of an incident that this run resolved: up to date, unless they hold what was there before."""

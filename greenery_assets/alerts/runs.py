@@ -381,6 +381,7 @@ def _said(key: dg.AssetCheckKey, catalogue: Catalogue, given: Mapping[str, objec
         why=known.get("why", ""),
         remedy=known.get("remedy", ""),
         affects=known.get("affects", ""),
+        use=known.get("use", ""),
     )
 
 

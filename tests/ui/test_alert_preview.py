@@ -24,9 +24,10 @@ from greenery_assets.alerts.incidents import (
     Subject,
     Transition,
 )
-from greenery_assets.alerts.messages import Reader, change_messages, incident_message
+from greenery_assets.alerts.messages import change_messages, incident_message
 from greenery_assets.alerts.preview import PreviewPost, render_preview
 from greenery_assets.alerts.runs import Catalogue
+from greenery_assets.alerts.wording import Reader
 from tests.alerts.projects import PROJECT
 from tests.ui.test_lineage import IMAGES, MAX_IMAGE_BYTES, shrink
 
