@@ -75,6 +75,8 @@ OTHERS = [
     "99.5%",
     "3,000 rows on 2026-11-19, 1,000 to 1,500 are expected: the 28 days before had 1,234 on average.",
     "The newest row is 51.0 hours old, 36 hours are allowed (2026-11-20 14:02 UTC).",
+    "only 25 events on 25 Nov (111 to 184 expected).",
+    "2 of 389 order totals do not add up (off by $2.00 in all).",
 ]
 
 

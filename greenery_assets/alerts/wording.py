@@ -257,10 +257,11 @@ def status(
 ) -> str:
     """The state of the data in a sentence or two, as terminal, page, picture and digest say it.
 
-    `failing` counts what fails of so many `checks` by severity_word, `unknown` how many were not evaluated, `not_built` how many tables
-    were not; `failed` says how the run ended where its checks do not, `ages` which figures are old (figures_by_age).
+    `failing` counts what fails of so many `checks` by severity_word, `unknown` how many were not evaluated,
+    `not_built` how many tables were not; `failed` says how the run ended where its checks do not, `ages` which figures
+    are old (figures_by_age).
 
-    "All 105 checks hold." "Not all figures are current: 1 ERROR, 5 warnings. Conversion and funnel are from 21 Nov."
+    "All 105 checks hold." "Not all figures are current: 1 ERROR, 5 warnings. Takings are from 21 Nov 06:04 UTC."
     """
     parts = [tally(failing), f"{counted(unknown, 'check')} not evaluated" if unknown else ""]
     is_old = ages or not_built or failing.get("ERROR")
@@ -281,7 +282,7 @@ def status(
 
 
 def figures_by_age(stale: Iterable[MartState], figures: Mapping[str, str], when: Callable[[datetime], str]) -> str:
-    """Which figures are old, and of when: "Conversion and funnel are from 07:34; repeat rate is from 07:45." """
+    """Which figures are old, and of when: "Takings are from 07:34; loaves are from 07:45." """
     stale = sorted(stale, key=lambda mart: (mart.data_of is not None, mart.data_of and mart.data_of.timestamp()))
     ages: list[tuple[datetime | None, list[MartState]]] = []
     newest: datetime | None = None

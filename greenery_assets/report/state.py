@@ -69,6 +69,7 @@ def read_facts(
         sources=_sources(instance, catalogue),
         built_at=built_at,
         groups=catalogue.lineage.groups,
+        figures=catalogue.figures,
         refreshed=built_at.keys() - not_refreshed,
         not_built=not_refreshed,
         notice=notice,
@@ -178,6 +179,8 @@ def _checks(
             why=str(spec.metadata.get("why", "")),
             remedy=str(spec.metadata.get("remedy", "")),
             is_blocking=spec.blocking,
+            affects=str(spec.metadata.get("affects", "")),
+            use=str(spec.metadata.get("use", "")),
         )
         runs = past.get(subject, [])[-RUNS_SHOWN:]
         standing = runs[-1].standing if runs else Standing.UNKNOWN
@@ -186,6 +189,7 @@ def _checks(
             known = replace(
                 known,
                 is_errored=finding.outcome == Outcome.ERRORED,
+                use=finding.use,
                 reason=finding.reason,
                 failing_rows=finding.failing_rows,
                 rows_checked=finding.rows_checked,

@@ -22,7 +22,11 @@ from tests.alerts.told import OPENED_AT, READER, assert_slack_takes, happened, i
         (happened(Kind.RAISED), "Now an ERROR, no longer a warning.  312 → 400 rows, day 3: orders were", ["U0DATA"]),
         (happened(Kind.LOWERED, severity=Severity.WARN), "Now a warning, no longer an ERROR.", []),
         (happened(Kind.CHANGED, outcome=Outcome.ERRORED), "Could not be evaluated any more.  Whether it holds now", []),
-        (happened(Kind.CHANGED, 400), "Can be evaluated again, and fails.  400 of 3,000 rows (13.3 %), day 3: orders were", []),
+        (
+            happened(Kind.CHANGED, 400),
+            "Can be evaluated again, and fails.  400 of 3,000 rows (13.3 %), day 3: orders were",
+            [],
+        ),
         (
             happened(Kind.STEADY, 400),
             "Comes and goes no more, fails each time.  400 of 3,000 rows (13.3 %), day 3: orders were",
@@ -30,7 +34,11 @@ from tests.alerts.told import OPENED_AT, READER, assert_slack_takes, happened, i
         ),
         (happened(Kind.REMINDED), "Still open after 2 days.  400 of 3,000 rows", ["U0DATA"]),
         (happened(Kind.REMINDED, severity=Severity.WARN), "Still open after 2 days.", []),
-        (happened(Kind.ACKNOWLEDGED, acknowledged_by="alex"), "alex  is working on this;  reminders are off until it gets worse: orders were", []),
+        (
+            happened(Kind.ACKNOWLEDGED, acknowledged_by="alex"),
+            "alex  is working on this;  reminders are off until it gets worse: orders were",
+            [],
+        ),
         (happened(Kind.RAISED, inhibited_by=Subject("raw/events", "a_cause")), "Now an ERROR", ["U0DATA"]),
         (
             happened(Kind.RESOLVED, resolved_at=OPENED_AT + timedelta(hours=2, minutes=5), resolved_by_run="run-2"),
@@ -51,7 +59,9 @@ def test_a_change_is_one_short_message(transition: Transition, says: str, notifi
     # What is over is called by what holds again, all else by what was found.
     statement = "An order has at most one checkout event" if not transition.incident.is_open else "checked out twice"
     is_errored = transition.incident.finding.outcome == Outcome.ERRORED
-    assert f"{'An order has at most one checkout event' if is_errored else statement} (A03, stg_events)" in shown(message)
+    assert f"{'An order has at most one checkout event' if is_errored else statement} (A03, stg_events)" in shown(
+        message
+    )
     assert mentions(message) == notified
     assert len(shown(message)) < 300
 

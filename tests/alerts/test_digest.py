@@ -62,7 +62,10 @@ def day(**changed: Any) -> DigestFacts:
             ],
         ),
         (day(marts=(MartCounts("staging", 9, 1, 0, 0),)), [":warning: All figures are current: 1 warning."]),
-        (day(marts=(MartCounts("staging", 9, 0, 0, 3),)), [":warning: Not all checks were evaluated: 3 checks not evaluated."]),
+        (
+            day(marts=(MartCounts("staging", 9, 0, 0, 3),)),
+            [":warning: Not all checks were evaluated: 3 checks not evaluated."],
+        ),
         (day(marts=()), ["No check was evaluated."]),
         (
             day(is_complete=False, stale=STALE[:1]),

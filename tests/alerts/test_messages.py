@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from greenery_assets.alerts import blocks, messages, wording
+from greenery_assets.alerts import blocks, messages
 from greenery_assets.alerts.incidents import (
     AD_HOC_JOB,
     Incident,
@@ -138,7 +138,13 @@ from tests.alerts.told import (
                 "/runs/run-1|The run that found it",
             ],
         ),
-        (job(), ["ERROR: today's run failed: the folder has no orders.csv", "The folder has no orders.csv. 64 checks not evaluated."]),
+        (
+            job(),
+            [
+                "ERROR: today's run failed: the folder has no orders.csv",
+                "The folder has no orders.csv. 64 checks not evaluated.",
+            ],
+        ),
         (job(AD_HOC_JOB, severity=Severity.WARN), ["Warning: a run of chosen assets is incomplete"]),
         (job(severity=Severity.WARN), ["Not refreshed, still with the data of 21 Nov 06:04 UTC: core: fact_orders"]),
         (resolved(job()), ["Resolved after 2 h 5 min: the daily run has recovered"]),

@@ -39,7 +39,7 @@ def test_a_failing_check_says_what_is_wrong_since_when_whose_it_is_and_what_to_d
     stale = {"core/dim_orders": NOW, "marketing/fact_repeat_rate": YESTERDAY}
     text = visible(page(facts(FAILED, check("another"), built_at=stale)))
     for words in (
-        "1 of 2 checks fails; marketing figures are from yesterday 06:04.",
+        "Not all figures are current: 1 ERROR. Marketing figures are from yesterday 06:04.",
         "1 table of the marts not refreshed by it",
         "From yesterday 06:04: marketing/fact_repeat_rate",
         "An order has at most one checkout event.",
