@@ -176,7 +176,7 @@ def _listed(names: Sequence[str]) -> str:
 def _by_group(facts: RunFacts) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("group")
-    for column in ("assets", "rows", "hold", "warn", "ERROR", "not evaluated"):
+    for column in ("assets", "rows", "hold", "ERROR", "warning", "note", "not evaluated"):
         table.add_column(column, justify="right")
     for group in facts.planned_assets:
         outcomes = facts.outcomes(group)
@@ -186,8 +186,7 @@ def _by_group(facts: RunFacts) -> Table:
             f"{len(facts.rows[group])} of {len(facts.planned_assets[group])}",
             f"{sum(rows or 0 for rows in facts.rows[group].values()):,}",
             str(len(outcomes) - failing.total()),
-            str(failing["Warning"] + failing["Note"]),
-            str(failing["ERROR"]),
+            *(str(failing[word]) for word in ("ERROR", "Warning", "Note")),
             str(len(facts.planned_checks[group]) - len(outcomes)),
         )
     return table

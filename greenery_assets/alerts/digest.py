@@ -13,10 +13,10 @@ from uuid import uuid4
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, escaped, text
-from greenery_assets.alerts.incidents import Figure, Incident, MartState, Outcome, Policy, Severity, Silence
+from greenery_assets.alerts.incidents import Figure, Finding, Incident, MartState, Outcome, Policy, Silence
 from greenery_assets.alerts.ledger import FIRST_PASS, Book, CheckState, Outgoing
 from greenery_assets.alerts.messages import Message, line_elements, message, rank
-from greenery_assets.alerts.project import Catalogue, in_order
+from greenery_assets.alerts.project import Catalogue, in_order, subject_of
 from greenery_assets.alerts.routing import Routing
 from greenery_assets.alerts.wording import Reader
 
@@ -24,6 +24,7 @@ SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
 LONGEST_SILENCE_REASON = 200
 LONGEST_STATUS = 1_000
+COLUMNS = (Outcome.PASSED.value, "Warning", "ERROR", Outcome.UNKNOWN.value, "Note")
 PICTURED = "The state of the data in one picture."
 # Characters for each list of incidents, so that both and the tables fit in one message.
 ROOM_FOR_OPEN = 2_700
@@ -39,6 +40,7 @@ class MartCounts:
     warned: int
     failed: int
     unknown: int
+    noted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,9 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
         said.append(f"*Daily run finished:* {reader.moment(facts.finished_at)}.")
     open_ones = rank(facts.open_incidents)
     # Tables are named in the threads; here they are where no thread is open any more.
-    stale = wording.figures_in_words(open_ones, reader) or wording.marts_in_words(facts.stale, reader)
+    stale = wording.marts_in_words(facts.stale, reader)
+    if open_ones:
+        stale = wording.figures_in_words(open_ones, reader, frozen=False)
     silenced = [(*line_elements(each, reader), text(_until(silence, reader))) for each, silence in facts.silenced]
     return message(
         title,
@@ -96,7 +100,7 @@ def _mark(facts: DigestFacts) -> str:
         return blocks.ERROR
     if facts.finished_at is None:
         return blocks.LATE
-    not_held = sum(mart.warned + mart.failed + mart.unknown for mart in facts.marts)
+    not_held = sum(mart.warned + mart.failed + mart.noted + mart.unknown for mart in facts.marts)
     is_well = facts.is_complete and facts.marts and not facts.open_incidents and not facts.stale and not not_held
     return blocks.RESOLVED if is_well else blocks.WARNING
 
@@ -122,10 +126,11 @@ def _status(facts: DigestFacts, reader: Reader) -> list[str]:
     by_check = {
         "ERROR": sum(mart.failed for mart in facts.marts),
         "Warning": sum(mart.warned for mart in facts.marts),
+        "Note": sum(mart.noted for mart in facts.marts),
     }
     said = wording.status(
         failing or by_check,
-        sum(mart.passed + mart.warned + mart.failed + mart.unknown for mart in facts.marts),
+        sum(mart.passed + mart.warned + mart.failed + mart.noted + mart.unknown for mart in facts.marts),
         unknown=sum(mart.unknown for mart in facts.marts),
         failed=wording.found(failed, reader.daily_job) if failed and is_said else ended,
         ages=wording.figures_by_age(facts.stale, reader.figures, reader.moment),
@@ -164,9 +169,9 @@ def _figures(figures: Sequence[Figure]) -> list[Block]:
 
 
 def _counts(marts: Sequence[MartCounts]) -> list[Block]:
-    numbers = [(each.mart, (each.passed, each.warned, each.failed, each.unknown)) for each in marts]
+    numbers = [(each.mart, (each.passed, each.failed, each.warned, each.noted, each.unknown)) for each in marts]
     rows = [(mart, *(f"{number:,}" for number in each)) for mart, each in numbers]
-    return _table("Checks, as last evaluated", ("", "hold", "warn", "fail", "not evaluated"), rows)
+    return _table("Checks, as last evaluated", ("", "hold", "ERROR", "warning", "note", "not evaluated"), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
@@ -252,22 +257,22 @@ class Editor:
 
 
 def _counts_of(states: Sequence[CheckState], catalogue: Catalogue) -> tuple[MartCounts, ...]:
-    groups, checks = catalogue.lineage.groups, catalogue.subjects
+    groups, specs = catalogue.lineage.groups, {subject_of(key): spec for key, spec in catalogue.checks.items()}
     found = Counter(
-        (groups.get(state.subject.asset, ""), _column(state))
+        (groups.get(state.subject.asset, ""), _column(state, str(specs[subject].metadata.get("affects", ""))))
         for state in states
-        if replace(state.subject, partition="") in checks
+        if (subject := replace(state.subject, partition="")) in specs
     )
     return tuple(
-        MartCounts(group, *(found[group, column] for column in ("passed", "warned", "failed", "unknown")))
+        MartCounts(group, *(found[group, column] for column in COLUMNS))
         for group in in_order({of for of, _ in found}, catalogue.project.groups)
     )
 
 
-def _column(state: CheckState) -> str:
-    if state.outcome.is_failing:
-        return "failed" if state.severity == Severity.ERROR or state.outcome == Outcome.ERRORED else "warned"
-    return state.outcome.value
+def _column(state: CheckState, affects: str) -> str:
+    if not state.outcome.is_failing:
+        return state.outcome.value
+    return wording.severity_word(Finding(state.subject, state.outcome, state.severity, "", affects=affects))
 
 
 def _stale(incidents: Sequence[Incident], known: Set[str]) -> tuple[MartState, ...]:

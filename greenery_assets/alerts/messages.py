@@ -104,11 +104,12 @@ def test_message(reader: Reader) -> Message:
 
 
 def rank(incidents: Iterable[Incident]) -> list[Incident]:
-    """The gravest cause first: ERROR, then by marts not refreshed, checks held back and failing rows."""
+    """The gravest cause first: ERROR, warning, note, then by marts not refreshed, checks held back and failing rows."""
     return sorted(
         incidents,
         key=lambda each: (
             not each.finding.is_error,
+            each.finding.is_note,
             -wording.stopped([each]),
             -each.held_back,
             -each.finding.failing_rows,
@@ -151,6 +152,8 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
     finding = incident.finding
     id_ = f" ({escaped(finding.assumption, LONGEST_NAME)})" if finding.assumption else ""
     assumed = [f"*Assumed:* {escaped(finding.statement, wording.LONGEST_STATEMENT)}{id_}"]
+    if incident.subject.is_job:
+        assumed = []
     if incident.episode > 1:
         assumed.append(f"*Again,* for the {wording.ordinal(incident.episode)} time")
     if incident.is_flapping:
@@ -159,7 +162,8 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
     meaning = wording.consequence(incident, reader)
     if not incident.marts and not meaning and not incident.subject.is_job:
         meaning = wording.NO_FIGURE_IS_AFFECTED
-    lead = [f"*Figures:* {escaped(meaning)}"] if meaning else []
+    label = "" if meaning.startswith("Figures") else "*Figures:* "
+    lead = [f"{label}{escaped(meaning)}"] if meaning else []
     lead += [f"*Owner:* {owner}"] if owner else []
     marts = wording.tables_in_words([incident], reader)
     if incident.held_back and incident.is_open and not incident.subject.is_job:
@@ -187,7 +191,10 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
 def _found(incident: Incident, reader: Reader) -> Block:
     finding, subject = incident.finding, incident.subject
     reason = wording.reason(finding)
-    found = [wording.amount(finding), blocks.literal(reason, blocks.LONGEST_REASON).rstrip(".") if reason else ""]
+    found = [
+        wording.amount(finding) if f"{finding.failing_rows:,} of " not in reason else "",
+        blocks.literal(reason, blocks.LONGEST_REASON).rstrip(".") if reason else "",
+    ]
     if finding.outcome == Outcome.ERRORED:
         found += ["The check could not be evaluated" if not reason else "", "Whether this holds is not known"]
     found = [each for each in (reversed(found) if subject.is_job else found) if each]

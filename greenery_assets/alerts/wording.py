@@ -73,7 +73,10 @@ def found(finding: Finding, daily_job: str = "", limit: int = LONGEST_FOUND) -> 
     if finding.subject.is_job:
         name = "today's run" if finding.subject.name == daily_job else f"a run of {place(finding.subject)}"
         how = f"{name} {'failed' if finding.is_error else 'is incomplete'}"
-        cause = _inside(blocks.literal(finding.reason, limit)) if finding.reason else ""
+        # The remedy, which may follow, has its place below the headline.
+        cause = (
+            _inside(blocks.literal(re.split(r"\n|\. (?=[A-Z])", finding.reason)[0], limit)) if finding.reason else ""
+        )
         return ": ".join(filter(None, (how, cause)))
     where, statement = place(finding.subject), blocks.literal(_statement(finding), limit)
     if finding.outcome == Outcome.ERRORED:
@@ -293,7 +296,8 @@ def figures_by_age(stale: Iterable[MartState], figures: Mapping[str, str], when:
         ages[-1][1].append(mart)
         newest = at
     sentences, seen = [], set[str]()
-    for at, marts in ages:
+    for at, some in ages:
+        marts = sorted(some, key=lambda mart: mart.asset)
         # The oldest table of a figure is what it is as old as.
         words = [word for word in _figures(marts, figures) if word not in seen]
         seen.update(words)
@@ -306,25 +310,36 @@ def figures_by_age(stale: Iterable[MartState], figures: Mapping[str, str], when:
     return f"{_sentence(said)}." if said else ""
 
 
-def figures_in_words(incidents: Sequence[Incident], reader: Reader) -> list[str]:
-    """The figures that open incidents affect, each under the worst that is true of it: lines of mrkdwn."""
+def figures_in_words(incidents: Sequence[Incident], reader: Reader, *, frozen: bool = True) -> list[str]:
+    """The figures that open incidents affect, each under the worst that is true of it: lines of mrkdwn.
+
+    Those that are frozen need not be shown again where the status says it.
+    """
     by_label: dict[str, dict[str, None]] = defaultdict(dict)
     seen: set[str] = set()
     # What one stops another one need not doubt.
     for incident in sorted(incidents, key=lambda each: not each.stops):
-        stale = [mart for mart in incident.marts if not mart.is_refreshed]
+        finding, stale = incident.finding, [mart for mart in incident.marts if not mart.is_refreshed]
         is_frozen = bool(incident.stops and stale)
         known = _figures(stale if is_frozen else incident.marts, reader.figures)
-        words = known if is_frozen and reader.figures else [incident.finding.affects or _in_words(known)]
+        words = known if reader.figures else [_in_words(known)]
+        if finding.affects and not (is_frozen and reader.figures):
+            words = [finding.affects]
+        if finding.is_note or (finding.use and not finding.affects):
+            continue
         label = "May be wrong"
         if is_frozen:
             dated = any(mart.data_of for mart in stale)
             label = f"Frozen at {_data_of(stale, reader)}" if dated else "Not there yet"
         for word in words:
-            if word and incident.is_open and not incident.finding.is_note and word not in seen:
+            if word and incident.is_open and word not in seen:
                 by_label[label][escaped(word, LONGEST_NAMES)] = None
                 seen.add(word)
-    return [f"*{label}:* {blocks.listed(list(some), SHOWN_FIGURES, joint='; ')}" for label, some in by_label.items()]
+    return [
+        f"*{label}:* {blocks.listed(list(some), SHOWN_FIGURES, joint='; ')}"
+        for label, some in by_label.items()
+        if frozen or label == "May be wrong"
+    ]
 
 
 def tables_in_words(incidents: Sequence[Incident], reader: Reader) -> list[str]:

@@ -132,7 +132,10 @@ def test_the_mark_is_that_of_the_gravest_open_problem(facts: DigestFacts, mark: 
 
 def test_counts_and_figures_stand_in_aligned_tables() -> None:
     said = shown(digest_message(GOOD_DAY, READER))
-    assert "staging      65     0     0              0\nmarketing    40     0     0              0" in said
+    assert (
+        "staging      65      0        0     0              0\nmarketing    40      0        0     0              0"
+        in said
+    )
     assert (
         "Repeat rate  79.8 %  79.3 %  +0.5 percentage points\nConversion   62.4 %  63.0 %  -0.6 percentage points"
         in said
