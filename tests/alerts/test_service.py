@@ -356,7 +356,7 @@ def test_what_waits_is_sent_even_if_a_run_cannot_be_read(
     def breaks(*_: object) -> None:
         raise ValueError("broken storage")
 
-    monkeypatch.setattr("greenery_assets.alerts.dispatch.read_run", breaks)
+    monkeypatch.setattr("greenery_assets.alerts.runs.read_run", breaks)
     with pytest.raises(ValueError, match="broken storage"):
         alerts.run_pass()
     assert len(first_lines(slack)) == 1
