@@ -44,6 +44,8 @@ def no_facts_yet(catalogue: Catalogue) -> RunFacts:
             ]
             for group in order
         },
+        figures=catalogue.figures,
+        marts_from=catalogue.lineage.marts_from,
     )
 
 

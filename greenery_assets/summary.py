@@ -6,7 +6,7 @@ business.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from greenery_assets.alerts.runs import Finding, counts, in_one_line, reference, status, tally
+from greenery_assets.alerts.runs import Finding, counts, figures_of, in_one_line, reference, status, tally
 
 # What ends the output fits a terminal of 80 by 24 with room for the command that was typed.
 LINES_OF_A_PROBLEM = 4
@@ -29,7 +29,8 @@ class RunFacts:
 
     `planned_assets` and `planned_checks` are the names by group, in the order in which data flows, those of checks as
     asset and check; `rows` holds the rows of each asset built. `problems` are whatever else went wrong, each a text
-    with its remedy. `is_sample`: the tables hold sample data.
+    with its remedy. `is_sample`: the tables hold sample data. `figures` is what people know the figures of a table as,
+    `marts_from` gives the tables of marts that are made from one.
     """
 
     planned_assets: dict[str, list[str]]
@@ -39,6 +40,8 @@ class RunFacts:
     problems: list[str] = field(default_factory=list)
     succeeded: bool = False
     is_sample: bool = False
+    figures: Mapping[str, str] = field(default_factory=dict)
+    marts_from: Callable[[str], Sequence[str]] = lambda _asset: ()
 
     def add(self, found: Finding) -> None:
         """Take in how a check was evaluated, in place of an earlier attempt in the same run."""
@@ -66,14 +69,17 @@ class RunFacts:
 
     @property
     def failing(self) -> list[Finding]:
-        """Checks that failed, ERROR before WARN, in order of the graph."""
+        """Checks that failed, ERRORs first and notes last, in order of the graph."""
         ordered = [
             self.checks[key]
             for planned in self.planned_checks.values()
             for key in sorted(planned, key=_name)
             if key in self.checks
         ]
-        return sorted((found for found in ordered if found.outcome.is_failing), key=lambda found: not found.is_error)
+        return sorted(
+            (found for found in ordered if found.outcome.is_failing),
+            key=lambda found: (not found.is_error, found.is_note),
+        )
 
     @property
     def exit_code(self) -> int:
@@ -94,7 +100,7 @@ def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
     parts: list[RenderableType] = [Text()]
     if any(facts.rows.values()):
         parts += [_by_group(facts), Text()]
-    parts += [_failing_check(check) for check in facts.failing]
+    parts += [_failing_check(check, facts) for check in facts.failing]
     parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold"), "\n"))
     return Group(*parts)
 
@@ -106,7 +112,7 @@ def render_end(facts: RunFacts, run_url: str) -> RenderableType:
     parts += [Text(_in_short(problem), style="red") for problem in facts.problems]
     errors = [found for found in facts.failing if found.is_error]
     # An error of many is read above; what a person does first is what the first one asks for.
-    parts += [Text(_in_short(f"{_line(found)} {found.remedy}"), style="red") for found in errors[:1]]
+    parts += [Text(_in_short(f"{_line(found, facts)} {found.remedy}"), style="red") for found in errors[:1]]
     if errors[1:]:
         also = _listed([found.subject.name for found in errors[1:]])
         parts.append(Text(f"Also failing, see above: {also}.", style="red"))
@@ -192,8 +198,8 @@ def _by_group(facts: RunFacts) -> Table:
     return table
 
 
-def _failing_check(found: Finding) -> RenderableType:
-    word, _, said = _line(found).partition(": ")
+def _failing_check(found: Finding, facts: RunFacts) -> RenderableType:
+    word, _, said = _line(found, facts).partition(": ")
     more = [found.remedy, *([f"Failing rows: {found.kept_in}"] if found.kept_in else [])]
     return Group(
         Text.assemble((f"{word}: ", "bold red" if found.is_error else "bold yellow"), said),
@@ -203,9 +209,11 @@ def _failing_check(found: Finding) -> RenderableType:
     )
 
 
-def _line(found: Finding) -> str:
+def _line(found: Finding, facts: RunFacts) -> str:
     """The finding as every other place shows it, and by what it is found."""
-    return f"{in_one_line(found)} ({reference(found)})"
+    left = set(facts.not_refreshed)
+    frozen = figures_of((name for name in facts.marts_from(found.subject.asset) if name in left), facts.figures)
+    return f"{in_one_line(found, frozen)} ({reference(found)})"
 
 
 def _name(key: tuple[str, str]) -> str:

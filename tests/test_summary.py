@@ -59,7 +59,7 @@ def end_of(of: RunFacts) -> list[str]:
     ("found", "says", "exit_code"),
     [
         (facts(outcome(True)), "The check holds.", 0),
-        (facts(outcome(True), outcome(False, is_error=False)), "All figures are current: 1 warning.", 0),
+        (facts(outcome(True), outcome(False, is_error=False)), "All figures were refreshed: 1 warning.", 0),
         (
             facts(outcome(False), outcome(False, is_error=False), planned=5, succeeded=False),
             "Not all figures are current: 1 ERROR, 1 warning, 3 checks not evaluated.",

@@ -34,9 +34,9 @@ from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.alerts.wording import (
     counts,
     figures_by_age,
+    figures_of,
     found,
     in_one_line,
-    meaning,
     owner_name,
     reference,
     severity_word,
@@ -47,8 +47,8 @@ from greenery_assets.alerts.wording import (
 # With what is defined here: all that another reader of runs needs.
 __all__ = [
     "Catalogue", "Finding", "LedgerError", "MartState", "Outcome", "Project", "RunObservation", "Seen", "Severity",
-    "Subject", "counts", "duration_in_words", "figures_by_age", "found", "in_one_line", "meaning", "owner_name",
-    "quoted", "reference", "severity_word", "status", "tally",
+    "Subject", "counts", "duration_in_words", "figures_by_age", "figures_of", "found", "in_one_line",
+    "owner_name", "quoted", "reference", "severity_word", "status", "tally",
 ]  # fmt: skip
 
 RUN_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)

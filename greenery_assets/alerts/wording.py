@@ -88,19 +88,20 @@ def found(finding: Finding, daily_job: str = "", limit: int = LONGEST_FOUND) -> 
     return f"{rows or f'{where} is not as assumed'}: {statement}"
 
 
-def meaning(finding: Finding) -> str:
-    """Whether figures can be used, as far as the finding alone says it; empty where it does not."""
-    if finding.use or not finding.affects:
+def meaning(finding: Finding, frozen: Sequence[str] = ()) -> str:
+    """Whether figures can be used, where it is known at most which ones an ERROR froze; empty where nothing is."""
+    if finding.use:
         return finding.use
     if finding.affects == NO_FIGURE:
         return NO_FIGURE_IS_AFFECTED
-    how = f"{_are(finding.affects)} frozen" if finding.is_error else "may be wrong"
-    return f"{_sentence(finding.affects)} {how}."
+    words = _in_words(frozen) or finding.affects
+    how = f"{_are(words)} frozen" if finding.is_error else "may be wrong"
+    return f"{_sentence(words)} {how}." if words else ""
 
 
-def in_one_line(finding: Finding) -> str:
-    """A finding where nothing is known of tables: "Warning: 2 loaves are burnt. Takings may be wrong." """
-    return " ".join(filter(None, (f"{severity_word(finding)}: {found(finding)}.", meaning(finding))))
+def in_one_line(finding: Finding, frozen: Sequence[str] = ()) -> str:
+    """A finding with what it means: "Warning: 2 loaves are burnt. Takings may be wrong." """
+    return " ".join(filter(None, (f"{severity_word(finding)}: {found(finding)}.", meaning(finding, frozen))))
 
 
 def amount(finding: Finding) -> str:
@@ -266,13 +267,14 @@ def status(
 
     "All 105 checks hold." "Not all figures are current: 1 ERROR, 5 warnings. Takings are from 21 Nov 06:04 UTC."
     """
-    parts = [tally(failing), f"{counted(unknown, 'check')} not evaluated" if unknown else ""]
+    # Of a run that failed by itself, what its checks found before is not its result.
+    parts = ["" if failed else tally(failing), f"{counted(unknown, 'check')} not evaluated" if unknown else ""]
     is_old = ages or not_built or failing.get("ERROR")
     if not_built and not any(parts):
         parts.append(f"{counted(not_built, 'table')} not built")
     said = ", ".join(filter(None, parts))
     if failed or is_old or said:
-        state = "Not all checks were evaluated" if unknown else "All figures are current"
+        state = "Not all checks were evaluated" if unknown else "All figures were refreshed"
         head = failed or ("Not all figures are current" if is_old else state)
         # How a run failed may be a sentence with its cause; counts then follow as one of their own.
         joint = ". " if failed and ": " in failed else ": "
@@ -374,13 +376,18 @@ def marts_in_words(marts: Sequence[MartState], reader: Reader, *, is_over: bool 
     return [f"*{label}:* {_names(some)}" for label, some in lines if some]
 
 
+def figures_of(assets: Iterable[str], figures: Mapping[str, str]) -> list[str]:
+    """What tables are known as, each word once."""
+    return list(dict.fromkeys(word for name in assets if name in figures for word in figures[name].split(", ")))
+
+
 def _figures(marts: Iterable[MartState], figures: Mapping[str, str]) -> list[str]:
     """What marts are known as, each word once; where none of them has a word, "oven and counter figures"."""
     marts = list(marts)
-    words = [word for mart in marts if mart.asset in figures for word in figures[mart.asset].split(", ")]
+    words = figures_of((mart.asset for mart in marts), figures)
     if not words and (groups := sorted({blocks.literal(mart.mart, blocks.LONGEST_NAME) for mart in marts})):
         words = [f"{_in_words(groups[:SHOWN_FIGURES])} figures"]
-    return list(dict.fromkeys(words))
+    return words
 
 
 def _is_all(marts: Iterable[MartState], figures: Mapping[str, str]) -> bool:

@@ -45,7 +45,7 @@ class CheckFacts:
     """A check as it stands: `reason` is what was found, `kept_in` the table of its failing rows, if there is one.
 
     `since` is when the first of the runs that find it failing now ended; `past` are its last runs, oldest first, the
-    newest included. `is_blocking`: it stops what lies downstream when it fails.
+    newest included. `is_blocking`: it stops what lies downstream when it fails; `frozen` are the figures it stopped.
     """
 
     asset: str
@@ -67,6 +67,7 @@ class CheckFacts:
     kept_in: str = ""
     since: datetime | None = None
     past: tuple[PastRun, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     @property
     def finding(self) -> Finding:
@@ -156,9 +157,9 @@ class ReportFacts:
 
     @property
     def failing(self) -> list[CheckFacts]:
-        """Checks that do not hold, those that stop something first, then in order of the graph."""
+        """Checks that do not hold, those that stop something first and notes last, then in order of the graph."""
         failing = [check for check in self.checks if check.standing.is_failing]
-        return sorted(failing, key=lambda check: check.standing != Standing.FAILED)
+        return sorted(failing, key=lambda check: (check.standing != Standing.FAILED, check.finding.is_note))
 
     @property
     def failing_rows(self) -> dict[str, int]:

@@ -93,7 +93,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         "owner": owner_name,
         "strip": strip,
         "anchor": anchor,
-        "finding": in_one_line,
+        "finding": lambda check: in_one_line(check.finding, check.frozen),
         "tally": lambda checks: tally(counts(check.finding for check in checks if check.standing.is_failing)),
     }
     made_at = facts.made_at.astimezone(reader.zone)

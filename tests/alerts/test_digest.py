@@ -58,10 +58,10 @@ def day(**changed: Any) -> DigestFacts:
                 stale=(MartState("marketing/fact_repeat_rate", False, YESTERDAY),),
             ),
             [
-                ":warning: Not all figures are current: 1 ERROR, 1 warning. Marketing figures are from 21 Nov 06:04 UTC.",
+                "Not all figures are current: 1 ERROR, 1 warning. Marketing figures are from 21 Nov 06:04 UTC.",
             ],
         ),
-        (day(marts=(MartCounts("staging", 9, 1, 0, 0),)), [":warning: All figures are current: 1 warning."]),
+        (day(marts=(MartCounts("staging", 9, 1, 0, 0),)), [":warning: All figures were refreshed: 1 warning."]),
         (
             day(marts=(MartCounts("staging", 9, 0, 0, 3),)),
             [":warning: Not all checks were evaluated: 3 checks not evaluated."],

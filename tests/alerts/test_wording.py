@@ -151,12 +151,12 @@ def of_kind(word: str) -> Finding:
     ("failing", "more", "says"),
     [
         ({}, {}, "All 105 checks hold."),
-        ({"Warning": 5, "Note": 1}, {}, "All figures are current: 5 warnings, 1 note."),
+        ({"Warning": 5, "Note": 1}, {}, "All figures were refreshed: 5 warnings, 1 note."),
         ({"ERROR": 1, "Warning": 5}, {}, "Not all figures are current: 1 ERROR, 5 warnings."),
         ({}, {"unknown": 1}, "Not all checks were evaluated: 1 check not evaluated."),
         ({}, {"not_built": 2}, "Not all figures are current: 2 tables not built."),
         ({}, {"failed": "Today's run failed"}, "Today's run failed."),
-        ({"Warning": 1}, {"failed": "Today's run failed"}, "Today's run failed: 1 warning."),
+        ({"Warning": 1}, {"failed": "Today's run failed", "unknown": 2}, "Today's run failed: 2 checks not evaluated."),
         (
             {},
             {"failed": "Today's run failed: the source folder is missing", "ages": "All figures are from 07:34."},

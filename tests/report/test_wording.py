@@ -23,7 +23,7 @@ FAILED_RUN = replace(RUN, ended_at=NOW, has_failed=True, problem="The source fol
     ("day", "said", "how"),
     [
         (facts(check("a"), check("b")), "All 2 checks hold.", "good"),
-        (facts(WARNED, check("b")), "All figures are current: 1 warning.", "warn"),
+        (facts(WARNED, check("b")), "All figures were refreshed: 1 warning.", "warn"),
         (facts(WARNED, FAILED, check("d")), "Not all figures are current: 1 ERROR, 1 warning.", "bad"),
         (
             facts(FAILED, UNKNOWN, check("d"), built_at=STALE),
