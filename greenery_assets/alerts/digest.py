@@ -75,9 +75,7 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
         said.append(f"*Daily run finished:* {reader.moment(facts.finished_at)}.")
     open_ones = rank(facts.open_incidents)
     # Tables are named in the threads; here they are where no thread is open any more.
-    stale = wording.marts_in_words(facts.stale, reader)
-    if open_ones:
-        stale = wording.figures_in_words(open_ones, reader, frozen=False)
+    stale = [] if open_ones else wording.marts_in_words(facts.stale, reader)
     silenced = [(*line_elements(each, reader), text(_until(silence, reader))) for each, silence in facts.silenced]
     return message(
         title,

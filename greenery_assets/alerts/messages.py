@@ -59,13 +59,12 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     if is_first:
         wrong = "This is wrong now" if ongoing else "This was wrong then"
         lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. You are notified of changes.")
-    figures = wording.figures_in_words(ongoing, reader) or wording.tables_in_words(ranked, reader)
     causes, left = blocks.fitting([line_elements(each, reader) for each in ranked[:SHOWN_CAUSES]], ROOM_FOR_CAUSES)
     left += len(ranked[SHOWN_CAUSES:])
     end = [*([f"{left:,} more in the thread"] if left else []), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
-    shown = [*_sections(lead), *_sections([*figures, *_owners(ongoing, reader)]), *causes, *_sections(end)]
+    shown = [*_sections(lead), *_sections(_owners(ongoing, reader)), *causes, *_sections(end)]
     return message(_group_title(ranked, ongoing, reader), shown, links, reader=reader)
 
 
@@ -165,7 +164,7 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
     label = "" if meaning.startswith("Figures") else "*Figures:* "
     lead = [f"{label}{escaped(meaning)}"] if meaning else []
     lead += [f"*Owner:* {owner}"] if owner else []
-    marts = wording.tables_in_words([incident], reader)
+    marts = wording.tables_in_words(incident, reader)
     if incident.held_back and incident.is_open and not incident.subject.is_job:
         marts.append(f"*Not evaluated because of this:* {counted(incident.held_back, 'check')}")
     todo = [

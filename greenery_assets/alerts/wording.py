@@ -4,7 +4,7 @@ Everything here is plain text, but for what says that it is mrkdwn. Values from 
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -210,6 +210,8 @@ def consequence(incident: Incident, reader: Reader) -> str:
     words = _in_words(frozen) if known else finding.affects or _in_words(frozen)
     if _is_all(stale, known):
         words = "all figures"
+    if _is_all(stale, known) and not any(mart.data_of for mart in stale):
+        return "No figure is there yet."
     how = "not there yet"
     if any(mart.data_of for mart in stale):
         how = f"{'from' if incident.subject.is_job else 'frozen at'} {_data_of(stale, reader)}"
@@ -305,53 +307,18 @@ def figures_by_age(stale: Iterable[MartState], figures: Mapping[str, str], when:
         seen.update(words)
         how = f"from {when(at)}" if at else "not there yet"
         if len(ages) == 1 and _is_all(marts, figures):
-            sentences = [f"all figures are {how}"]
+            sentences = [f"all figures are {how}" if at else "no figure is there yet"]
         elif words:
             sentences.append(f"{_in_words(words)} {_are(_in_words(words))} {how}")
     said = blocks.listed(sentences, SHOWN_FIGURES, joint="; ", more="more ages")
     return f"{_sentence(said)}." if said else ""
 
 
-def figures_in_words(incidents: Sequence[Incident], reader: Reader, *, frozen: bool = True) -> list[str]:
-    """The figures that open incidents affect, each under the worst that is true of it: lines of mrkdwn.
-
-    Those that are frozen need not be shown again where the status says it.
-    """
-    by_label: dict[str, dict[str, None]] = defaultdict(dict)
-    seen: set[str] = set()
-    # What one stops another one need not doubt.
-    for incident in sorted(incidents, key=lambda each: not each.stops):
-        finding, stale = incident.finding, [mart for mart in incident.marts if not mart.is_refreshed]
-        is_frozen = bool(incident.stops and stale)
-        known = _figures(stale if is_frozen else incident.marts, reader.figures)
-        words = known if reader.figures else [_in_words(known)]
-        if finding.affects and not (is_frozen and reader.figures):
-            words = [finding.affects]
-        if finding.is_note or (finding.use and not finding.affects):
-            continue
-        label = "May be wrong"
-        if is_frozen:
-            dated = any(mart.data_of for mart in stale)
-            label = f"Frozen at {_data_of(stale, reader)}" if dated else "Not there yet"
-        for word in words:
-            if word and incident.is_open and word not in seen:
-                by_label[label][escaped(word, LONGEST_NAMES)] = None
-                seen.add(word)
-    return [
-        f"*{label}:* {blocks.listed(list(some), SHOWN_FIGURES, joint='; ')}"
-        for label, some in by_label.items()
-        if frozen or label == "May be wrong"
-    ]
-
-
-def tables_in_words(incidents: Sequence[Incident], reader: Reader) -> list[str]:
-    """The tables that incidents keep from being refreshed, or kept, by age: up to four lines of mrkdwn."""
-    ongoing = [incident for incident in incidents if incident.is_open]
-    if not ongoing:
-        return marts_in_words(_united(mart for each in incidents for mart in each.marts), reader, is_over=True)
+def tables_in_words(incident: Incident, reader: Reader) -> list[str]:
+    """The tables that an incident keeps from being refreshed, or kept, by age: up to four lines of mrkdwn."""
     # Marts which are old are no warning's doing.
-    stopped_ones = [mart for each in ongoing if each.stops for mart in each.marts]
-    return marts_in_words(_united([*stopped_ones, *(mart for each in incidents for mart in each.stale_marts)]), reader)
+    marts = incident.marts if incident.stops or not incident.is_open else ()
+    return marts_in_words(marts, reader, is_over=not incident.is_open)
 
 
 def marts_in_words(marts: Sequence[MartState], reader: Reader, *, is_over: bool = False) -> list[str]:
@@ -399,15 +366,6 @@ def _data_of(marts: Iterable[MartState], reader: Reader) -> str:
     times = sorted(mart.data_of for mart in marts if mart.data_of)
     first, last = reader.moment(times[0]), reader.moment(times[-1])
     return first if times[-1] - times[0] <= ONE_AGE else f"{first} to {last}"
-
-
-def _united(marts: Iterable[MartState]) -> list[MartState]:
-    """Each mart once; one that some incident kept from being refreshed is not refreshed."""
-    united: dict[str, MartState] = {}
-    for mart in marts:
-        if mart.asset not in united or not mart.is_refreshed:
-            united[mart.asset] = mart
-    return list(united.values())
 
 
 def _statement(finding: Finding) -> str:

@@ -249,7 +249,7 @@ def test_ack_is_told_in_the_thread_and_stops_reminders(
     assert replies(slack) == []
     alerts.run_pass()
     (reply,) = slack.thread(CHANNEL, slack.messages(CHANNEL)[0].ts)
-    assert reply.text.startswith("Somebody is working on this; reminders")
+    assert reply.text.startswith("Ana &lt;!channel&gt; is working on this; reminders")
     assert "Ana <!channel>" in str(reply.blocks)
     assert slack.messages(CHANNEL)[0].text.startswith(":octagonal_sign: ERROR, acknowledged:")
     assert "<!channel>" not in [ping for message in slack.all_messages() for ping in pings(message)]

@@ -235,12 +235,3 @@ def test_every_message_counts_alike_and_lists_errors_first(some: list[Incident])
         words = re.findall(r"(ERROR|Warning|Note): ", listed)
         assert sorted(words, key=lambda word: word != "ERROR") == words
         assert sum(word == "ERROR" for word in words) == sum(each.finding.severity == Severity.ERROR for each in some)
-
-
-@settings(deadline=None, max_examples=30)
-@given(mixed)
-def test_what_is_frozen_is_not_doubtful_as_well_and_a_note_affects_nothing(some: list[Incident]) -> None:
-    lines = wording.figures_in_words(some, READER)
-    figures = [name for line in lines for name in line.partition(":* ")[2].split("; ")]
-    assert len(figures) == len(set(figures))
-    assert "no figure" not in figures or any(each.finding.severity == Severity.ERROR for each in some)

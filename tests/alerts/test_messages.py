@@ -297,18 +297,21 @@ def test_a_group_names_causes_marts_and_each_owner_once() -> None:
     assert mentions(message) == ["U0DATA"]
     assert "Owners: <@U0DATA>, marketing-analytics" in shown(message)
     assert "490 more in the thread" in shown(message)
-    assert "Frozen at 21 Nov 06:04 UTC: core and marketing figures" in shown(message)
+    assert "Core and marketing figures are frozen at 21 Nov 06:04 UTC." in shown(message)
     assert "/runs/run-1|" in shown(message)
 
 
 def test_a_group_tells_what_is_old_apart_from_what_a_warning_makes_doubtful() -> None:
     warning = incident(name="b", severity=Severity.WARN, affects="conversion")
     again = incident(name="c", severity=Severity.WARN)
-    said = shown(group_message([incident(), warning, again], READER))
-    assert "Frozen at 21 Nov 06:04 UTC: core and marketing figures\nMay be" in said
-    # What is known to be old is not said to be doubtful as well, and tables are named in the thread.
-    assert "May be wrong: conversion\nOwners: " in said
-    assert "fact_orders" not in said
+    said = group_message([incident(), warning, again], READER).text.split("\n")
+    assert [line.partition("twice. ")[2].partition(" (")[0] for line in said if "twice. " in line] == [
+        "Core and marketing figures are frozen at 21 Nov 06:04 UTC.",
+        "Conversion may be wrong.",
+        "Core and marketing figures may be wrong.",
+    ]
+    # Tables are named in the thread.
+    assert "fact_orders" not in str(said)
 
 
 def test_a_group_that_is_over_tells_which_checks_are_gone() -> None:

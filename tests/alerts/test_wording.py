@@ -83,7 +83,7 @@ def warn(**changed: Any) -> Incident:
         (
             incident(marts=marts(*FIGURES, at=None)),
             "ERROR: orders were checked out twice",
-            "All figures are not there yet.",
+            "No figure is there yet.",
         ),
         (
             warn(outcome=Outcome.ERRORED, affects="revenue"),

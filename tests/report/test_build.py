@@ -95,8 +95,8 @@ def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_on
         assert run_without_report(instance, catalogue()) is None
         assert isinstance(report_sensor(dg.build_sensor_context(instance=instance), catalogue=catalogue), dg.SkipReason)
     page = (home.report / PAGE).read_text()
-    assert "checks fail" in page
-    assert "figures are from today" in page
+    assert "Not all figures are current: 1 ERROR" in page
+    assert "are from today" in page
 
 
 def test_a_run_that_ended_while_the_page_was_written_is_asked_for(shop: Shop) -> None:
