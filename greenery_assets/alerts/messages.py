@@ -9,7 +9,7 @@ from itertools import groupby
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, duration_in_words, escaped, text
-from greenery_assets.alerts.incidents import Incident, Kind, Outcome, Subject, Transition
+from greenery_assets.alerts.incidents import Incident, Kind, MartState, Outcome, Subject, Transition
 from greenery_assets.alerts.wording import Reader
 
 SAMPLE = "SAMPLE DATA"
@@ -59,12 +59,13 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     if is_first:
         wrong = "This is wrong now" if ongoing else "This was wrong then"
         lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. You are notified of changes.")
+    stale = wording.marts_in_words(_stale(ranked), reader, is_over=not ongoing)
     causes, left = blocks.fitting([line_elements(each, reader) for each in ranked[:SHOWN_CAUSES]], ROOM_FOR_CAUSES)
     left += len(ranked[SHOWN_CAUSES:])
     end = [*([f"{left:,} more in the thread"] if left else []), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
-    shown = [*_sections(lead), *_sections(_owners(ongoing, reader)), *causes, *_sections(end)]
+    shown = [*_sections(lead), *_sections([*stale, *_owners(ongoing, reader)]), *causes, *_sections(end)]
     return message(_group_title(ranked, ongoing, reader), shown, links, reader=reader)
 
 
@@ -279,6 +280,11 @@ def _day(transition: Transition, reader: Reader) -> int:
     """The day of the incident, from 1, by the reader's calendar."""
     first, last = (at.astimezone(reader.timezone).date() for at in (transition.incident.opened_at, transition.at))
     return (last - first).days + 1
+
+
+def _stale(ranked: Sequence[Incident]) -> list[MartState]:
+    """What those of a group that are over left as it was before, each table once."""
+    return list({mart.asset: mart for each in ranked for mart in each.stale_marts}.values())
 
 
 def _owner(incident: Incident, reader: Reader) -> str:

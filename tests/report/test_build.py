@@ -148,7 +148,7 @@ def test_beside_a_program_that_holds_the_warehouse_a_run_leaves_a_page_that_says
     assert done.returncode == 1
     page = (home.report / PAGE).read_text()
     assert "The figures are not shown. The warehouse" in page
-    assert "The daily run failed" in page
+    assert "Today's run failed" in page
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_a_warehouse_that_is_gone_is_told(built: tuple[Home, Outcome], tmp_path:
     home.warehouse.unlink()
     done = home.command(tmp_path, "report")
     assert done.returncode == 0, done.stderr
-    assert "core, marketing and product figures are not there yet" in done.stdout
+    assert "No figure is there yet." in done.stdout
     assert "is not there any more" in (home.report / PAGE).read_text()
 
 
