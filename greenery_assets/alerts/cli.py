@@ -19,13 +19,13 @@ from sqlalchemy import Row
 
 from greenery_assets.alerts.blocks import counted, duration_in_words
 from greenery_assets.alerts.dispatch import Alerts, replayed
-from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Silence, Subject
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Subject
 from greenery_assets.alerts.ledger import LATELY
 from greenery_assets.alerts.messages import test_message
 from greenery_assets.alerts.notify import DeliveryError
 from greenery_assets.alerts.project import Project
-from greenery_assets.alerts.routing import end_of_silence
 from greenery_assets.alerts.sensors import LOG, alerts_of, client_of, reader_of, routing_of
+from greenery_assets.alerts.silence import Silence, end_of_silence
 from greenery_assets.alerts.slack import SlackTransport
 from greenery_assets.alerts.wording import found, severity_word
 

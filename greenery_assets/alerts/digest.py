@@ -13,11 +13,12 @@ from uuid import uuid4
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, escaped, text
-from greenery_assets.alerts.incidents import Figure, Finding, Incident, MartState, Outcome, Policy, Silence
+from greenery_assets.alerts.incidents import Figure, Finding, Incident, MartState, Outcome
 from greenery_assets.alerts.ledger import FIRST_PASS, Book, CheckState, Outgoing
 from greenery_assets.alerts.messages import Message, line_elements, message, rank
 from greenery_assets.alerts.project import Catalogue, in_order, subject_of
 from greenery_assets.alerts.routing import Routing
+from greenery_assets.alerts.silence import Policy, Silence
 from greenery_assets.alerts.wording import Reader
 
 SHOWN_OPEN = 10

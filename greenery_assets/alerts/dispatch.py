@@ -22,17 +22,15 @@ from greenery_assets.alerts.digest import Editor
 from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
-    Lineage,
     Memory,
-    Policy,
     RunObservation,
     Severity,
-    Silence,
     State,
     Track,
     Transition,
     failed_run,
-)  # fmt: skip
+)
+from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.ledger import (
     FIRST_PASS,
     READ_TO,
@@ -50,6 +48,7 @@ from greenery_assets.alerts.project import AlertsError, Catalogue
 from greenery_assets.alerts.routing import Routing
 from greenery_assets.alerts.runs import RunEnd
 from greenery_assets.alerts.schema import LedgerError
+from greenery_assets.alerts.silence import Policy, Silence
 from greenery_assets.alerts.wording import Reader
 
 # How the first message of a thread is worded.

@@ -4,11 +4,10 @@ The vocabulary of this package: subjects, findings, lineage, incidents, silences
 business of runs, what happens to an incident that of lifecycle.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import AliasChoices, Field
@@ -160,55 +159,6 @@ class RunObservation:
         return self.status == "SUCCESS"
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """Which assets each asset is made from, the group of each, and the groups that are marts."""
-
-    parents: Mapping[str, frozenset[str]]
-    groups: Mapping[str, str]
-    marts: frozenset[str] = frozenset()
-
-    def upstream(self, asset: str) -> frozenset[str]:
-        """Every asset that this one is made from, however far, without itself."""
-        return self._reach(asset, self.parents)
-
-    def downstream(self, asset: str) -> frozenset[str]:
-        """Every asset that is made from this one, however far, without itself."""
-        return self._reach(asset, self.children)
-
-    @property
-    def children(self) -> Mapping[str, frozenset[str]]:
-        """The assets made directly from each asset."""
-        found: dict[str, set[str]] = {asset: set() for asset in self.parents}
-        for asset, parents in self.parents.items():
-            for parent in parents:
-                found.setdefault(parent, set()).add(asset)
-        return {asset: frozenset(children) for asset, children in found.items()}
-
-    def marts_from(self, asset: str) -> list[str]:
-        """The assets of the marts that this one decides over, itself included, by name."""
-        return sorted(filter(self.is_mart, {asset, *self.downstream(asset)}))
-
-    def is_mart(self, asset: str) -> bool:
-        """Whether people use the asset's table."""
-        return self.groups.get(asset) in self.marts
-
-    def depth(self, asset: str) -> int:
-        """How many assets lie upstream: a cause comes before what it causes."""
-        return len(self.upstream(asset))
-
-    @staticmethod
-    def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
-        reached: set[str] = set()
-        waiting = list(edges.get(start, ()))
-        while waiting:
-            asset = waiting.pop()
-            if asset not in reached:
-                reached.add(asset)
-                waiting.extend(edges.get(asset, ()))
-        return frozenset(reached)
-
-
 SHOWN_NAMES = 3
 
 
@@ -295,32 +245,6 @@ class Kind(StrEnum):
     def reaches_channel(self) -> bool:
         """Whether the channel shows it, and not only the thread: what people must not miss."""
         return self.starts_thread or self in {Kind.RAISED, Kind.REMINDED}
-
-
-@dataclass(frozen=True)
-class Silence:
-    """Assets and checks (patterns with *) of which nobody is notified until a time (UTC), and why."""
-
-    asset: str
-    check: str
-    reason: str
-    until: datetime
-
-    def covers(self, subject: Subject, now: datetime) -> bool:
-        """Whether it holds for a subject now."""
-        return now < self.until and fnmatchcase(subject.asset, self.asset) and fnmatchcase(subject.name, self.check)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How long an open incident may stay unmentioned, by severity, and what is silenced."""
-
-    renotify_after: Mapping[Severity, timedelta]
-    silences: Sequence[Silence] = ()
-
-    def silence(self, subject: Subject, now: datetime) -> Silence | None:
-        """The silence that covers a subject now, if any."""
-        return next((silence for silence in self.silences if silence.covers(subject, now)), None)
 
 
 @dataclass(frozen=True)

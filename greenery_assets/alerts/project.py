@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from greenery_assets.alerts.incidents import Lineage, Subject
+from greenery_assets.alerts.incidents import Subject
+from greenery_assets.alerts.inhibit import Lineage
 
 # What an evaluated check may say of itself in its metadata, and its spec of all its evaluations.
 CHECK_METADATA: Mapping[str, str] = {

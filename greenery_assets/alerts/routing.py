@@ -7,18 +7,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from greenery_assets.alerts.blocks import is_channel
-from greenery_assets.alerts.incidents import Policy, Severity, Silence
+from greenery_assets.alerts.incidents import Severity
 from greenery_assets.alerts.project import AlertsError
+from greenery_assets.alerts.silence import Policy, Silence, end_of_silence
 
 MAX_RENOTIFY_HOURS = 10 * 366 * 24
-LONGEST_SILENCE = timedelta(hours=MAX_RENOTIFY_HOURS)
 QUOTE_STAR = 'write it in quotes, as "*_orders"'
 NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
@@ -96,25 +96,6 @@ def load_routing(path: Path | None, default_channel: str, groups: Sequence[str] 
             for each in file.get("silences", [])
         ),
     )
-
-
-def end_of_silence(text: str) -> datetime:
-    """The time (UTC) that a silence is given to last until. Raises ValueError saying what it must be."""
-    must = (
-        "must be a day such as 2026-12-31, its end is meant, or a time such as 2026-12-31 18:00 (UTC), "
-        "at most ten years from now"
-    )
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            moment = datetime.combine(date.fromisoformat(text), time.max, UTC)
-        else:
-            moment = datetime.fromisoformat(text)
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(must) from None
-    if moment > datetime.now(UTC) + LONGEST_SILENCE:
-        raise ValueError(must)
-    return moment
 
 
 # What may stand in a place of the file: a value, given by its check; fields by name; any fields; a list.

@@ -19,7 +19,6 @@ from greenery_assets.alerts.incidents import (
     RETRIED,
     Figure,
     Finding,
-    Lineage,
     MartState,
     Outcome,
     RunObservation,
@@ -28,6 +27,7 @@ from greenery_assets.alerts.incidents import (
     Subject,
     failed_run,
 )
+from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.ledger import READ_TO, Ledger, Seen
 from greenery_assets.alerts.project import Catalogue, Project, subject_of
 from greenery_assets.alerts.schema import LedgerError

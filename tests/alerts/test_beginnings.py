@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from greenery_assets.alerts.dispatch import Alerts
-from greenery_assets.alerts.incidents import Silence
 from greenery_assets.alerts.ledger import FIRST_PASS
+from greenery_assets.alerts.silence import Silence
 from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import ROUTING, Shop, transport_to

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from greenery_assets.alerts import wording
 from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
-from greenery_assets.alerts.incidents import Incident, MartState, Severity, Silence, Subject
+from greenery_assets.alerts.incidents import Incident, MartState, Severity, Subject
 from greenery_assets.alerts.messages import group_message
+from greenery_assets.alerts.silence import Silence
 from tests.alerts.strategies import anything, huge, incidents, times
 from tests.alerts.told import (
     NASTY,

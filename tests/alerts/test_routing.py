@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenery_assets.alerts import routing
-from greenery_assets.alerts.incidents import Severity, Silence, Subject
+from greenery_assets.alerts.incidents import Severity, Subject
 from greenery_assets.alerts.routing import Routing, RoutingError, load_routing
+from greenery_assets.alerts.silence import Silence
 from tests.alerts.projects import GROUPS
 from tests.job import ROOT
 

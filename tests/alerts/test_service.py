@@ -10,8 +10,9 @@ import pytest
 from filelock import FileLock
 
 from greenery_assets.alerts.dispatch import Alerts, BusyError
-from greenery_assets.alerts.incidents import Silence, Subject
+from greenery_assets.alerts.incidents import Subject
 from greenery_assets.alerts.ledger import READ_TO
+from greenery_assets.alerts.silence import Silence
 from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import ROUTING, Shop, shop_in, transport_to

@@ -148,7 +148,7 @@ def test_beside_a_program_that_holds_the_warehouse_a_run_leaves_a_page_that_says
     assert done.returncode == 1
     page = (home.report / PAGE).read_text()
     assert "The figures are not shown. The warehouse" in page
-    assert "Today's run failed" in page
+    assert "Today&#39;s run failed" in page
 
 
 @pytest.mark.slow
