@@ -130,7 +130,7 @@ def test_the_page_opens_from_disk_and_asks_for_nothing(page: Page, tmp_path: Pat
     # The thread's first message says what its last reply does, and names every mart that stands still.
     said = page.inner_text("body")
     assert "ERROR: 5 orders have more than one checkout event" in said
-    assert "Conversion, funnel and time on the site: frozen at 20 Nov 06:02 UTC." in said
+    assert "Conversion, funnel and time on the site are frozen at 20 Nov 06:02 UTC." in said
     assert "2 → 5 rows" in said
     names = [mart.asset.rpartition("/")[2] for mart in incident().marts]
     assert len(names) > 10

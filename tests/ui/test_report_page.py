@@ -87,7 +87,8 @@ VERDICTS = {
     "stopped": r"SAMPLE DATA: Not all figures are current: 1 ERROR, \d+ checks not evaluated\. "
     r"[\w ,]* conversion, traffic, funnel and time on the site are from today \d\d:\d\d\.",
     "before_any_run": rf"Not all figures are current: \d+ checks not evaluated\. {NOT_THERE}",
-    "without_events": rf"SAMPLE DATA: Not all figures are current: \d+ ERRORs?, [^.]*not evaluated\. {NOT_THERE}",
+    "without_events": r"SAMPLE DATA: Not all figures are current: 1 ERROR, \d+ warnings, \d+ checks not evaluated\. "
+    r"[\w ,]* conversion, traffic, funnel and time on the site are not there yet\.",
     "without_rows": r"SAMPLE DATA: All figures were refreshed: \d+ warnings(, \d+ notes?)?\.",
     "hostile": r"SAMPLE DATA: All \d+ checks hold\.",
 }
