@@ -164,9 +164,13 @@ class _Judge:
         ]
 
     def _renew_marts(self) -> None:
-        """Note in every open incident which of its marts this run has built."""
+        """Note in every open incident which of its marts this run has built, and which are no longer current."""
         for subject, track in self.state.items():
             incident = track.open_incident
+            if incident and any(mart.asset in self.run.not_built for mart in incident.current):
+                current = tuple(mart for mart in incident.current if mart.asset not in self.run.not_built)
+                incident = replace(incident, current=current)
+                self.state[subject] = replace(track, incident=incident)
             if incident and any(mart.asset in self.run.built for mart in incident.marts):
                 renewed = rebuilt(incident, self.run)
                 if subject.is_job:
