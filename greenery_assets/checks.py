@@ -14,6 +14,8 @@ WHOLE_DAYS_NEEDED = 7
 DAYS_COMPARED = 28
 CLOCK_SKEW = timedelta(hours=1)
 LONGEST_WAIT = timedelta(minutes=15)
+# What the figures made of a table are called, where not by its rows.
+FIGURES_OF = {"events": "traffic"}
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Assumption:
     """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
 
     `id` is short (docs/checks.md lists them), `affects` the figures that are wrong when it fails, in the
-    words of their readers ("no figure" where none is).
+    words of their readers ("no figure" where none is). `use` says whether they can be used, where there is more to say
+    than that they may be wrong.
     """
 
     id: str
@@ -30,24 +33,31 @@ class Assumption:
     why: str
     remedy: str
     affects: str = ""
+    use: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: `failing_rows` of `rows_checked`, and the reason in one sentence."""
+    """What a check found: `failing_rows` of `rows_checked`, and the reason in one sentence, a headline where it fails.
+
+    `use` says whether figures can be used, where that depends on what was found.
+    """
 
     passed: bool
     reason: str
     failing_rows: int
     rows_checked: int
+    use: str = ""
 
 
-def rows_accepted(accepted: int, rejected: int) -> Verdict:
+def rows_accepted(table: str, accepted: int, rejected: int) -> Verdict:
     """A19: no row of a source table was set aside as unreadable."""
     total = accepted + rejected
     if rejected == 0:
         return Verdict(True, f"All {total:,} rows could be read.", 0, total)
-    return Verdict(False, f"{rejected:,} of {total:,} rows could not be read and were left out.", rejected, total)
+    were = "was" if rejected == 1 else "were"
+    found = f"{rejected:,} of {total:,} {_one_of(table)} rows could not be read and {were} left out."
+    return Verdict(False, found, rejected, total)
 
 
 def rows_were_kept(before: int | None, rows: int, max_loss: float, *, is_accepted: bool = False) -> Verdict:
@@ -87,16 +97,15 @@ def few_rows_rejected(read: int, rejected: int, max_share: float, *, is_accepted
     return Verdict(False, f"{found}.", rejected, read)
 
 
-def columns_match(contract: int, extra_columns: Sequence[str]) -> Verdict:
+def columns_match(table: str, contract: int, extra_columns: Sequence[str]) -> Verdict:
     """A19: a source table has the contract's columns and no others (a missing one stops the load).
 
     Extra columns are given as they may be shown: a header may hold a name.
     """
-    found = contract + len(extra_columns)
     if not extra_columns:
-        return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, found)
+        return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, 1)
     word = "column" if len(extra_columns) == 1 else "columns"
-    return Verdict(False, f"New {word}, left out: {_some(extra_columns)}.", len(extra_columns), found)
+    return Verdict(False, f"New {word} in {table}, ignored: {_some(extra_columns)}.", 1, 1)
 
 
 def files_are_there(files: int, removed: Sequence[str]) -> Verdict:
@@ -112,18 +121,31 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
-def is_fresh(newest: datetime | None, now: datetime, max_age_hours: float) -> Verdict:
+def is_fresh(table: str, newest: datetime | None, now: datetime, max_age_hours: float) -> Verdict:
     """A20: the newest row is younger than a set age. Both times are UTC; ages in hours."""
     if newest is None:
-        return Verdict(False, "There are no rows.", 1, 1)
+        return Verdict(False, f"{table}: there are no rows.", 1, 1)
     if newest > now + CLOCK_SKEW:
         # It would make everything after it look fresh for as long as it lies ahead.
-        return Verdict(False, f"The newest row is from the future: {newest:%Y-%m-%d %H:%M} UTC.", 1, 1)
+        return Verdict(False, f"{table}: the newest row is from the future: {newest:%Y-%m-%d %H:%M} UTC.", 1, 1)
     age = (now - newest) / timedelta(hours=1)
-    fresh = age <= max_age_hours
-    shown = f"{age:,.1f} hours" if abs(age) < 72 else f"{age / 24:,.0f} days"
-    reason = f"The newest row is {shown} old, {max_age_hours:g} hours are allowed ({newest:%Y-%m-%d %H:%M} UTC)."
-    return Verdict(fresh, reason, 0 if fresh else 1, 1)
+    shown = f"{age:,.0f} h" if abs(age) < 96 else f"{age / 24:,.0f} days"
+    if age <= max_age_hours:
+        return Verdict(True, f"{table} are {shown} old (limit {max_age_hours:g} h).", 0, 1)
+    # Of the day of the newest row something came; whether it is whole is not known.
+    missing = (now.date() - newest.date()).days - 1
+    figure = FIGURES_OF.get(table, _one_of(table))
+    days = "Yesterday is" if missing == 1 else f"The last {missing} days are"
+    use = (
+        f"{days} missing from every {figure} figure." if missing > 0 else f"The newest {figure} figures are incomplete."
+    )
+    return Verdict(False, f"{table} are {shown} old (limit {max_age_hours:g} h).", 1, 1, use)
+
+
+def _one_of(table: str) -> str:
+    """What a row of a table is of: "order item" for order_items."""
+    words = table.replace("_", " ")
+    return words.removesuffix("es") if words.endswith("sses") else words.removesuffix("s")
 
 
 @dataclass(frozen=True)
@@ -152,7 +174,7 @@ def expected_volume(rows_by_day: Mapping[date, int], day: date, band: float) -> 
     return volume_band(history, band) if history else None
 
 
-def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band: float) -> Verdict:
+def volume_is_usual(table: str, rows_by_day: Mapping[date, int], last_day: date | None, band: float) -> Verdict:
     """A21: the rows of `last_day` lie within the band of up to 28 days before it.
 
     Passes and says why with fewer than seven whole days before it. The first day counts as whole; a day
@@ -167,11 +189,10 @@ def volume_is_usual(rows_by_day: Mapping[date, int], last_day: date | None, band
     expected = volume_band(history, band)
     rows = rows_by_day.get(last_day, 0)
     usual = expected.low <= rows <= expected.high
-    reason = (
-        f"{rows:,} rows on {last_day}, {expected.low:,.0f} to {expected.high:,.0f} are expected: the "
-        f"{len(history)} days before had {expected.mean:,.0f} on average."
-    )
-    return Verdict(usual, reason, 0 if usual else 1, 1)
+    only = "only " if rows < expected.low else ""
+    day = f"{last_day.day} {last_day:%b}"
+    found = f"{only}{rows:,} {table} on {day} ({expected.low:,.0f} to {expected.high:,.0f} expected)."
+    return Verdict(usual, found, 0 if usual else 1, 1)
 
 
 def _days_before(rows_by_day: Mapping[date, int], day: date) -> list[int]:
@@ -210,16 +231,16 @@ def messages_arrive(waiting_since: Sequence[datetime], refused: int, sent: int, 
     return Verdict(False, f"{' and '.join(found)}.", len(late) + refused, total)
 
 
-def moved_little(figure: float | None, previous: float | None, max_step: float) -> Verdict:
+def moved_little(name: str, figure: float | None, previous: float | None, max_step: float) -> Verdict:
     """A23: a share (0 to 1) moved less than a set step since the last run; passes without an earlier run."""
     if previous is None:
         return Verdict(True, "Not judged: no earlier run to compare with.", 0, 1)
     if figure is None:
-        return Verdict(False, f"There is no figure any more; it was {previous:.1%}.", 1, 1)
+        return Verdict(False, f"There is no {name} any more; it was {previous:.1%}.", 1, 1)
     step = abs(figure - previous)
     steady = step < max_step
-    reason = (
-        f"It moved from {previous:.1%} to {figure:.1%}, by {step * 100:.1f} percentage points; less than "
-        f"{max_step * 100:g} are expected."
+    moved = (
+        f"{name[:1].upper()}{name[1:]} moved from {previous:.1%} to {figure:.1%}, by {step * 100:.1f} percentage points"
     )
+    reason = f"{moved} (less than {max_step * 100:g} expected)."
     return Verdict(steady, reason, 0 if steady else 1, 1)

@@ -31,7 +31,7 @@ def explanation(assumption: Assumption, owner: str) -> dict[str, str]:
         "owner": owner,
         "why": assumption.why,
         "remedy": assumption.remedy,
-        **({"affects": assumption.affects} if assumption.affects else {}),
+        **{name: text for name, text in (("affects", assumption.affects), ("use", assumption.use)) if text},
     }
 
 
@@ -41,23 +41,21 @@ def check_result(
     sample: Table | None = None,
     kept_in: str | None = None,
     *,
-    names_table: bool = True,
+    about: str = "",
 ) -> dg.AssetCheckResult:
     """The outcome of a Python check; `kept_in` names the table that holds its failing rows.
 
-    What was found is a headline where it fails, and `names_table` there.
+    What was found is a headline where it fails: it begins with what it is `about`, if it does not say it itself.
     """
-    found = verdict.reason
-    if names_table and not verdict.passed:
-        found = f"{spec.asset_key.path[-1]}: {found[:1].lower()}{found[1:]}"
     return dg.AssetCheckResult(
         passed=verdict.passed,
         asset_key=spec.asset_key,
         check_name=spec.name,
         severity=dg.AssetCheckSeverity(spec.metadata["severity"]),
-        description=found,
+        description=f"{about}: {verdict.reason}" if about and not verdict.passed else verdict.reason,
         metadata={
             **spec.metadata,
+            **({"use": verdict.use} if verdict.use else {}),
             **row_metadata(verdict.failing_rows, verdict.rows_checked),
             **({} if verdict.passed else sample_metadata(sample, kept_in)),
         },

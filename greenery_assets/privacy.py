@@ -12,6 +12,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from string import Formatter
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +99,7 @@ SHAREABLE_COLUMNS = frozenset(
         "sessions_with_checkout",
         "conversion_rate", "sessions_without_top_user", "sessions_with_checkout_without_top_user",
         "conversion_rate_without_top_user",
-        "total", "built", "expected", "share_in_percent", "allowed_in_percent",
+        "total", "built", "expected", "share_in_percent", "off_by",
         "source_table", "file", "line", "column_name", "reason",
     ]
 )  # fmt: skip
@@ -173,20 +174,23 @@ def preview(connection: Connection, relation: str, texts: Texts) -> Table:
     return _shown(connection, _shareable_columns(connection, relation), f"from {relation} limit {PREVIEW_ROWS}", texts)
 
 
-def finding(connection: Connection, relation: str, template: str, texts: Texts) -> str:
+def finding(connection: Connection, relation: str, template: str, texts: Texts, rows_checked: int | None = None) -> str:
     """What was found, from a sentence with names in braces.
 
-    `{n}` is the number of failing rows, `{n.order_id}` that of the orders they are of; `{n:row has|rows have}` are the
-    words for one and for more. Other names are columns, each as `sample` shows it: then there is a sentence for each of
-    the first three rows.
+    `{n}` is the number of failing rows, `{of}` of how many, `{n.order_id}` that of the orders they are of, and
+    `{sum.off_by}` a sum over all of them; `{n:row has|rows have}` are the words for one and for more. Other names are
+    columns, each as `sample` shows it: then there is a sentence for each of the first three rows.
     """
     names = dict.fromkeys(name for _, name, _, _ in Formatter().parse(template) if name)
-    n = _Count(count(connection, relation))
-    for column in [name.removeprefix("n.") for name in names if name.startswith("n.")]:
-        setattr(n, column, _Count(scalar(connection, f"select count(distinct {column}) from {relation}")))
-    shown = [name for name in names if name != "n" and not name.startswith("n.")]
+    n, total = _Count(count(connection, relation)), SimpleNamespace()
+    for kind, _, column in (name.partition(".") for name in names if "." in name):
+        what = f"count(distinct {column})" if kind == "n" else f"coalesce(sum({column}), 0)"
+        value = scalar(connection, f"select {what} from {relation}")
+        setattr(n if kind == "n" else total, column, _Count(value) if kind == "n" else value)
+    shown = [name for name in names if name not in {"n", "of"} and "." not in name]
     rows = _shown(connection, shown, f"from {relation} order by all limit 3", texts).as_records() if shown else [{}]
-    return " ".join(template.format(n=n, **row) for row in rows)
+    of = _Count(rows_checked or n)
+    return " ".join(template.format(n=n, of=of, sum=total, **row) for row in rows)
 
 
 class _Count(int):

@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from greenery_assets.alerts.runs import Catalogue, was_stopped
+from greenery_assets.alerts.runs import Catalogue, finding_of, was_stopped
 from greenery_assets.alerts.sensors import alerting
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.landing import Source, recorded_source
 from greenery_assets.settings import Settings, shown
-from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
+from greenery_assets.summary import RunFacts, group_line, render, render_end, render_next_steps
 from greenery_assets.warehouse import (
     NOT_BUILT,
     DatabaseError,
@@ -49,6 +49,8 @@ def no_facts_yet(catalogue: Catalogue) -> RunFacts:
             ]
             for group in order
         },
+        figures=catalogue.figures,
+        marts_from=catalogue.lineage.marts_from,
     )
 
 
@@ -255,22 +257,8 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
         return group
     if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         evaluation = event.asset_check_evaluation_data
-        spec = catalogue.checks[evaluation.asset_check_key]
         group = catalogue.lineage.groups[evaluation.asset_key.to_user_string()]
-        facts.add(
-            CheckOutcome(
-                group=group,
-                asset=evaluation.asset_key.to_user_string(),
-                name=evaluation.check_name,
-                passed=evaluation.passed,
-                is_error=evaluation.severity == dg.AssetCheckSeverity.ERROR,
-                assumption=spec.metadata["assumption"],
-                statement=spec.description or "",
-                finding=evaluation.description or "",
-                kept_in=str(evaluation.metadata["kept_in"].value) if "kept_in" in evaluation.metadata else "",
-                remedy=spec.metadata["remedy"],
-            )
-        )
+        facts.add(finding_of(evaluation, catalogue))
         return group
     if event.event_type == dg.DagsterEventType.STEP_FAILURE:
         failure = event.step_failure_data

@@ -6,13 +6,16 @@ business.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from greenery_assets.alerts.incidents import Finding
+from greenery_assets.alerts.wording import counts, figures_of, in_one_line, reference, status, tally
 
 # What ends the output fits a terminal of 80 by 24 with room for the command that was typed.
 LINES_OF_A_PROBLEM = 4
@@ -21,47 +24,33 @@ LONGEST_LIST = 3
 REPORTING = "reporting"
 
 
-@dataclass(frozen=True)
-class CheckOutcome:
-    """One evaluated check: where it stands, what it assumes and what it found."""
-
-    group: str
-    asset: str
-    name: str
-    passed: bool
-    is_error: bool
-    assumption: str
-    statement: str
-    finding: str
-    remedy: str
-    kept_in: str = ""
-
-
 @dataclass
 class RunFacts:
     """What is known of a run so far, collected while it goes on.
 
     `planned_assets` and `planned_checks` are the names by group, in the order in which data flows, those of checks as
     asset and check; `rows` holds the rows of each asset built. `problems` are whatever else went wrong, each a text
-    with its remedy. `is_sample`: the tables hold sample data.
+    with its remedy. `is_sample`: the tables hold sample data. `figures` is what people know the figures of a table as,
+    `marts_from` gives the tables of marts that are made from one.
     """
 
     planned_assets: dict[str, list[str]]
     planned_checks: dict[str, list[tuple[str, str]]]
     rows: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
-    checks: list[CheckOutcome] = field(default_factory=list)
+    checks: dict[tuple[str, str], Finding] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     succeeded: bool = False
     is_sample: bool = False
+    figures: Mapping[str, str] = field(default_factory=dict)
+    marts_from: Callable[[str], Sequence[str]] = lambda _asset: ()
 
-    def add(self, found: CheckOutcome) -> None:
+    def add(self, found: Finding) -> None:
         """Take in how a check was evaluated, in place of an earlier attempt in the same run."""
-        self.checks = [check for check in self.checks if (check.asset, check.name) != (found.asset, found.name)]
-        self.checks.append(found)
+        self.checks[found.subject.asset, found.subject.name] = found
 
-    def outcomes(self, group: str) -> list[CheckOutcome]:
+    def outcomes(self, group: str) -> list[Finding]:
         """The evaluated checks of a group."""
-        return [check for check in self.checks if check.group == group]
+        return [self.checks[key] for key in self.planned_checks[group] if key in self.checks]
 
     def is_complete(self, group: str) -> bool:
         """Whether all assets of the group are built and all its checks evaluated."""
@@ -77,20 +66,21 @@ class RunFacts:
     @property
     def not_evaluated(self) -> list[str]:
         """The names of planned checks that were not evaluated."""
-        evaluated = {(check.asset, check.name) for check in self.checks}
-        return [
-            name
-            for planned in self.planned_checks.values()
-            for asset, name in planned
-            if (asset, name) not in evaluated
-        ]
+        return [key[1] for planned in self.planned_checks.values() for key in planned if key not in self.checks]
 
     @property
-    def failing(self) -> list[CheckOutcome]:
-        """Checks that failed, ERROR before WARN, in order of the graph."""
-        failing = [check for check in self.checks if not check.passed]
-        order = list(self.planned_checks)
-        return sorted(failing, key=lambda check: (not check.is_error, order.index(check.group), check.name))
+    def failing(self) -> list[Finding]:
+        """Checks that failed, ERRORs first and notes last, in order of the graph."""
+        ordered = [
+            self.checks[key]
+            for planned in self.planned_checks.values()
+            for key in sorted(planned, key=_name)
+            if key in self.checks
+        ]
+        return sorted(
+            (found for found in ordered if found.outcome.is_failing),
+            key=lambda found: (not found.is_error, found.is_note),
+        )
 
     @property
     def exit_code(self) -> int:
@@ -102,9 +92,8 @@ class RunFacts:
 
 def group_line(facts: RunFacts, group: str) -> str:
     """What to say when a group is complete."""
-    failing = [check for check in facts.outcomes(group) if not check.passed]
-    verdict = f"{len(failing)} of {len(facts.planned_checks[group])} checks fail" if failing else "all checks hold"
-    return f"{group:<10} {len(facts.planned_assets[group]):>2} assets built, {verdict}"
+    failing = counts(found for found in facts.outcomes(group) if found.outcome.is_failing)
+    return f"{group:<10} {len(facts.planned_assets[group]):>2} assets built, {tally(failing) or 'all checks hold'}"
 
 
 def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
@@ -112,7 +101,7 @@ def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
     parts: list[RenderableType] = [Text()]
     if any(facts.rows.values()):
         parts += [_by_group(facts), Text()]
-    parts += [_failing_check(check) for check in facts.failing]
+    parts += [_failing_check(check, facts) for check in facts.failing]
     parts.append(Text.assemble("Repeat rate: ", (repeat_rate, "bold"), "\n"))
     return Group(*parts)
 
@@ -122,17 +111,12 @@ def render_end(facts: RunFacts, run_url: str) -> RenderableType:
     mark = ("SAMPLE DATA: " if facts.is_sample else "", "bold magenta")
     parts: list[RenderableType] = [Text(), Text.assemble(mark, _verdict(facts))]
     parts += [Text(_in_short(problem), style="red") for problem in facts.problems]
-    errors = [check for check in facts.failing if check.is_error]
+    errors = [found for found in facts.failing if found.is_error]
     # An error of many is read above; what a person does first is what the first one asks for.
-    parts += [
-        Text(
-            _in_short(f"{check.assumption} {check.asset}: {check.statement} {check.finding} {check.remedy}"),
-            style="red",
-        )
-        for check in errors[:1]
-    ]
+    parts += [Text(_in_short(f"{_line(found, facts)} {found.remedy}"), style="red") for found in errors[:1]]
     if errors[1:]:
-        parts.append(Text(f"Also failing, see above: {_listed([check.name for check in errors[1:]])}.", style="red"))
+        also = _listed([found.subject.name for found in errors[1:]])
+        parts.append(Text(f"Also failing, see above: {also}.", style="red"))
     if facts.exit_code:
         # What stopped a run explains what was not evaluated after it.
         if facts.not_evaluated and not errors and not facts.problems:
@@ -151,22 +135,21 @@ def render_next_steps(next_steps: list[tuple[str, str]]) -> Text:
 
 
 def _verdict(facts: RunFacts) -> Text:
-    planned, unevaluated = sum(map(len, facts.planned_checks.values())), len(facts.not_evaluated)
-    if facts.exit_code == 0 and not facts.failing:
-        return Text(f"All {planned} checks hold.", style="bold green")
-    errors = sum(check.is_error for check in facts.failing)
-    warnings = len(facts.failing) - errors
-    counted = [
-        f"{errors} fail and stopped what lies downstream" if errors else "",
-        f"{warnings} warn" if warnings else "",
-        f"{unevaluated} were not evaluated" if unevaluated else "",
-    ]
-    said = ", ".join(filter(None, counted))
-    text = f"Of {planned} checks {said}." if said else f"All {planned} checks hold."
-    if facts.exit_code and not errors:
+    failing = counts(facts.failing)
+    is_error = bool(failing["ERROR"])
+    failed = ""
+    if facts.exit_code and not is_error:
         # The job may have ended well and yet have left something out.
-        text = f"The run {'is not complete' if facts.succeeded else 'failed'}. {text if said else ''}".rstrip()
-    return Text(text, style="bold yellow" if facts.exit_code == 0 else "bold red")
+        failed = f"Today's run {'is not complete' if facts.succeeded else 'failed'}"
+    said = status(
+        failing,
+        sum(map(len, facts.planned_checks.values())),
+        unknown=len(facts.not_evaluated),
+        not_built=0 if failed else len(facts.not_refreshed),
+        failed=failed,
+    )
+    is_well = facts.exit_code == 0
+    return Text(said, style="bold red" if not is_well else "bold yellow" if facts.failing else "bold green")
 
 
 def _usable(facts: RunFacts) -> str:
@@ -200,35 +183,39 @@ def _listed(names: Sequence[str]) -> str:
 def _by_group(facts: RunFacts) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("group")
-    for column in ("assets", "rows", "passed", "warned", "failed", "not evaluated"):
+    for column in ("assets", "rows", "hold", "ERROR", "warning", "note", "not evaluated"):
         table.add_column(column, justify="right")
     for group in facts.planned_assets:
         outcomes = facts.outcomes(group)
-        passed = sum(check.passed for check in outcomes)
-        failed = sum(not check.passed and check.is_error for check in outcomes)
+        failing = counts(found for found in outcomes if found.outcome.is_failing)
         table.add_row(
             group,
             f"{len(facts.rows[group])} of {len(facts.planned_assets[group])}",
             f"{sum(rows or 0 for rows in facts.rows[group].values()):,}",
-            str(passed),
-            str(len(outcomes) - passed - failed),
-            str(failed),
+            str(len(outcomes) - failing.total()),
+            *(str(failing[word]) for word in ("ERROR", "Warning", "Note")),
             str(len(facts.planned_checks[group]) - len(outcomes)),
         )
     return table
 
 
-def _failing_check(check: CheckOutcome) -> RenderableType:
-    label, style = ("FAILED", "bold red") if check.is_error else ("WARNED", "bold yellow")
+def _failing_check(found: Finding, facts: RunFacts) -> RenderableType:
+    word, _, said = _line(found, facts).partition(": ")
+    more = [found.remedy, *([f"Failing rows: {found.kept_in}"] if found.kept_in else [])]
     return Group(
-        Text.assemble((label, style), f" {check.assumption} {check.asset}: {check.statement}"),
+        Text.assemble((f"{word}: ", "bold red" if found.is_error else "bold yellow"), said),
         Padding(
-            Group(
-                *([Text(check.finding)] if check.finding else []),
-                Text(check.remedy),
-                *([Text(f"Failing rows: {check.kept_in}")] if check.kept_in else []),
-                Text(f"check {check.name}\n", style="dim"),
-            ),
-            (0, 0, 0, 7),
+            Group(*(Text(line) for line in more), Text(f"check {found.subject.name}\n", style="dim")), (0, 0, 0, 7)
         ),
     )
+
+
+def _line(found: Finding, facts: RunFacts) -> str:
+    """The finding as every other place shows it, and by what it is found."""
+    left = set(facts.not_refreshed)
+    frozen = figures_of((name for name in facts.marts_from(found.subject.asset) if name in left), facts.figures)
+    return f"{in_one_line(found, frozen)} ({reference(found)})"
+
+
+def _name(key: tuple[str, str]) -> str:
+    return key[1]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenery_assets.checks import (
+    Verdict,
     columns_match,
     day_to_judge,
     few_rows_rejected,
@@ -23,14 +24,62 @@ DAY = date(2026, 3, 9)
 
 
 def test_rejected_rows_are_counted_among_all_rows() -> None:
-    verdict = rows_accepted(accepted=97, rejected=3)
+    verdict = rows_accepted("events", accepted=97, rejected=3)
     assert (verdict.passed, verdict.failing_rows, verdict.rows_checked) == (False, 3, 100)
-    assert rows_accepted(5, 0).passed
+    assert rows_accepted("events", 5, 0).passed
+
+
+@pytest.mark.parametrize(
+    ("verdict", "found", "use"),
+    [
+        (
+            is_fresh("events", NOW - timedelta(hours=51), NOW, 36),
+            "events are 51 h old (limit 36 h).",
+            "Yesterday is missing from every traffic figure.",
+        ),
+        (
+            is_fresh("orders", NOW - timedelta(days=9), NOW, 36),
+            "orders are 9 days old (limit 36 h).",
+            "The last 8 days are missing from every order figure.",
+        ),
+        (
+            is_fresh("orders", NOW - timedelta(hours=9), NOW, 6),
+            "orders are 9 h old (limit 6 h).",
+            "The newest order figures are incomplete.",
+        ),
+        (
+            volume_is_usual(
+                "events", dict.fromkeys([DAY - timedelta(n) for n in range(1, 9)], 147) | {DAY: 25}, DAY, 3
+            ),
+            "only 25 events on 9 Mar (111 to 183 expected).",
+            "",
+        ),
+        (
+            volume_is_usual("orders", dict.fromkeys([DAY - timedelta(n) for n in range(1, 9)], 16) | {DAY: 40}, DAY, 3),
+            "40 orders on 9 Mar (4 to 28 expected).",
+            "",
+        ),
+        (rows_accepted("events", 4302, 2), "2 of 4,304 event rows could not be read and were left out.", ""),
+        (rows_accepted("addresses", 99, 1), "1 of 100 address rows could not be read and was left out.", ""),
+        (rows_accepted("order_items", 99, 1), "1 of 100 order item rows could not be read and was left out.", ""),
+        (
+            moved_little("repeat rate", 0.4, 0.798, 0.1),
+            "Repeat rate moved from 79.8% to 40.0%, by 39.8 percentage points (less than 10 expected).",
+            "",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else value.reason,
+)
+def test_a_finding_is_a_headline(verdict: Verdict, found: str, use: str) -> None:
+    assert not verdict.passed
+    assert (verdict.reason, verdict.use) == (found, use)
 
 
 def test_an_unknown_column_is_named_as_it_may_be() -> None:
-    assert columns_match(8, ["column 9 of events.csv"]).reason == "New column, left out: column 9 of events.csv."
-    assert columns_match(8, [f"column {n}" for n in range(9, 20)]).reason.endswith("column 13 and 6 more.")
+    assert columns_match("events", 8, ["column 9 of events.csv"]).reason == (
+        "New column in events, ignored: column 9 of events.csv."
+    )
+    assert columns_match("events", 8, [f"column {n}" for n in range(9, 20)]).reason.endswith("column 13 and 6 more.")
 
 
 @pytest.mark.parametrize(
@@ -70,17 +119,17 @@ def test_few_rows_are_rejected_unless_it_is_accepted(read: int, rejected: int, p
 
 
 def test_an_unknown_column_is_named() -> None:
-    assert "campaign, device" in columns_match(8, ["campaign", "device"]).reason
-    assert columns_match(8, []).passed
+    assert "campaign, device" in columns_match("events", 8, ["campaign", "device"]).reason
+    assert columns_match("events", 8, []).passed
 
 
 @pytest.mark.parametrize(("age_hours", "passed"), [(0, True), (36, True), (36.1, False), (-0.5, True), (-2, False)])
 def test_freshness_allows_exactly_the_set_age(age_hours: float, passed: bool) -> None:
-    assert is_fresh(NOW - timedelta(hours=age_hours), NOW, 36).passed is passed
+    assert is_fresh("events", NOW - timedelta(hours=age_hours), NOW, 36).passed is passed
 
 
 def test_an_empty_table_is_not_fresh() -> None:
-    assert is_fresh(None, NOW, 36).passed is False
+    assert is_fresh("events", None, NOW, 36).passed is False
 
 
 def history(rows: list[int]) -> dict[date, int]:
@@ -100,34 +149,34 @@ def history(rows: list[int]) -> dict[date, int]:
     ],
 )
 def test_volume_is_judged_by_the_band(rows: list[int], passed: bool) -> None:
-    assert volume_is_usual(history(rows), DAY, 4).passed is passed
+    assert volume_is_usual("events", history(rows), DAY, 4).passed is passed
 
 
 def test_a_last_day_without_rows_is_judged() -> None:
     rows = history([100] * 10)
     del rows[DAY]
-    assert volume_is_usual(rows, DAY, 4).passed is False
+    assert volume_is_usual("events", rows, DAY, 4).passed is False
 
 
 def test_a_missing_day_of_history_counts_as_zero() -> None:
     rows = history([100] * 10)
     del rows[DAY - timedelta(days=3)]
-    assert "had 89 on average" in volume_is_usual(rows, DAY, 4).reason
+    assert "(0 to 222 expected)" in volume_is_usual("events", rows, DAY, 4).reason
 
 
 @pytest.mark.parametrize("days", [1, 3, 7])
 def test_too_short_a_history_passes_and_says_why(days: int) -> None:
-    verdict = volume_is_usual(history([100] * (days - 1) + [1]), DAY, 4)
+    verdict = volume_is_usual("events", history([100] * (days - 1) + [1]), DAY, 4)
     assert verdict.passed
     assert verdict.reason == f"Not judged: {days - 1} whole days of history, 7 are needed."
 
 
 def test_no_data_at_all_passes_and_says_why() -> None:
-    assert volume_is_usual({}, None, 4).reason.startswith("Not judged: 0 whole days")
+    assert volume_is_usual("events", {}, None, 4).reason.startswith("Not judged: 0 whole days")
 
 
 def test_only_the_last_four_weeks_are_compared() -> None:
-    assert volume_is_usual(history([5] * 100 + [1000] * 28 + [1000]), DAY, 4).passed
+    assert volume_is_usual("events", history([5] * 100 + [1000] * 28 + [1000]), DAY, 4).passed
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=2, max_size=40), st.floats(0.1, 10))
@@ -147,7 +196,7 @@ def test_a_yesterday_without_events_is_judged_while_the_source_is_fresh() -> Non
     rows = history([100] * 10)
     two_days_on = DAY + timedelta(days=2)
     assert day_to_judge(rows, two_days_on, fresh=True) == DAY + timedelta(days=1)
-    assert not volume_is_usual(rows, day_to_judge(rows, two_days_on, fresh=True), 3).passed
+    assert not volume_is_usual("events", rows, day_to_judge(rows, two_days_on, fresh=True), 3).passed
     assert day_to_judge(rows, two_days_on, fresh=False) == DAY
     assert day_to_judge({}, DAY, fresh=False) is None
 
@@ -164,4 +213,4 @@ def test_a_yesterday_without_events_is_judged_while_the_source_is_fresh() -> Non
     ],
 )
 def test_a_figure_may_move_less_than_the_step(figure: float | None, previous: float | None, passed: bool) -> None:
-    assert moved_little(figure, previous, 0.05).passed is passed
+    assert moved_little("repeat rate", figure, previous, 0.05).passed is passed

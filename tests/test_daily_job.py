@@ -165,7 +165,7 @@ def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(
     assert "nowhere does not exist" in page.read_text()
     assert "state_of_the_data.html, in any browser" in done.stdout
     report = (home.report / "state_of_the_data.html").read_text()
-    assert "The daily run failed" in report
+    assert "Today&#39;s run failed" in report
     assert "nowhere does not exist" in report
     assert home.fingerprints(ALL_SCHEMAS) == before
 

@@ -28,3 +28,14 @@ def test_an_assumption_names_the_figures_it_affects(test: str) -> None:
     affects = assumption_of(MANIFEST, test).affects
     assert affects
     assert "_" not in affects, "the words of those who read figures, not names of tables"
+
+
+def test_a_fact_table_says_what_its_figures_are_called() -> None:
+    facts = [node for node in MANIFEST["nodes"].values() if node["name"].startswith("fact_")]
+    nameless = [
+        f"{node['name']}: add config.meta.figures in {node['patch_path']}"
+        for node in facts
+        if node["resource_type"] == "model" and not node["config"]["meta"].get("figures")
+    ]
+    assert facts
+    assert nameless == []

@@ -75,6 +75,8 @@ OTHERS = [
     "99.5%",
     "3,000 rows on 2026-11-19, 1,000 to 1,500 are expected: the 28 days before had 1,234 on average.",
     "The newest row is 51.0 hours old, 36 hours are allowed (2026-11-20 14:02 UTC).",
+    "only 25 events on 25 Nov (111 to 184 expected).",
+    "2 of 389 order totals do not add up (off by $2.00 in all).",
 ]
 
 
@@ -210,6 +212,10 @@ def test_a_finding_counts_its_rows(texts: Texts, rows: int, said: str) -> None:
         connection.execute("create table events as select range // 2 as order_id from range(6)")
         template = "{n.order_id} {n.order_id:order|orders}, {n} {n:event|events}."
         assert finding(connection, "main.events", template, texts) == "3 orders, 6 events."
+        template = "{n} of {of} totals do not add up (off by ${sum.off_by} in all)."
+        connection.execute("create table totals as select 1.5::decimal(18, 2) as off_by from range(2)")
+        said = finding(connection, "main.totals", template, texts, rows_checked=4_389)
+        assert said == "2 of 4,389 totals do not add up (off by $3.00 in all)."
 
 
 def test_words_of_our_own_are_shown_where_they_are_said_to_be(texts: Texts) -> None:

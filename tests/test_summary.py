@@ -5,21 +5,29 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from greenery_assets.summary import CheckOutcome, RunFacts, group_line, render, render_end, render_next_steps
+from greenery_assets.alerts.runs import Finding, Outcome, Severity, Subject
+from greenery_assets.summary import RunFacts, group_line, render, render_end, render_next_steps
 
 RUN_URL = "http://localhost:3000/runs/x"
 
 
-def outcome(
-    passed: bool, is_error: bool = True, group: str = "staging", finding: str = "3 of 9 rows.", name: str = "a_check"
-) -> CheckOutcome:
-    return CheckOutcome(group, f"{group}/stg_events", name, passed, is_error, "A03", "It holds.", finding, "Fix it.")
+def outcome(passed: bool, is_error: bool = True, found: str = "3 of 9 rows are late.", affects: str = "") -> Finding:
+    return Finding(
+        Subject("staging/stg_events", "a_check"),
+        Outcome.PASSED if passed else Outcome.FAILED,
+        Severity.ERROR if is_error else Severity.WARN,
+        "It holds.",
+        assumption="A03",
+        remedy="Fix it.",
+        affects=affects,
+        reason=found,
+    )
 
 
-def facts(*outcomes: CheckOutcome, planned: int = 0, succeeded: bool = True) -> RunFacts:
+def facts(*outcomes: Finding, planned: int = 0, succeeded: bool = True) -> RunFacts:
     """Facts of these checks, each with a name of its own, and of as many that were planned in all."""
-    checks = [replace(check, name=f"check_{n}") for n, check in enumerate(outcomes)]
-    names = [(check.asset, check.name) for check in checks]
+    checks = [replace(check, subject=replace(check.subject, name=f"check_{n}")) for n, check in enumerate(outcomes)]
+    names = [(check.subject.asset, check.subject.name) for check in checks]
     names += [("staging/stg_events", f"check_{n}") for n in range(len(checks), planned)]
     groups = ("raw", "staging", "core", "marketing", "product", "reporting")
     found = RunFacts({group: [f"{group}/x"] for group in groups}, {group: [] for group in groups} | {"staging": names})
@@ -50,21 +58,21 @@ def end_of(of: RunFacts) -> list[str]:
 @pytest.mark.parametrize(
     ("found", "says", "exit_code"),
     [
-        (facts(outcome(True)), "All 1 checks hold.", 0),
-        (facts(outcome(True), outcome(False, is_error=False)), "Of 2 checks 1 warn.", 0),
+        (facts(outcome(True)), "The check holds.", 0),
+        (facts(outcome(True), outcome(False, is_error=False)), "All figures were refreshed: 1 warning.", 0),
         (
             facts(outcome(False), outcome(False, is_error=False), planned=5, succeeded=False),
-            "Of 5 checks 1 fail and stopped what lies downstream, 1 warn, 3 were not evaluated.",
+            "Not all figures are current: 1 ERROR, 1 warning, 3 checks not evaluated.",
             1,
         ),
         (
             facts(outcome(True), planned=4, succeeded=False),
-            "The run failed. Of 4 checks 3 were not evaluated.",
+            "Today's run failed: 3 checks not evaluated.",
             1,
         ),
         # Absence is not success, also where Dagster says that the run ended well.
-        (facts(outcome(True), planned=2), "The run is not complete. Of 2 checks 1 were not evaluated.", 1),
-        (facts(outcome(True), succeeded=False), "The run failed.", 1),
+        (facts(outcome(True), planned=2), "Today's run is not complete: 1 check not evaluated.", 1),
+        (facts(outcome(True), succeeded=False), "Today's run failed.", 1),
     ],
 )
 def test_the_verdict_is_one_sentence(found: RunFacts, says: str, exit_code: int) -> None:
@@ -76,18 +84,18 @@ def test_the_verdict_says_that_it_is_of_sample_data() -> None:
     found = facts(outcome(True))
     assert "SAMPLE DATA" not in shown(found)
     found.is_sample = True
-    assert "SAMPLE DATA: All 1 checks hold." in shown(found)
+    assert "SAMPLE DATA: The check holds." in shown(found)
 
 
 def test_a_failing_check_is_explained_and_errors_come_first() -> None:
     text = shown(facts(outcome(False, is_error=False), outcome(False)))
-    assert text.index("FAILED A03") < text.index("WARNED A03")
-    for part in ("staging/stg_events: It holds.", "3 of 9 rows.", "Fix it.", "check check_0"):
+    assert text.index("ERROR: 3 of 9") < text.index("Warning: 3 of 9")
+    for part in ("3 of 9 rows are late. (A03, stg_events)", "Fix it.", "check check_0"):
         assert part in text
 
 
 def test_text_from_a_source_is_not_read_as_markup() -> None:
-    assert "[bold]x[/]" in shown(facts(outcome(False, finding="[bold]x[/]")))
+    assert "[bold]x[/]" in shown(facts(outcome(False, found="[bold]x[/]")))
 
 
 def test_problems_of_the_run_are_shown() -> None:
@@ -112,10 +120,7 @@ def test_a_group_is_announced_when_it_is_complete() -> None:
         "assets",
         "built,",
         "1",
-        "of",
-        "2",
-        "checks",
-        "fail",
+        "ERROR",
     ]
     assert not facts(outcome(True), planned=2).is_complete("staging")
 
@@ -137,14 +142,14 @@ def test_a_table_that_was_left_out_is_no_success() -> None:
     del found.rows["product"]["product/x"]
     assert found.exit_code == 1
     lines = end_of(found)
-    assert lines[1] == "The run is not complete."
+    assert lines[1] == "Today's run is not complete."
     assert "product/x" in " ".join(lines)
     assert lines[-1] == RUN_URL
 
 
 def test_a_check_that_a_second_attempt_evaluated_again_counts_once() -> None:
     found = facts(outcome(True), outcome(False, is_error=False))
-    found.add(replace(found.checks[0]))
+    found.add(replace(next(iter(found.checks.values()))))
     assert len(found.checks) == 2
     assert found.not_evaluated == []
 
@@ -155,15 +160,15 @@ def test_a_check_that_a_second_attempt_evaluated_again_counts_once() -> None:
         (
             facts(planned=120, succeeded=False),
             "The source folder /srv/export does not exist; name it in GREENERY_SOURCE_DIR.",
-            ["The run failed.", "120 were not evaluated", "/srv/export", "GREENERY_SOURCE_DIR"],
+            ["Today's run failed: 120 checks not evaluated.", "/srv/export", "GREENERY_SOURCE_DIR"],
         ),
         (
-            facts(*[outcome(False, finding="3 of 9 rows. " * 80) for _ in range(40)], planned=120, succeeded=False),
+            facts(*[outcome(False, found="3 of 9 rows. " * 80) for _ in range(40)], planned=120, succeeded=False),
             "",
             [
-                "40 fail",
-                "A03 staging/stg_events: It holds.",
-                "the run's log has the rest",
+                "40 ERRORs, 80 checks not evaluated.",
+                "ERROR: 3 of 9 rows.",
+                "characters)",
                 "check_1, check_10, check_11 and 36 more",
             ],
         ),
@@ -172,7 +177,7 @@ def test_a_check_that_a_second_attempt_evaluated_again_counts_once() -> None:
             "\n".join(f"Database Error in model number_{n}" for n in range(60)),
             ["Database Error in model number_0", "the run's log has the rest"],
         ),
-        (facts(outcome(True), planned=120), "", ["119 were not evaluated", "check_1, check_2, check_3", RUN_URL]),
+        (facts(outcome(True), planned=120), "", ["119 checks not evaluated", "check_1, check_2, check_3", RUN_URL]),
     ],
     ids=["source", "checks", "dbt", "unevaluated"],
 )

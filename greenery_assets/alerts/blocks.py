@@ -7,8 +7,7 @@ says is the business of messages and digest.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import accumulate
@@ -39,6 +38,8 @@ ERROR, WARNING, RESOLVED, LATE = "octagonal_sign", "warning", "white_check_mark"
 ZERO_WIDTH_JOINER = "\u200d"
 EMPTY = "(empty)"
 FIGURE = re.compile(r"[-+<>]?\d[\d,.]*( [a-z% ]+)?")
+_LOOK_ALIKES = str.maketrans({"*": "\u2217", "`": "'", "~": "\u223c"})
+_SPECIAL_COLON = re.compile(rf":(?!(?:{ERROR}|{WARNING}|{RESOLVED}|{LATE}):)(?=//|[a-z][a-z0-9_+-]*:)")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -215,47 +216,62 @@ def listed(
     return joint.join([*items[:kept], *rest])
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A paragraph that is not divided: its rich text, and `plain`, the same in mrkdwn without values from data."""
-
-    elements: tuple[Element, ...]
-    plain: str
-
-    @property
-    def length(self) -> int:
-        """Its characters once escaped, an emoji or a mention counted as a word."""
-        return sum(len(_escape(each.get("text", "a mention"))) for each in self.elements) + 1
-
-
-@dataclass(frozen=True)
-class Page:
-    """The entries of one message, by block."""
-
-    blocks_of_entries: tuple[tuple[Entry, ...], ...]
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """All of them, in order."""
-        return tuple(entry for block in self.blocks_of_entries for entry in block)
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """Their rich text."""
-        return tuple(lines(*(entry.elements for entry in block)) for block in self.blocks_of_entries)
-
-
-def packed(entries: Iterable[Entry], room: int = FULLEST_MESSAGE) -> list[Page]:
-    """Entries in order, in as few messages of `room` characters as hold them."""
-    pages: list[list[list[Entry]]] = []
-    for entry in entries:
-        filled = [sum(each.length for each in block) for block in pages[-1]] if pages else []
-        if not pages or sum(filled) + entry.length > room:
+def packed(lines_of_text: Iterable[Sequence[Element]], room: int = FULLEST_MESSAGE) -> list[list[Block]]:
+    """Lines in order, each whole, as the blocks of as few messages of `room` characters as hold them."""
+    pages: list[list[list[Sequence[Element]]]] = []
+    for line in lines_of_text:
+        filled = [sum(map(_length, block)) for block in pages[-1]] if pages else []
+        if not pages or sum(filled) + _length(line) > room:
             pages.append([[]])
-        elif filled[-1] + entry.length > LONGEST_SECTION:
+        elif filled[-1] + _length(line) > LONGEST_SECTION:
             pages[-1].append([])
-        pages[-1][-1].append(entry)
-    return [Page(tuple(tuple(block) for block in page)) for page in pages]
+        pages[-1][-1].append(line)
+    return [[lines(*block) for block in page] for page in pages]
+
+
+def fitting(lines_of_text: Sequence[Sequence[Element]], room: int) -> tuple[list[Block], int]:
+    """The first lines, as the blocks that `room` characters hold, and how many lines are left."""
+    page = packed(lines_of_text, room)[0]
+    return page, len(lines_of_text) - sum(len(block["elements"]) for block in page)
+
+
+def _length(line: Sequence[Element]) -> int:
+    """Its characters once escaped, an emoji or a mention counted as a word."""
+    return sum(len(_escape(each.get("text", "a mention"))) for each in line) + 1
+
+
+def as_text(shown: Iterable[Block]) -> str:
+    """What blocks say, but for tables and pictures, as mrkdwn in which no value from data does anything."""
+    said = [line for block in shown for line in _as_lines(block)]
+    return listed(said, len(said), limit=LONGEST_TEXT)
+
+
+def _as_lines(block: Block) -> Iterator[str]:
+    match block["type"]:
+        case "header":
+            yield _inert(block["text"]["text"])
+        case "section":
+            yield from block["text"]["text"].split("\n")
+        case "context":
+            yield from (each["text"] for each in block["elements"])
+        case "rich_text":
+            for line in block["elements"]:
+                if line["type"] == "rich_text_section":
+                    yield "".join(map(_as_mrkdwn, line["elements"]))
+
+
+def _as_mrkdwn(element: Element) -> str:
+    match element["type"]:
+        case "emoji":
+            return f":{element['name']}:"
+        case "user" | "usergroup":
+            return mention(element.get("user_id") or element["usergroup_id"])
+    return _inert(element["text"])
+
+
+def _inert(value: str) -> str:
+    """Literal characters for mrkdwn: what Slack would take for a format, a link or an emoji becomes a look-alike."""
+    return _escape(_SPECIAL_COLON.sub("\u2236", value.translate(_LOOK_ALIKES)))
 
 
 def counted(number: int, noun: str) -> str:

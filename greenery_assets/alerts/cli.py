@@ -14,20 +14,20 @@ from typing import Annotated, NoReturn
 import dagster as dg
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Row
 
 from greenery_assets.alerts.blocks import counted, duration_in_words
 from greenery_assets.alerts.dispatch import Alerts, replayed
-from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Severity, Silence, Subject
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Subject
 from greenery_assets.alerts.ledger import LATELY
 from greenery_assets.alerts.messages import test_message
 from greenery_assets.alerts.notify import DeliveryError
 from greenery_assets.alerts.project import Project
-from greenery_assets.alerts.routing import end_of_silence
 from greenery_assets.alerts.sensors import LOG, alerts_of, client_of, reader_of, routing_of
+from greenery_assets.alerts.silence import Silence, end_of_silence
 from greenery_assets.alerts.slack import SlackTransport
+from greenery_assets.alerts.wording import found, severity_word
 
 Opened = AbstractContextManager[tuple[Project, dg.RepositoryDefinition]]
 
@@ -51,7 +51,9 @@ def status(context: typer.Context) -> None:
     with _alerts(context) as alerts, alerts.ledger.transaction() as book:
         project = alerts.catalogue.project
         incidents = book.open_incidents()
-        console.print(_incident_table(incidents, now) if incidents else "No incident is open.")
+        console.print(f"{len(incidents)} open:" if incidents else "No incident is open.")
+        for number, incident in incidents.items():
+            console.print(_incident_lines(number, incident, now, project.daily_job), soft_wrap=True)
         for silence in alerts.routing.policy(book.silences(now)).silences:
             if silence.until > now:
                 until = f"{silence.until.astimezone(project.timezone):%Y-%m-%d %H:%M %Z}"
@@ -173,22 +175,13 @@ def _in_words(covered: list[Subject]) -> str:
     return f"It covers {' and '.join(parts)}."
 
 
-def _incident_table(incidents: dict[int, Incident], now: datetime) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("no", "severity", "asset", "check", "rows", "open for", "notified"):
-        table.add_column(column, justify="right" if column in {"no", "rows"} else "left", overflow="fold")
-    for number, incident in incidents.items():
-        severity = incident.finding.severity
-        table.add_row(
-            str(number),
-            Text(severity, style="red" if severity == Severity.ERROR else "yellow"),
-            Text(incident.subject.asset or "(runs)"),
-            Text(incident.subject.name),
-            f"{incident.finding.failing_rows:,}",
-            duration_in_words(now - incident.opened_at),
-            Text(_notified(incident)),
-        )
-    return table
+def _incident_lines(number: int, incident: Incident, now: datetime, daily_job: str) -> Text:
+    finding, subject = incident.finding, incident.subject
+    age = f"open for {duration_in_words(now - incident.opened_at)}, notified: {_notified(incident)}"
+    return Text.assemble(
+        (f"{number:>4}  {severity_word(finding)}: ", "red" if finding.is_error else "yellow"),
+        f"{found(finding, daily_job)}\n      {subject.id if subject.asset else f'runs of {subject.name}'}\n      {age}",
+    )
 
 
 def _notified(incident: Incident) -> str:

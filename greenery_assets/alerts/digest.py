@@ -4,7 +4,7 @@
 change, not when time passes. `Editor` collects the facts.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
@@ -12,17 +12,20 @@ from hashlib import sha256
 from uuid import uuid4
 
 from greenery_assets.alerts import blocks, wording
-from greenery_assets.alerts.blocks import Block, Entry, counted, escaped, moment, text
-from greenery_assets.alerts.incidents import Figure, Incident, MartState, Outcome, Policy, Severity, Silence
+from greenery_assets.alerts.blocks import Block, Element, counted, escaped, text
+from greenery_assets.alerts.incidents import Figure, Finding, Incident, MartState, Outcome
 from greenery_assets.alerts.ledger import FIRST_PASS, Book, CheckState, Outgoing
-from greenery_assets.alerts.messages import Message, Reader, line_elements, message, rank
-from greenery_assets.alerts.project import Catalogue, in_order
+from greenery_assets.alerts.messages import Message, line_elements, message, rank
+from greenery_assets.alerts.project import Catalogue, in_order, subject_of
 from greenery_assets.alerts.routing import Routing
+from greenery_assets.alerts.silence import Policy, Silence
+from greenery_assets.alerts.wording import Reader
 
 SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
-SHOWN_AGES = 3
 LONGEST_SILENCE_REASON = 200
+LONGEST_STATUS = 1_000
+COLUMNS = (Outcome.PASSED.value, "Warning", "ERROR", Outcome.UNKNOWN.value, "Note")
 PICTURED = "The state of the data in one picture."
 # Characters for each list of incidents, so that both and the tables fit in one message.
 ROOM_FOR_OPEN = 2_700
@@ -38,6 +41,7 @@ class MartCounts:
     warned: int
     failed: int
     unknown: int
+    noted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +71,20 @@ class DigestFacts:
 def digest_message(facts: DigestFacts, reader: Reader) -> Message:
     """The message of one day, in the present state of its facts."""
     title = f"State of the data, {facts.day:%A} {facts.day.day} {facts.day:%B}"
-    verdict = [f":{_mark(facts)}: *{sentence}*" for sentence in _verdict(facts, reader)]
+    said = [f":{_mark(facts)}: *{escaped(sentence, LONGEST_STATUS)}*" for sentence in _status(facts, reader)]
     if facts.finished_at:
-        verdict.append(f"*Daily run finished:* {moment(facts.finished_at, reader.timezone)}.")
-    open_ones, zone = facts.open_incidents, reader.timezone
+        said.append(f"*Daily run finished:* {reader.moment(facts.finished_at)}.")
+    open_ones = rank(facts.open_incidents)
     # Tables are named in the threads; here they are where no thread is open any more.
-    stale = wording.figures_in_words(open_ones, zone) or wording.marts_in_words(facts.stale, zone)
-    open_incidents = [_open_entry(incident, facts.day, reader) for incident in rank(open_ones)]
-    silenced = [_silenced_entry(incident, silence, reader) for incident, silence in facts.silenced]
+    stale = [] if open_ones else wording.marts_in_words(facts.stale, reader)
+    silenced = [(*line_elements(each, reader), text(_until(silence, reader))) for each, silence in facts.silenced]
     return message(
         title,
-        [*verdict, *stale, *([f"*Open:* {counted(len(open_incidents), 'incident')}"] if open_incidents else [])],
         [
-            blocks.section("\n".join(verdict)),
+            blocks.section("\n".join(said)),
             *([blocks.section("\n".join(stale))] if stale else []),
             *([blocks.picture(facts.picture, PICTURED)] if facts.picture else []),
-            *_list("Open", open_incidents, SHOWN_OPEN, ROOM_FOR_OPEN),
+            *_list("Open", [_open(incident, facts.day, reader) for incident in open_ones], SHOWN_OPEN, ROOM_FOR_OPEN),
             *_figures(facts.figures),
             *_counts(facts.marts),
             *_list("Silenced", silenced, SHOWN_SILENCED, ROOM_FOR_SILENCED),
@@ -93,92 +95,71 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
 
 
 def _mark(facts: DigestFacts) -> str:
-    if facts.failed_at or any(incident.finding.severity == Severity.ERROR for incident in facts.open_incidents):
+    if facts.failed_at or any(incident.finding.is_error for incident in facts.open_incidents):
         return blocks.ERROR
     if facts.finished_at is None:
         return blocks.LATE
-    not_held = sum(mart.warned + mart.failed + mart.unknown for mart in facts.marts)
+    not_held = sum(mart.warned + mart.failed + mart.noted + mart.unknown for mart in facts.marts)
     is_well = facts.is_complete and facts.marts and not facts.open_incidents and not facts.stale and not not_held
     return blocks.RESOLVED if is_well else blocks.WARNING
 
 
-def _verdict(facts: DigestFacts, reader: Reader) -> list[str]:
+def _status(facts: DigestFacts, reader: Reader) -> list[str]:
+    """The state of the data, then what the daily run did otherwise than expected: a sentence or two each."""
     by = datetime.combine(facts.day, facts.expected_by, reader.timezone)
     deadline = f"{by:%H:%M %Z}"
+    findings = [incident.finding for incident in facts.open_incidents]
+    # Silenced ones fail as well: only nobody is notified of them.
+    findings += [incident.finding for incident, _ in facts.silenced]
+    failed = next((each for each in findings if each.subject.name == reader.daily_job and each.subject.is_job), None)
+    ended = ""
     if facts.finished_at is None:
-        failed = f"failed at {facts.failed_at.astimezone(reader.timezone):%H:%M %Z}" if facts.failed_at else ""
-        late = "" if failed and not facts.is_late else f"did not finish by {deadline}"
-        ended = " and ".join(filter(None, (failed, late)))
-        return [f"The daily run {ended}{_figures_are_old(facts, reader)}."]
-    parts = _state_in_words(facts)
-    if not facts.is_complete:
-        parts.insert(0, "The daily run did not build all of its tables and evaluate all of its checks")
-    verdict = [f"{', '.join(parts)}{_figures_are_old(facts, reader)}."]
-    return [*verdict, f"The daily run finished later than {deadline}."] if facts.is_late else verdict
+        how = f"failed at {facts.failed_at.astimezone(reader.timezone):%H:%M %Z}" if facts.failed_at else ""
+        late = "" if how and not facts.is_late else f"did not finish by {deadline}"
+        ended = f"The daily run {' and '.join(filter(None, (how, late)))}"
+    elif not facts.is_complete:
+        ended = "The daily run did not build all of its tables and evaluate all of its checks"
+    is_said = ended and failed and failed.is_error
+    failing = wording.counts(finding for finding in findings if not (is_said and finding is failed))
+    # Nobody is to be notified of those that come and go.
+    by_check = {
+        "ERROR": sum(mart.failed for mart in facts.marts),
+        "Warning": sum(mart.warned for mart in facts.marts),
+        "Note": sum(mart.noted for mart in facts.marts),
+    }
+    said = wording.status(
+        failing or by_check,
+        sum(mart.passed + mart.warned + mart.failed + mart.noted + mart.unknown for mart in facts.marts),
+        unknown=sum(mart.unknown for mart in facts.marts),
+        failed=wording.found(failed, reader.daily_job) if failed and is_said else ended,
+        ages=wording.figures_by_age(facts.stale, reader.figures, reader.moment),
+    )
+    more = f"{ended}." if is_said else f"The daily run finished later than {deadline}." if facts.is_late else ""
+    return [said[:1].upper() + said[1:], *([more] if more and (is_said or facts.finished_at) else [])]
 
 
-def _state_in_words(facts: DigestFacts) -> list[str]:
-    """What is wrong, counted as in every other message; or that nothing is."""
-    total = sum(mart.passed + mart.warned + mart.failed + mart.unknown for mart in facts.marts)
-    failing = sum(mart.warned + mart.failed for mart in facts.marts)
-    unknown = sum(mart.unknown for mart in facts.marts)
-    of_all = f" of {counted(total, 'check')}"
-    parts = []
-    if facts.open_incidents:
-        is_stale = facts.stale or any(each.finding.severity == Severity.ERROR for each in facts.open_incidents)
-        state = "Not all figures are current" if is_stale else "All figures are current"
-        parts = [f"{state}: {wording.tally(facts.open_incidents)} in {counted(total, 'check')}"]
-    elif failing:
-        # Nobody is to be notified of them: they are silenced, or come and go.
-        parts = [f"{failing:,}{of_all} fail{'s' if failing == 1 else ''}"]
-    if unknown:
-        parts.append(f"{unknown:,}{'' if parts else of_all} not evaluated")
-    if not parts and facts.is_complete:
-        parts = [f"All {counted(total, 'check')} hold" if total else "No check was evaluated"]
-    return parts
-
-
-def _figures_are_old(facts: DigestFacts, reader: Reader) -> str:
-    """ "; oven and counter figures are from 21 Nov 06:04 UTC": of each mart with old figures, since when."""
-    by_mart = defaultdict(list)
-    for state in facts.stale:
-        by_mart[state.mart].append(state)
-    by_age = defaultdict(list)
-    for mart, states in sorted(by_mart.items()):
-        is_dated = any(state.data_of for state in states)
-        age = f"from {wording.data_of(states, reader.timezone)}" if is_dated else "not there yet"
-        by_age[age].append(escaped(mart, blocks.LONGEST_NAME))
-    sentences = [
-        f"{blocks.listed(marts, SHOWN_AGES, joint=', ')} figures are {age}" for age, marts in sorted(by_age.items())
-    ]
-    said = blocks.listed(sentences, SHOWN_AGES, joint="; ", more="more ages")
-    return f"; {said}" if said else ""
-
-
-def _open_entry(incident: Incident, day: date, reader: Reader) -> Entry:
+def _open(incident: Incident, day: date, reader: Reader) -> tuple[Element, ...]:
     days = (day - incident.opened_at.astimezone(reader.timezone).date()).days
     age = f"for {counted(days, 'day')}" if days > 0 else "new"
-    words = [f"{age}, since {moment(incident.opened_at, reader.timezone)}"]
+    words = [f"{age}, since {reader.moment(incident.opened_at)}"]
     if incident.acknowledged_by:
         words.append(f"working on it: {blocks.literal(incident.acknowledged_by, blocks.LONGEST_NAME)}")
     if incident.finding.owner:
         words.append(f"owner: {wording.owner_name(incident.finding.owner)}")
-    return Entry((*line_elements(incident, reader), text(f" · {' · '.join(words)}")), "")
+    return (*line_elements(incident, reader), text(f" · {' · '.join(words)}"))
 
 
-def _silenced_entry(incident: Incident, silence: Silence, reader: Reader) -> Entry:
-    reason = blocks.literal(silence.reason, LONGEST_SILENCE_REASON)
-    until = f" · until {moment(silence.until, reader.timezone)}: {reason}"
-    return Entry((*line_elements(incident, reader), text(until)), "")
+def _until(silence: Silence, reader: Reader) -> str:
+    return f" · until {reader.moment(silence.until)}: {blocks.literal(silence.reason, LONGEST_SILENCE_REASON)}"
 
 
-def _list(title: str, entries: Sequence[Entry], most: int, room: int) -> list[Block]:
-    if not entries:
+def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int) -> list[Block]:
+    if not lines:
         return []
-    page = blocks.packed(entries[:most], room)[0]
-    left = len(entries) - len(page.entries)
+    page, left = blocks.fitting(lines[:most], room)
+    left += len(lines[most:])
     more = [blocks.section(f"{left:,} more")] if left else []
-    return [blocks.section(f"*{title} ({len(entries):,})*"), *page.blocks, *more]
+    return [blocks.section(f"*{title} ({len(lines):,})*"), *page, *more]
 
 
 def _figures(figures: Sequence[Figure]) -> list[Block]:
@@ -187,9 +168,9 @@ def _figures(figures: Sequence[Figure]) -> list[Block]:
 
 
 def _counts(marts: Sequence[MartCounts]) -> list[Block]:
-    numbers = [(each.mart, (each.passed, each.warned, each.failed, each.unknown)) for each in marts]
+    numbers = [(each.mart, (each.passed, each.failed, each.warned, each.noted, each.unknown)) for each in marts]
     rows = [(mart, *(f"{number:,}" for number in each)) for mart, each in numbers]
-    return _table("Checks, as last evaluated", ("", "hold", "warn", "fail", "not evaluated"), rows)
+    return _table("Checks, as last evaluated", ("", "hold", "ERROR", "warning", "note", "not evaluated"), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
@@ -275,22 +256,22 @@ class Editor:
 
 
 def _counts_of(states: Sequence[CheckState], catalogue: Catalogue) -> tuple[MartCounts, ...]:
-    groups, checks = catalogue.lineage.groups, catalogue.subjects
+    groups, specs = catalogue.lineage.groups, {subject_of(key): spec for key, spec in catalogue.checks.items()}
     found = Counter(
-        (groups.get(state.subject.asset, ""), _column(state))
+        (groups.get(state.subject.asset, ""), _column(state, str(specs[subject].metadata.get("affects", ""))))
         for state in states
-        if replace(state.subject, partition="") in checks
+        if (subject := replace(state.subject, partition="")) in specs
     )
     return tuple(
-        MartCounts(group, *(found[group, column] for column in ("passed", "warned", "failed", "unknown")))
+        MartCounts(group, *(found[group, column] for column in COLUMNS))
         for group in in_order({of for of, _ in found}, catalogue.project.groups)
     )
 
 
-def _column(state: CheckState) -> str:
-    if state.outcome.is_failing:
-        return "failed" if state.severity == Severity.ERROR or state.outcome == Outcome.ERRORED else "warned"
-    return state.outcome.value
+def _column(state: CheckState, affects: str) -> str:
+    if not state.outcome.is_failing:
+        return state.outcome.value
+    return wording.severity_word(Finding(state.subject, state.outcome, state.severity, "", affects=affects))
 
 
 def _stale(incidents: Sequence[Incident], known: Set[str]) -> tuple[MartState, ...]:

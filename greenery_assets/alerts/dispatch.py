@@ -17,21 +17,20 @@ from uuid import uuid4
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from greenery_assets.alerts import lifecycle, messages, runs
 from greenery_assets.alerts.digest import Editor
 from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
-    Lineage,
     Memory,
-    Policy,
     RunObservation,
     Severity,
-    Silence,
     State,
     Track,
     Transition,
     failed_run,
 )
+from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.ledger import (
     FIRST_PASS,
     READ_TO,
@@ -42,33 +41,15 @@ from greenery_assets.alerts.ledger import (
     Thread,
     outgoing_of,
 )
-from greenery_assets.alerts.lifecycle import acknowledge, observe, rebuilt, retire, time_passes
-from greenery_assets.alerts.messages import (
-    Message,
-    Reader,
-    change_messages,
-    detail_messages,
-    group_message,
-    incident_message,
-)
+from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.notify import SETTLE, Deliverer, Report, Transport
 from greenery_assets.alerts.preview import write_preview
 from greenery_assets.alerts.project import AlertsError, Catalogue
 from greenery_assets.alerts.routing import Routing
-from greenery_assets.alerts.runs import (
-    RunEnd,
-    broken_runs,
-    figures,
-    figures_built_at,
-    is_sample_data,
-    last_evaluations,
-    may_be_retried,
-    newest_run_end,
-    read_run,
-    run_ends,
-    run_ends_since,
-)
+from greenery_assets.alerts.runs import RunEnd
 from greenery_assets.alerts.schema import LedgerError
+from greenery_assets.alerts.silence import Policy, Silence
+from greenery_assets.alerts.wording import Reader
 
 # How the first message of a thread is worded.
 SINGLE, GROUP, FIRST = "single", "group", "first"
@@ -125,7 +106,7 @@ class Dispatcher:
                     changes.setdefault(thread.root, (thread, []))[1].append(happened)
         for thread, happening in changes.values():
             is_broadcast = any(happened.kind.reaches_channel for happened in happening)
-            for n, message in enumerate(change_messages(happening, self.reader)):
+            for n, message in enumerate(messages.change_messages(happening, self.reader)):
                 self._queue(thread.channel, message, thread.root, is_broadcast=is_broadcast and n == 0)
             self._edit(thread)
         for thread in {each.root: each for incident in touched for each in self.book.threads_of(incident)}.values():
@@ -138,8 +119,8 @@ class Dispatcher:
             self.book.add_thread(root, form, incidents)
             subjects = {incident.subject for incident in incidents}
             below = [happened for happened in inhibited if happened.incident.inhibited_by in subjects]
-            details = detail_messages(incidents, self.reader) if form != SINGLE else []
-            for message in [*details, *change_messages(below, self.reader)]:
+            details = messages.detail_messages(incidents, self.reader) if form != SINGLE else []
+            for message in [*details, *messages.change_messages(below, self.reader)]:
                 self._queue(channel, message, root)
 
     def _threads(self, happened: Transition, state: State) -> list[Thread]:
@@ -166,8 +147,8 @@ class Dispatcher:
 
     def _first_message(self, form: str, incidents: Sequence[Incident]) -> Message:
         if form == SINGLE:
-            return incident_message(incidents[0], self.reader)
-        return group_message(incidents, self.reader, is_first=form == FIRST)
+            return messages.incident_message(incidents[0], self.reader)
+        return messages.group_message(incidents, self.reader, is_first=form == FIRST)
 
 
 @dataclass
@@ -188,12 +169,12 @@ class Alerts:
         """Observe what is new and deliver what waits. Raises BusyError when another pass goes on for longer."""
         with self._alone(wait_s):
             try:
-                runs = self.read_news(datetime.now(UTC))
+                taken = self.read_news(datetime.now(UTC))
                 self.mind_the_time(datetime.now(UTC))
             finally:
                 # What waits goes out even where something new cannot be read.
                 delivered = self.deliver()
-        return PassReport(**vars(delivered), runs=runs)
+        return PassReport(**vars(delivered), runs=taken)
 
     def begin(self) -> None:
         """Start at the head of history, if this is the first time: what already fails comes in one summary."""
@@ -212,7 +193,7 @@ class Alerts:
                 news = self._news(book) or []
         taken = 0
         for end in news:
-            if datetime.now(UTC) > ends_at or may_be_retried(self.instance, end, now):
+            if datetime.now(UTC) > ends_at or runs.may_be_retried(self.instance, end, now):
                 break
             taken += self.take_in(end, now)
         return taken
@@ -223,18 +204,18 @@ class Alerts:
         with self.ledger.transaction() as book:
             policy = self._policy(book, now)
             editor = Editor(
-                self.catalogue, self.routing, self.reader, figures_built_at(self.instance, self.catalogue.project)
+                self.catalogue, self.routing, self.reader, runs.figures_built_at(self.instance, self.catalogue.project)
             )
             if due := editor.due(book, policy, now):
-                editor.write(book, due, figures(self.instance, self.catalogue.project), now)
+                editor.write(book, due, runs.figures(self.instance, self.catalogue.project), now)
 
     def pass_time(self, now: datetime) -> None:
         """Reminders, and what a silence or a cause kept back until now."""
         with self.ledger.transaction() as book:
             before, policy = book.state(), self._policy(book, now)
             catalogue = self.catalogue
-            left, closed = retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
-            after, transitions = time_passes(left, self.catalogue.lineage, policy, now)
+            left, closed = lifecycle.retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
+            after, transitions = lifecycle.time_passes(left, self.catalogue.lineage, policy, now)
             self._notify(book, before, after, [*closed, *transitions], now)
 
     def deliver(self) -> Report:
@@ -261,7 +242,7 @@ class Alerts:
             if incident is None:
                 return None
             before = book.state()
-            track, transitions = acknowledge(before[incident.subject], by, now)
+            track, transitions = lifecycle.acknowledge(before[incident.subject], by, now)
             if not transitions:
                 return incident if incident.announced else None
             after = Memory(before)
@@ -271,7 +252,7 @@ class Alerts:
 
     def look_at_source(self) -> None:
         """Have what is said from now on name sample data as that, if it is."""
-        self.reader = replace(self.reader, is_sample=is_sample_data(self.instance, self.catalogue))
+        self.reader = replace(self.reader, is_sample=runs.is_sample_data(self.instance, self.catalogue))
 
     def silence(self, silence: Silence) -> None:
         """Notify nobody of some checks for a while."""
@@ -286,7 +267,7 @@ class Alerts:
                 book.set_progress(FIRST_PASS, now.isoformat())
             if book.progress(READ_TO) is not None:
                 return
-            newest = newest_run_end(self.instance)
+            newest = runs.newest_run_end(self.instance)
             head = str(newest.storage_id if newest else 0)
             book.set_progress(READ_TO, head)
             book.set_progress(STARTED_AFTER, head)
@@ -294,9 +275,9 @@ class Alerts:
             transitions: list[Transition] = []
             before = book.state()
             state: State = before
-            evaluated = last_evaluations(self.instance, self.catalogue)
-            for run in [*evaluated, *broken_runs(self.instance, self.catalogue, evaluated)]:
-                state, opened = observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
+            evaluated = runs.last_evaluations(self.instance, self.catalogue)
+            for run in [*evaluated, *runs.broken_runs(self.instance, self.catalogue, evaluated)]:
+                state, opened = lifecycle.observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
                 transitions += opened
                 book.record_outcomes(run)
             if newest:
@@ -305,9 +286,9 @@ class Alerts:
     def _news(self, book: Book) -> list[RunEnd] | None:
         """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""
         read_to, started_after = (int(book.progress(name) or 0) for name in (READ_TO, STARTED_AFTER))
-        ends = [end for end in run_ends(self.instance, read_to) if end.storage_id > started_after]
+        ends = [end for end in runs.run_ends(self.instance, read_to) if end.storage_id > started_after]
         recorded = book.recorded(end.storage_id for end in ends)
-        newest = ends[-1] if ends else newest_run_end(self.instance)
+        newest = ends[-1] if ends else runs.newest_run_end(self.instance)
         is_odd = (newest.storage_id if newest else 0) < read_to or any(
             recorded.get(end.storage_id, end.run_id) != end.run_id for end in ends
         )
@@ -319,7 +300,7 @@ class Alerts:
 
     def take_in(self, end: RunEnd, now: datetime) -> bool:
         """Read one ended run and remember it; returns whether it is ours."""
-        run = read_run(self.instance, end, self.catalogue)
+        run = runs.read_run(self.instance, end, self.catalogue)
         self.remember(end.storage_id, run, now)
         return run is not None
 
@@ -335,8 +316,8 @@ class Alerts:
             book.record_run(end_id, run, is_sound=failed_run(run) is None)
             book.record_outcomes(run)
             before = book.state(found.subject for found in run.findings)
-            after, transitions = observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
-            left = [incident for incident in book.left_stale() if rebuilt(incident, run) != incident]
+            after, transitions = lifecycle.observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
+            left = [incident for incident in book.left_stale() if lifecycle.rebuilt(incident, run) != incident]
             self._notify(
                 book,
                 before,
@@ -344,7 +325,7 @@ class Alerts:
                 transitions,
                 now,
                 run_ended_at=run.ended_at,
-                rebuilt=[rebuilt(incident, run) for incident in left],
+                rebuilt=[lifecycle.rebuilt(incident, run) for incident in left],
             )
 
     def _notify(
@@ -406,7 +387,7 @@ def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoi
     rehearsal.look_at_source()
     last = 0
     try:
-        for end in run_ends_since(alerts.instance, since):
+        for end in runs.run_ends_since(alerts.instance, since):
             rehearsal.pass_time(end.at)
             rehearsal.take_in(end, end.at)
             with ledger.transaction() as book:

@@ -4,11 +4,10 @@ The vocabulary of this package: subjects, findings, lineage, incidents, silences
 business of runs, what happens to an incident that of lifecycle.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import AliasChoices, Field
@@ -75,7 +74,8 @@ class Finding:
     """One subject as one run found it.
 
     `statement` is the assumption in words, `reason` what was found, `kept_in` the table of all failing rows. `affects`
-    names the figures that are wrong then in the words of their readers; it is NO_FIGURE for a mere note.
+    names the figures that are wrong then in the words of their readers; it is NO_FIGURE for a mere note. `use` says
+    whether they can be used, where there is more to say than that they may be wrong.
     """
 
     subject: Subject
@@ -87,6 +87,7 @@ class Finding:
     why: str = ""
     remedy: str = ""
     affects: str = ""
+    use: str = ""
     reason: str = ""
     failing_rows: int = 0
     rows_checked: int | None = None
@@ -94,9 +95,14 @@ class Finding:
     sample: Sample = field(default_factory=Sample)
 
     @property
+    def is_error(self) -> bool:
+        """Whether it counts as an ERROR: what could not be evaluated is not known to hold."""
+        return self.severity == Severity.ERROR or self.outcome == Outcome.ERRORED
+
+    @property
     def is_note(self) -> bool:
         """Whether it is a warning that no figure is wrong by."""
-        return self.severity == Severity.WARN and self.affects == NO_FIGURE
+        return not self.is_error and self.affects == NO_FIGURE
 
 
 @dataclass(frozen=True)
@@ -151,55 +157,6 @@ class RunObservation:
     def succeeded(self) -> bool:
         """Whether the run itself ended well, whatever its WARN checks found."""
         return self.status == "SUCCESS"
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """Which assets each asset is made from, the group of each, and the groups that are marts."""
-
-    parents: Mapping[str, frozenset[str]]
-    groups: Mapping[str, str]
-    marts: frozenset[str] = frozenset()
-
-    def upstream(self, asset: str) -> frozenset[str]:
-        """Every asset that this one is made from, however far, without itself."""
-        return self._reach(asset, self.parents)
-
-    def downstream(self, asset: str) -> frozenset[str]:
-        """Every asset that is made from this one, however far, without itself."""
-        return self._reach(asset, self.children)
-
-    @property
-    def children(self) -> Mapping[str, frozenset[str]]:
-        """The assets made directly from each asset."""
-        found: dict[str, set[str]] = {asset: set() for asset in self.parents}
-        for asset, parents in self.parents.items():
-            for parent in parents:
-                found.setdefault(parent, set()).add(asset)
-        return {asset: frozenset(children) for asset, children in found.items()}
-
-    def marts_from(self, asset: str) -> list[str]:
-        """The assets of the marts that this one decides over, itself included, by name."""
-        return sorted(filter(self.is_mart, {asset, *self.downstream(asset)}))
-
-    def is_mart(self, asset: str) -> bool:
-        """Whether people use the asset's table."""
-        return self.groups.get(asset) in self.marts
-
-    def depth(self, asset: str) -> int:
-        """How many assets lie upstream: a cause comes before what it causes."""
-        return len(self.upstream(asset))
-
-    @staticmethod
-    def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
-        reached: set[str] = set()
-        waiting = list(edges.get(start, ()))
-        while waiting:
-            asset = waiting.pop()
-            if asset not in reached:
-                reached.add(asset)
-                waiting.extend(edges.get(asset, ()))
-        return frozenset(reached)
 
 
 SHOWN_NAMES = 3
@@ -291,39 +248,14 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Silence:
-    """Assets and checks (patterns with *) of which nobody is notified until a time (UTC), and why."""
-
-    asset: str
-    check: str
-    reason: str
-    until: datetime
-
-    def covers(self, subject: Subject, now: datetime) -> bool:
-        """Whether it holds for a subject now."""
-        return now < self.until and fnmatchcase(subject.asset, self.asset) and fnmatchcase(subject.name, self.check)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How long an open incident may stay unmentioned, by severity, and what is silenced."""
-
-    renotify_after: Mapping[Severity, timedelta]
-    silences: Sequence[Silence] = ()
-
-    def silence(self, subject: Subject, now: datetime) -> Silence | None:
-        """The silence that covers a subject now, if any."""
-        return next((silence for silence in self.silences if silence.covers(subject, now)), None)
-
-
-@dataclass(frozen=True)
 class Incident:
     """One episode of a subject failing.
 
     `finding` is the newest failing one, found at `found_at`, `announced` the one people last read of (None: nobody was
     notified), `notified_at` when the channel last showed it, `inhibited_by` the cause whose thread speaks for it,
-    `held_back` the checks that its run left unevaluated, `awaiting` what must be built or evaluated before a failed run
-    counts as recovered. One that was closed because its check is gone was resolved by no run. Times are UTC.
+    `held_back` the checks that its run left unevaluated, `current` the marts that it did refresh, `awaiting` what must
+    be built or evaluated before a failed run counts as recovered. One that was closed because its check is gone was
+    resolved by no run. Times are UTC.
     """
 
     subject: Subject
@@ -343,6 +275,7 @@ class Incident:
     resolved_by_run: str = ""
     marts: tuple[MartState, ...] = ()
     held_back: int = 0
+    current: tuple[MartState, ...] = ()
     awaiting: frozenset[str] = frozenset()
 
     @property

@@ -22,7 +22,6 @@ from greenery_assets.alerts.incidents import (
     Outcome,
     RunObservation,
     Severity,
-    Silence,
     State,
     Subject,
     Track,
@@ -41,6 +40,7 @@ from greenery_assets.alerts.schema import (
     threads,
     tracks,
 )
+from greenery_assets.alerts.silence import Silence
 
 
 @dataclass(frozen=True)

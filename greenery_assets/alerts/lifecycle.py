@@ -13,11 +13,9 @@ from greenery_assets.alerts.incidents import (
     Finding,
     Incident,
     Kind,
-    Lineage,
     MartState,
     Memory,
     Outcome,
-    Policy,
     RunObservation,
     Severity,
     State,
@@ -28,6 +26,8 @@ from greenery_assets.alerts.incidents import (
     stopping,
     unevaluated,
 )
+from greenery_assets.alerts.inhibit import Lineage, cause_of, causes_first, speaks
+from greenery_assets.alerts.silence import Policy
 
 # A check that turned this often within its remembered evaluations is flapping, until it was the same a few times.
 TURNS_OF_FLAPPING = 4
@@ -45,7 +45,7 @@ def observe(
     """
     judge = _Judge(Memory(state), run, lineage, policy, now)
     evaluated = [found for found in run.findings if found.outcome != Outcome.UNKNOWN]
-    for finding in sorted(evaluated, key=lambda found: _rank(found.subject, lineage)):
+    for finding in sorted(evaluated, key=lambda found: causes_first(found.subject, lineage)):
         judge.see_check(finding)
     judge.see_run()
     return judge.state, judge.transitions
@@ -59,7 +59,7 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
     """
     after = Memory(state)
     transitions = []
-    for subject, track in sorted(state.items(), key=lambda item: _rank(item[0], lineage)):
+    for subject, track in sorted(state.items(), key=lambda item: causes_first(item[0], lineage)):
         incident = track.open_incident
         if incident is None or policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
             continue
@@ -146,11 +146,13 @@ class _Judge:
             track = self.state[failed.subject]
             earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
             left = self.run.not_built | {unknown.id for unknown in unevaluated(self.run)}
+            marts = self._marts(name for name in self.run.not_built if self.lineage.is_mart(name))
             self.state[failed.subject] = Track(
                 incident=replace(
                     self._failing(track, failed, ""),
                     awaiting=earlier | left,
-                    marts=self._marts(name for name in self.run.not_built if self.lineage.is_mart(name)),
+                    marts=marts,
+                    current=self._current(marts),
                     held_back=len(unevaluated(self.run)),
                 )
             )
@@ -162,9 +164,13 @@ class _Judge:
         ]
 
     def _renew_marts(self) -> None:
-        """Note in every open incident which of its marts this run has built."""
+        """Note in every open incident which of its marts this run has built, and which are no longer current."""
         for subject, track in self.state.items():
             incident = track.open_incident
+            if incident and any(mart.asset in self.run.not_built for mart in incident.current):
+                current = tuple(mart for mart in incident.current if mart.asset not in self.run.not_built)
+                incident = replace(incident, current=current)
+                self.state[subject] = replace(track, incident=incident)
             if incident and any(mart.asset in self.run.built for mart in incident.marts):
                 renewed = rebuilt(incident, self.run)
                 if subject.is_job:
@@ -181,7 +187,8 @@ class _Judge:
             held_back = (
                 sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
             )
-        return replace(incident, marts=self._marts(self.lineage.marts_from(asset)), held_back=held_back)
+        marts = self._marts(self.lineage.marts_from(asset))
+        return replace(incident, marts=marts, held_back=held_back, current=self._current(marts))
 
     @cached_property
     def _stopping(self) -> list[Finding]:
@@ -233,11 +240,11 @@ class _Judge:
 
     def _not_known_yet(self, incident: Incident, earlier: Incident | None) -> Incident:
         """Notify of a failing check in a thread of its own, or in that of its cause."""
-        if incident.inhibited_by and _blocks(incident.inhibited_by, self.state):
+        if incident.inhibited_by and speaks(incident.inhibited_by, self.state):
             before = earlier.finding if earlier else incident.finding
             is_raised = _difference(before, incident.finding) == Kind.RAISED
             return self._notify(Kind.RAISED, incident, before) if is_raised else incident
-        cause = _cause(incident.subject, self.state, self.lineage)
+        cause = cause_of(incident.subject, self.state, self.lineage)
         incident = replace(incident, inhibited_by=cause)
         return self._notify(Kind.INHIBITED if cause else _opening(incident), incident)
 
@@ -273,6 +280,11 @@ class _Judge:
             for name in sorted(names)
         )
 
+    def _current(self, affected: Iterable[MartState]) -> tuple[MartState, ...]:
+        """The marts that this run refreshed, but for those that an incident affects."""
+        names = {mart.asset for mart in affected}
+        return self._marts(name for name in self.run.built if self.lineage.is_mart(name) and name not in names)
+
     def _marts_after(self, incident: Incident) -> tuple[MartState, ...]:
         """The marts of an incident that this run resolved: up to date, unless they hold what was there before."""
         built = self.run.built
@@ -293,29 +305,12 @@ def rebuilt(incident: Incident, run: RunObservation) -> Incident:
     return replace(incident, marts=marts)
 
 
-def _cause(subject: Subject, state: Memory, lineage: Lineage) -> Subject | None:
-    """The open blocking incident furthest upstream of a subject's asset."""
-    upstream = lineage.upstream(subject.asset)
-    causes = [
-        track.incident.subject
-        for track in state.values()
-        if track.incident and track.incident.blocks and track.incident.subject.asset in upstream
-    ]
-    return min(causes, key=lambda cause: _rank(cause, lineage), default=None)
-
-
-def _blocks(cause: Subject, state: Memory) -> bool:
-    """Whether its incident still speaks for those inhibited by it."""
-    incident = state[cause].open_incident
-    return incident is not None and incident.blocks
-
-
 def _due(incident: Incident, state: Memory, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
     """What is due for an open, unsilenced incident by now, in order; the last carries it as it is then."""
-    if incident.inhibited_by and _blocks(incident.inhibited_by, state):
+    if incident.inhibited_by and speaks(incident.inhibited_by, state):
         return
     if incident.announced is None:
-        cause = _cause(incident.subject, state, lineage)
+        cause = cause_of(incident.subject, state, lineage)
         inhibited = replace(incident, inhibited_by=cause)
         kind = Kind.INHIBITED if cause else _opening(inhibited)
         yield Transition(kind, inhibited if cause else _announce(kind, inhibited, now), now, incident.last_run)
@@ -344,11 +339,6 @@ def _difference(before: Finding, now: Finding) -> Kind | None:
     if now.failing_rows != before.failing_rows:
         return Kind.WORSE if now.failing_rows > before.failing_rows else Kind.BETTER
     return None
-
-
-def _rank(subject: Subject, lineage: Lineage) -> tuple[int, Subject]:
-    """Causes come before what they cause."""
-    return lineage.depth(subject.asset), subject
 
 
 def _opening(incident: Incident) -> Kind:

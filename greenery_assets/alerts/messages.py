@@ -1,33 +1,29 @@
 """Incidents, and what happened to them, as Slack messages for people who open neither Dagster nor a database.
 
-Pure. When a message is posted is planning's business, the words that it shares with digest are wording's.
+Pure. When a message is posted is dispatch's business, the words that it shares with digest are wording's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks, wording
-from greenery_assets.alerts.blocks import Block, Element, Entry, counted, duration_in_words, escaped, moment, text
-from greenery_assets.alerts.incidents import Incident, Kind, Outcome, Severity, Subject, Transition
+from greenery_assets.alerts.blocks import Block, Element, counted, duration_in_words, escaped, text
+from greenery_assets.alerts.incidents import Incident, Kind, MartState, Outcome, Subject, Transition
+from greenery_assets.alerts.wording import Reader
 
 SAMPLE = "SAMPLE DATA"
 SHOWN_IN_FULL = 5
 SHOWN_CAUSES = 10
 ROOM_FOR_CAUSES = 5_000
 SHOWN_OWNERS = 20
-LONGEST_LINE = 280
 # What blocks.literal adds to a text that it cuts.
 LONGEST_REST = 22
 LONGEST_REMEDY = 800
-LONGEST_REASON = blocks.LONGEST_REASON
-LONGEST_PLAIN = 700
 LONGEST_NAME = blocks.LONGEST_NAME
 # After which people need to know what is the matter now, and which call for the owner.
-TOLD_WITH_REASON = {Kind.RAISED, Kind.LOWERED, Kind.CHANGED, Kind.STEADY}
-TOLD_TO_THE_OWNER = {Kind.RAISED, Kind.REMINDED}
+SHOWN_WITH_MARK = {Kind.RAISED, Kind.LOWERED, Kind.CHANGED, Kind.STEADY, Kind.RESOLVED, Kind.RETIRED}
+SHOWN_TO_THE_OWNER = {Kind.RAISED, Kind.REMINDED}
 
 
 @dataclass(frozen=True)
@@ -35,20 +31,12 @@ class Message:
     """What Slack shows: Block Kit `blocks`, and `text` for notifications and where blocks cannot be shown."""
 
     text: str
-    blocks: tuple[Mapping[str, Any], ...]
+    blocks: tuple[Block, ...]
 
-
-@dataclass(frozen=True)
-class Reader:
-    """Whom messages speak to: their time zone, the web interface's address, who is mentioned for which owner.
-
-    `is_sample` has each message say that it is about sample data.
-    """
-
-    timezone: ZoneInfo
-    ui_url: str
-    mentions: Mapping[str, str] = field(default_factory=dict)
-    is_sample: bool = False
+    @classmethod
+    def of(cls, shown: Sequence[Block]) -> "Message":
+        """A message of blocks, whose text says the same."""
+        return cls(blocks.as_text(shown), tuple(shown))
 
 
 def incident_message(incident: Incident, reader: Reader) -> Message:
@@ -64,32 +52,21 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     """
     if not incidents:
         words = "*Alerts start here.* No check is known to fail. You are notified of changes."
-        return message(f":{blocks.RESOLVED}: No check fails", [words], [blocks.section(words)], reader=reader)
+        return message(f":{blocks.RESOLVED}: No check fails", [blocks.section(words)], reader=reader)
     ranked = rank(incidents)
     ongoing = [incident for incident in ranked if incident.is_open]
     lead = []
     if is_first:
         wrong = "This is wrong now" if ongoing else "This was wrong then"
         lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. You are notified of changes.")
-    figures = wording.figures_in_words(ongoing, reader.timezone) or wording.tables_in_words(ranked, reader.timezone)
-    shown = [
-        Entry(line_elements(incident, reader), _plain_line(incident, reader)) for incident in ranked[:SHOWN_CAUSES]
-    ]
-    page = blocks.packed(shown, ROOM_FOR_CAUSES)[0]
-    left = len(ranked) - len(page.entries)
-    more = [f"{left:,} more in the thread"] if left else []
-    figures += _owners(ongoing, reader)
-    end = ["*Details:* one by one in the thread"]
+    stale = wording.marts_in_words(_stale(ranked), reader, is_over=not ongoing)
+    causes, left = blocks.fitting([line_elements(each, reader) for each in ranked[:SHOWN_CAUSES]], ROOM_FOR_CAUSES)
+    left += len(ranked[SHOWN_CAUSES:])
+    end = [*([f"{left:,} more in the thread"] if left else []), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
-    return message(
-        _group_title(ranked, ongoing),
-        [*lead, *figures, *(entry.plain for entry in page.entries), *more, *end],
-        [*_sections(lead), *_sections(figures), *page.blocks, *_sections([*more, *end])],
-        links,
-        reader=reader,
-        plain_title=_group_title(ranked, ongoing, quotes=False),
-    )
+    shown = [*_sections(lead), *_sections([*stale, *_owners(ongoing, reader)]), *causes, *_sections(end)]
+    return message(_group_title(ranked, ongoing, reader), shown, links, reader=reader)
 
 
 def detail_messages(incidents: Sequence[Incident], reader: Reader) -> list[Message]:
@@ -99,11 +76,8 @@ def detail_messages(incidents: Sequence[Incident], reader: Reader) -> list[Messa
         _incident(each, reader, escaped(wording.owner_name(each.finding.owner)), f"{n} of {len(ranked):,} · ")
         for n, each in enumerate(ranked[:SHOWN_IN_FULL], 1)
     ]
-    lines = [
-        Entry((text(f"{n:,}. "), *line_elements(each, reader)), f"{n:,}. {_plain_line(each, reader)}")
-        for n, each in enumerate(ranked[SHOWN_IN_FULL:], SHOWN_IN_FULL + 1)
-    ]
-    return full + paged(lines)
+    rest = enumerate(ranked[SHOWN_IN_FULL:], SHOWN_IN_FULL + 1)
+    return full + paged([(text(f"{n:,}. "), *line_elements(each, reader)) for n, each in rest])
 
 
 def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[Message]:
@@ -111,32 +85,32 @@ def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[M
 
     What starts a thread is not among it: that is for incident_message and group_message.
     """
-    entries: list[Entry] = []
+    lines: list[tuple[Element, ...]] = []
     for cause, group in groupby(transitions, key=_cause_of):
         if cause:
             name = blocks.literal(cause.name, LONGEST_NAME)
-            title = f"Also failing because of this ({name} of {wording.place(cause)}):"
-            entries.append(Entry((text(title, bold=True),), escaped(title)))
-        entries += [_told(transition, reader) for transition in group]
-    if reader.is_sample and entries:
-        entries[0] = Entry((text(f"{SAMPLE} · ", bold=True), *entries[0].elements), f"{SAMPLE} · {entries[0].plain}")
-    return paged(entries)
+            lines.append((text(f"Also failing because of this ({name} of {wording.place(cause)}):", bold=True),))
+        lines += [_change(transition, reader) for transition in group]
+    if reader.is_sample and lines:
+        lines[0] = (text(f"{SAMPLE} · ", bold=True), *lines[0])
+    return paged(lines)
 
 
 def test_message(reader: Reader) -> Message:
     """What is posted to try the way to a channel."""
     words = "This is a test; no action needed. Failed data checks will be reported in this channel."
     links = [blocks.link(reader.ui_url, "", "Open Dagster")]
-    return message("Test of the data alerts", [words], [blocks.section(words)], links, reader=reader)
+    return message("Test of the data alerts", [blocks.section(words)], links, reader=reader)
 
 
 def rank(incidents: Iterable[Incident]) -> list[Incident]:
-    """The gravest cause first: ERROR, then by marts not refreshed, checks held back and failing rows."""
+    """The gravest cause first: ERROR, warning, note, then by marts not refreshed, checks held back and failing rows."""
     return sorted(
         incidents,
         key=lambda each: (
-            each.finding.severity != Severity.ERROR,
-            -wording.stopped(each),
+            not each.finding.is_error,
+            each.finding.is_note,
+            -wording.stopped([each]),
             -each.held_back,
             -each.finding.failing_rows,
             each.subject,
@@ -144,34 +118,16 @@ def rank(incidents: Iterable[Incident]) -> list[Incident]:
     )
 
 
-def message(
-    title: str,
-    lines: Sequence[str],
-    shown: Sequence[Block],
-    links: Sequence[str] = (),
-    *,
-    reader: Reader,
-    plain_title: str = "",
-) -> Message:
-    """A message of a headline, blocks and links; `plain_title` and `lines` are its text, without values from data."""
-    mark = f"{SAMPLE} · " if reader.is_sample else ""
-    title, plain_title = f"{mark}{title}", f"{mark}{plain_title or title}"
-    found = [link for link in links if link]
-    return Message(
-        blocks.listed([escaped(plain_title, blocks.LONGEST_HEADER), *lines, *found], 1000, limit=blocks.LONGEST_TEXT),
-        (blocks.header(title), *shown, *([blocks.context("  ·  ".join(found))] if found else [])),
-    )
+def message(title: str, shown: Sequence[Block], links: Sequence[str] = (), *, reader: Reader) -> Message:
+    """A message of a headline, blocks and links."""
+    found = "  ·  ".join(filter(None, links))
+    head = blocks.header(f"{SAMPLE} · {title}" if reader.is_sample else title)
+    return Message.of([head, *shown, *([blocks.context(found)] if found else [])])
 
 
-def paged(entries: Sequence[Entry]) -> list[Message]:
-    """Entries in order, in as few messages as hold them."""
-    return [
-        Message(
-            blocks.listed([entry.plain for entry in page.entries], len(entries), limit=blocks.LONGEST_TEXT),
-            tuple(page.blocks),
-        )
-        for page in blocks.packed(entries)
-    ]
+def paged(lines: Sequence[tuple[Element, ...]]) -> list[Message]:
+    """Lines in order, in as few messages as hold them."""
+    return [Message.of(page) for page in blocks.packed(lines)]
 
 
 def line_elements(incident: Incident, reader: Reader) -> tuple[Element, ...]:
@@ -180,34 +136,36 @@ def line_elements(incident: Incident, reader: Reader) -> tuple[Element, ...]:
     return (
         blocks.emoji(wording.mark(incident)),
         text(f" {wording.state_word(incident)}: ", bold=True),
-        text(wording.line(incident, reader.timezone)),
+        text(wording.line(incident, reader)),
         *([text(f" · partition {blocks.literal(partition, blocks.LONGEST_CELL)}")] if partition else []),
     )
 
 
 def mention_of(incident: Incident, reader: Reader) -> str:
     """The Slack id to notify: the owner's, where an ERROR is open."""
-    if not incident.is_open or incident.finding.severity != Severity.ERROR:
+    if not incident.is_open or not incident.finding.is_error:
         return ""
     return next((reader.mentions[one] for one in wording.owners(incident.finding.owner) if one in reader.mentions), "")
 
 
 def _incident(incident: Incident, reader: Reader, owner: str, position: str = "") -> Message:
     finding = incident.finding
-    mark = f":{wording.mark(incident)}: {position}"
     id_ = f" ({escaped(finding.assumption, LONGEST_NAME)})" if finding.assumption else ""
     assumed = [f"*Assumed:* {escaped(finding.statement, wording.LONGEST_STATEMENT)}{id_}"]
+    if incident.subject.is_job:
+        assumed = []
     if incident.episode > 1:
         assumed.append(f"*Again,* for the {wording.ordinal(incident.episode)} time")
     if incident.is_flapping:
         assumed.append("*Comes and goes:* it fails and holds in turns; not every turn is reported")
     # What was found is the headline; whether figures can be used, and who acts, come next.
-    meaning = wording.consequence(incident, reader.timezone)
+    meaning = wording.consequence(incident, reader)
     if not incident.marts and not meaning and not incident.subject.is_job:
-        meaning = "No figure is affected."
-    lead = [f"*Figures:* {escaped(meaning)}"] if meaning else []
+        meaning = wording.NO_FIGURE_IS_AFFECTED
+    label = "" if meaning.startswith("Figures") else "*Figures:* "
+    lead = [f"{label}{escaped(meaning)}"] if meaning else []
     lead += [f"*Owner:* {owner}"] if owner else []
-    marts = wording.tables_in_words([incident], reader.timezone)
+    marts = wording.tables_in_words(incident, reader)
     if incident.held_back and incident.is_open and not incident.subject.is_job:
         marts.append(f"*Not evaluated because of this:* {counted(incident.held_back, 'check')}")
     todo = [
@@ -215,11 +173,8 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
         for label, words in (("What to do", finding.remedy), ("Why it matters", finding.why))
         if words and incident.is_open
     ]
-    found = ". ".join(filter(None, (escaped(wording.cause(finding)), wording.amount(finding))))
-    numbers = [f"*Found:* {found}"] if found else []
     return message(
-        f"{mark}{wording.headline(incident)}",
-        [*lead, *assumed, *numbers, *marts, *todo],
+        f":{wording.mark(incident)}: {position}{wording.headline(incident, reader)}",
         [
             *_sections(lead),
             *_sections(assumed),
@@ -230,32 +185,33 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
         ],
         _links(incident, reader),
         reader=reader,
-        plain_title=f"{mark}{wording.headline(incident, quotes=False)}",
     )
 
 
 def _found(incident: Incident, reader: Reader) -> Block:
     finding, subject = incident.finding, incident.subject
     reason = wording.reason(finding)
-    found = [wording.amount(finding), blocks.literal(reason, LONGEST_REASON).rstrip(".") if reason else ""]
+    found = [
+        wording.amount(finding) if f"{finding.failing_rows:,} of " not in reason else "",
+        blocks.literal(reason, blocks.LONGEST_REASON).rstrip(".") if reason else "",
+    ]
     if finding.outcome == Outcome.ERRORED:
         found += ["The check could not be evaluated" if not reason else "", "Whether this holds is not known"]
     found = [each for each in (reversed(found) if subject.is_job else found) if each]
-    since = moment(incident.opened_at, reader.timezone)
+    since = reader.moment(incident.opened_at)
     if incident.resolved_at:
-        since += f" until {moment(incident.resolved_at, reader.timezone)}"
+        since += f" until {reader.moment(incident.resolved_at)}"
     on_it = incident.acknowledged_by if incident.is_open else ""
     # A later run may have said nothing about it: its age shows how far it can still be true.
     is_later = incident.found_at and incident.found_at != incident.opened_at
-    when = f" {moment(incident.found_at, reader.timezone)}" if incident.found_at and is_later else ""
+    when = f" {reader.moment(incident.found_at)}" if incident.found_at and is_later else ""
     facts = [
         (f"Found{when}" if incident.is_open else "Was found", ". ".join(found) + "." if found else ""),
         ("Partition", subject.partition and blocks.literal(subject.partition, LONGEST_NAME)),
         ("Working on this", on_it and blocks.literal(on_it, LONGEST_NAME)),
         ("Since" if incident.is_open else "From", since),
     ]
-    lines = [(text(f"{label}: ", bold=True), text(words)) for label, words in facts if words]
-    return blocks.lines(*lines)
+    return blocks.lines(*[(text(f"{label}: ", bold=True), text(words)) for label, words in facts if words])
 
 
 def _rows(incident: Incident) -> list[Block]:
@@ -273,61 +229,50 @@ def _cause_of(transition: Transition) -> Subject | None:
     return transition.incident.inhibited_by if transition.kind == Kind.INHIBITED else None
 
 
-def _told(transition: Transition, reader: Reader) -> Entry:
+def _change(transition: Transition, reader: Reader) -> tuple[Element, ...]:
     incident, kind = transition.incident, transition.kind
     if kind == Kind.INHIBITED:
-        return Entry((text("•  "), *line_elements(incident, reader)), f"• {_plain_line(incident, reader)}")
+        return (text("•  "), *line_elements(incident, reader))
     lead, words = _news(transition, reader)
-    icon = wording.mark(incident) if kind in TOLD_WITH_REASON | {Kind.RESOLVED, Kind.RETIRED} else ""
-    reason = wording.reason(incident.finding) if kind in TOLD_WITH_REASON else ""
-    found = blocks.literal(reason, LONGEST_REASON) if reason else ""
-    if kind == Kind.CHANGED and incident.subject.is_job:
-        name = f"runs of {wording.place(incident.subject)}"
-        whole = " · ".join(filter(None, (found, name)))
-    else:
-        name = wording.named(incident)
-        whole = ": ".join(filter(None, (name, found)))
-    # What a run's end is put down to quotes no row, as what a check found may.
-    plain_words = whole if incident.subject.is_job else name
-    plain = f"{'Somebody ' if kind == Kind.ACKNOWLEDGED else ''}{lead}{words} {plain_words}"
-    elements: list[Element] = [blocks.emoji(icon)] if icon else []
+    is_over = kind in {Kind.RESOLVED, Kind.RETIRED}
+    found = wording.found(incident.finding, reader.daily_job)
+    what = wording.named(incident) if is_over else f"{found} ({wording.reference(incident.finding)})"
+    elements: list[Element] = [blocks.emoji(wording.mark(incident))] if kind in SHOWN_WITH_MARK else []
     if kind == Kind.ACKNOWLEDGED:
-        elements.append(text(f"{blocks.literal(incident.acknowledged_by, LONGEST_NAME)} ", bold=True))
-    elements += [text(f"{' ' if icon else ''}{lead}", bold=True), text(f"{words} {whole}")]
+        elements.append(text(blocks.literal(incident.acknowledged_by, LONGEST_NAME), bold=True))
+    elements += [text(f" {lead}" if elements else lead, bold=True), text(f"{words} {what}")]
     if incident.subject.partition:
         elements.append(text(f" · partition {blocks.literal(incident.subject.partition, blocks.LONGEST_CELL)}"))
-    slack_id = mention_of(incident, reader) if kind in TOLD_TO_THE_OWNER else ""
-    if mention := blocks.mention_element(slack_id):
-        elements += [text(" · "), mention]
-    return Entry(tuple(elements), f"{escaped(plain, LONGEST_PLAIN)} {blocks.mention(slack_id)}".rstrip())
+    mention = blocks.mention_element(mention_of(incident, reader)) if kind in SHOWN_TO_THE_OWNER else None
+    return (*elements, text(" · "), mention) if mention else tuple(elements)
 
 
 def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     """What happened, as a few words to stress and the rest."""
     incident, before = transition.incident, transition.before
     now = wording.amount(incident.finding)
-    extent = f" {now}." if now else ""
-    step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}."
+    extent = f" {now}:" if now else ""
+    step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}:"
     left = wording.left_stale([incident])
     what = "job" if incident.subject.is_job else "check"
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
     if incident.subject.is_job:
         changed = ("Fails for another reason:", "")
     elif incident.finding.outcome == Outcome.ERRORED:
-        changed = ("Could not be evaluated any more.", " Whether it holds now is not known.")
+        changed = ("Could not be evaluated any more.", " Whether it holds now is not known:")
     else:
-        changed = ("Can be evaluated again, and fails:", step)
+        changed = ("Can be evaluated again, and fails.", step)
     return {
-        Kind.WORSE: ("Worse:", step),
-        Kind.BETTER: ("Better:", step),
-        Kind.RAISED: ("Now an ERROR, no longer a warning:", step),
-        Kind.LOWERED: ("Now a warning, no longer an ERROR:", step),
+        Kind.WORSE: ("Worse.", step),
+        Kind.BETTER: ("Better.", step),
+        Kind.RAISED: ("Now an ERROR, no longer a warning.", step),
+        Kind.LOWERED: ("Now a warning, no longer an ERROR.", step),
         Kind.CHANGED: changed,
-        Kind.STEADY: ("Comes and goes no more, fails each time:", step),
+        Kind.STEADY: ("Comes and goes no more, fails each time.", step),
         Kind.RESOLVED: (f"Resolved after {lasted}.", f" {left}." if left else ""),
         Kind.RETIRED: ("No longer checked:", f" this {what} is not part of the project any more."),
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
-        Kind.ACKNOWLEDGED: ("is working on this;", " reminders are off until it gets worse."),
+        Kind.ACKNOWLEDGED: ("is working on this;", " reminders are off until it gets worse:"),
     }[transition.kind]
 
 
@@ -337,6 +282,11 @@ def _day(transition: Transition, reader: Reader) -> int:
     return (last - first).days + 1
 
 
+def _stale(ranked: Sequence[Incident]) -> list[MartState]:
+    """What those of a group that are over left as it was before, each table once."""
+    return list({mart.asset: mart for each in ranked for mart in each.stale_marts}.values())
+
+
 def _owner(incident: Incident, reader: Reader) -> str:
     return blocks.mention(mention_of(incident, reader)) or escaped(wording.owner_name(incident.finding.owner))
 
@@ -344,7 +294,7 @@ def _owner(incident: Incident, reader: Reader) -> str:
 def _owners(ongoing: Sequence[Incident], reader: Reader) -> list[str]:
     shown: dict[str, str] = {}
     # Those with an ERROR come first, and are mentioned where an owner has both.
-    for incident in sorted(ongoing, key=lambda each: each.finding.severity != Severity.ERROR):
+    for incident in sorted(ongoing, key=lambda each: not each.finding.is_error):
         shown.setdefault(incident.finding.owner, _owner(incident, reader))
     names = [owner for owner in shown.values() if owner]
     return [f"*Owners:* {blocks.listed(names, SHOWN_OWNERS, joint=', ')}"] if names else []
@@ -365,26 +315,18 @@ def _run_link(reader: Reader, run_id: str, words: str) -> str:
     return blocks.link(reader.ui_url, f"/runs/{blocks.quoted(run_id)}", words) if run_id else ""
 
 
-def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident], *, quotes: bool = True) -> str:
+def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident], reader: Reader) -> str:
     if not ongoing:
         all_of_them = f"All {len(ranked):,} problems are" if len(ranked) > 1 else "The problem is"
         over = f"{all_of_them} {'closed' if any(map(wording.is_retired, ranked)) else 'resolved'}"
         return f":{blocks.RESOLVED}: {', '.join(filter(None, (over, wording.left_stale(ranked))))}"
-    mark = blocks.ERROR if any(each.finding.severity == Severity.ERROR for each in ongoing) else blocks.WARNING
     still = f"{len(ongoing):,} of {len(ranked):,} still open: " if len(ongoing) < len(ranked) else ""
-    frozen = len(
-        {mart.asset for each in ongoing if wording.stopped(each) for mart in each.marts if not mart.is_refreshed}
-    )
+    tally = wording.tally(wording.counts(incident.finding for incident in ongoing))
+    frozen = wording.stopped(ongoing)
     end = f"; {counted(frozen, 'table')} frozen" if frozen else ""
-    title = f":{mark}: {still}{wording.tally(ongoing)}. Worst: "
+    title = f":{wording.mark(ongoing[0])}: {still}{tally}. Worst: "
     room = blocks.LONGEST_HEADER - len(title) - len(end) - LONGEST_REST
-    return f"{title}{wording.found(ongoing[0].finding, max(room, 0), quotes=quotes)}{end}"
-
-
-def _plain_line(incident: Incident, reader: Reader) -> str:
-    return escaped(
-        f"{wording.state_word(incident)}: {wording.line(incident, reader.timezone, quotes=False)}", LONGEST_LINE
-    )
+    return f"{title}{wording.found(ongoing[0].finding, reader.daily_job, max(room, 0))}{end}"
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:

@@ -3,13 +3,13 @@
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from greenery_assets.alerts import blocks
 from greenery_assets.alerts.ledger import Ledger, message_of
@@ -17,14 +17,32 @@ from greenery_assets.alerts.messages import SAMPLE, Message
 from greenery_assets.alerts.notify import PREVIEW, Receipt
 from greenery_assets.alerts.project import Project
 
+SHOWN_MESSAGES = 200
 MARKUP = re.compile(
     r"<(?P<url>https?://[^|>\s]+)\|(?P<words>[^>]*)>"
-    r"|<@(?P<user>[A-Z0-9]+)>"
-    r"|<!subteam\^(?P<group>[A-Z0-9]+)>"
+    r"|<(?:@|!subteam\^)(?P<mention>[A-Z0-9]+)>"
     r"|`(?P<code>[^`\n]+)`"
     r"|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)"
     r"|:(?P<emoji>[a-z_]+):"
 )
+SHORTCODE = re.compile(r":(?P<emoji>[a-z_]+):")
+# How each piece looks; what is put in is escaped.
+LOOKS = {
+    "text": Markup("{}"),
+    "bold": Markup("<b>{}</b>"),
+    "code": Markup("<code>{}</code>"),
+    "mention": Markup('<span class="mention">@{}</span>'),
+    "words": Markup('<a href="{url}" rel="noreferrer">{}</a>'),
+    "emoji": Markup(":{}:"),
+}
+MARKS = {
+    blocks.ERROR: "stop sign",
+    blocks.WARNING: "warning sign",
+    blocks.RESOLVED: "check mark",
+    blocks.LATE: "hourglass",
+}
+MARK = Markup('<svg class="mark {0}" role="img" aria-label="{1}"><use href="#{0}"/></svg>')
+PICTURE = Markup('<img class="picture" src="data:image/png;base64,{}" alt="{}">')
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -44,28 +62,6 @@ class PreviewPost:
     replies: tuple["PreviewPost", ...] = ()
 
 
-@dataclass(frozen=True)
-class Span:
-    """A run of text that looks alike: text, bold, code, emoji (by name), mention or link (to `url`)."""
-
-    kind: str
-    text: str
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A block, or a line of one, as the page draws it: header, section, context, line, preformatted or picture.
-
-    A picture has its name, and what it shows in words.
-    """
-
-    kind: str
-    paragraphs: tuple[tuple[Span, ...], ...] = ()
-    picture: str = ""
-    words: str = ""
-
-
 def render_preview(
     posts: Sequence[PreviewPost],
     project: Project,
@@ -80,82 +76,71 @@ def render_preview(
     channels: dict[str, list[PreviewPost]] = {}
     for post in sorted(posts, key=lambda each: each.sent_at):
         channels.setdefault(post.channel, []).append(post)
-    urls = {name: f"data:image/png;base64,{b64encode(png).decode()}" for name, png in (pictures or {}).items()}
     return _TEMPLATES.get_template("preview.html").render(
         title=f"{project.sender} alerts{f': {SAMPLE}' if is_sample else ''}",
         sender=project.sender,
         token=project.setting("SLACK_TOKEN"),
         channels=channels,
-        parts=parts,
-        pictures=urls,
+        shown=lambda message: _shown(message, pictures or {}),
     )
 
 
-def parts(message: Message) -> list[Part]:
+def _shown(message: Message, pictures: Mapping[str, bytes]) -> Markup:
     """What a message shows, block by block; its text where it has no blocks."""
-    if not message.blocks:
-        return [Part("section", (tuple(_mrkdwn(message.text)),))]
-    return [part for block in message.blocks for part in _parts(block)]
+    found = message.blocks or (blocks.section(message.text),)
+    return Markup("\n").join(part for block in found for part in _parts(block, pictures))
 
 
-def _parts(block: Mapping[str, Any]) -> Iterator[Part]:
-    match block["type"]:
+def _parts(block: blocks.Block, pictures: Mapping[str, bytes]) -> Iterator[Markup]:
+    match kind := block["type"]:
         case "header":
-            yield Part("header", (tuple(_shortcodes(block["text"]["text"])),))
+            yield _part(kind, _formatted(block["text"]["text"], SHORTCODE))
         case "section":
-            yield Part("section", (tuple(_mrkdwn(block["text"]["text"])),))
+            yield _part(kind, _mrkdwn(block["text"]["text"]))
         case "context":
-            yield Part("context", tuple(tuple(_mrkdwn(each["text"])) for each in block["elements"]))
-        case "image":
-            yield Part("picture", picture=block["slack_file"]["id"], words=block["alt_text"])
+            for each in block["elements"]:
+                yield _part(kind, _mrkdwn(each["text"]))
+        case "image" if (name := block["slack_file"]["id"]) in pictures:
+            yield PICTURE.format(b64encode(pictures[name]).decode(), block["alt_text"])
         case "rich_text":
             for element in block["elements"]:
                 is_fixed = element["type"] == "rich_text_preformatted"
-                yield Part("preformatted" if is_fixed else "line", (tuple(_rich(element["elements"])),))
+                said = Markup("").join(map(_element, element["elements"]))
+                yield Markup("<pre>{}</pre>").format(said) if is_fixed else _part("line", said)
 
 
-def _mrkdwn(text: str) -> Iterator[Span]:
-    end = 0
-    for found in MARKUP.finditer(text):
-        if found.start() > end:
-            yield Span("text", _unescaped(text[end : found.start()]))
-        end = found.end()
-        value = _unescaped(found[found.lastgroup or 0])
-        match found.lastgroup:
-            case "words":
-                yield Span("link", value, _unescaped(found["url"]))
-            case "user" | "group":
-                yield Span("mention", value)
-            case kind:
-                yield Span(str(kind), value)
-    if end < len(text):
-        yield Span("text", _unescaped(text[end:]))
+def _part(kind: str, said: Markup) -> Markup:
+    return Markup('<div class="{}">{}</div>').format(kind, said)
 
 
-def _shortcodes(text: str) -> Iterator[Span]:
-    for n, piece in enumerate(re.split(r":([a-z_]+):", text)):
-        if piece:
-            yield Span("emoji" if n % 2 else "text", piece)
+def _element(element: blocks.Element) -> Markup:
+    match element["type"]:
+        case "text":
+            style = element.get("style", {})
+            return LOOKS[next((name for name in ("code", "bold") if style.get(name)), "text")].format(element["text"])
+        case "emoji":
+            return _emoji(element["name"])
+    return LOOKS["mention"].format(element.get("user_id") or element["usergroup_id"])
 
 
-def _rich(elements: Iterable[Mapping[str, Any]]) -> Iterator[Span]:
-    for element in elements:
-        match element["type"]:
-            case "text":
-                style = element.get("style", {})
-                kind = next((name for name in ("code", "bold") if style.get(name)), "text")
-                yield Span(kind, element["text"])
-            case "emoji":
-                yield Span("emoji", element["name"])
-            case "user" | "usergroup":
-                yield Span("mention", element.get("user_id") or element["usergroup_id"])
+def _mrkdwn(text: str) -> Markup:
+    return _formatted(text, MARKUP, lambda value: value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
 
 
-def _unescaped(text: str) -> str:
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+def _formatted(text: str, markup: re.Pattern[str], meant: Callable[[str], str] = str) -> Markup:
+    """Text with what Slack formats in it formatted; `meant` undoes the escapes of a piece."""
+    said, end = Markup(""), 0
+    for piece in markup.finditer(text):
+        kind = piece.lastgroup or ""
+        value, url = meant(piece[kind]), meant(piece["url"]) if kind == "words" else ""
+        said += escape(meant(text[end : piece.start()]))
+        said += _emoji(value) if kind == "emoji" else LOOKS[kind].format(value, url=url)
+        end = piece.end()
+    return said + escape(meant(text[end:]))
 
 
-SHOWN_MESSAGES = 200
+def _emoji(name: str) -> Markup:
+    return MARK.format(name, MARKS[name]) if name in MARKS else LOOKS["emoji"].format(name)
 
 
 class LogTransport:

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from greenery_assets.alerts.incidents import Lineage, Subject
+from greenery_assets.alerts.incidents import Subject
+from greenery_assets.alerts.inhibit import Lineage
 
 # What an evaluated check may say of itself in its metadata, and its spec of all its evaluations.
 CHECK_METADATA: Mapping[str, str] = {
@@ -23,12 +24,17 @@ CHECK_METADATA: Mapping[str, str] = {
     "why": "whom it concerns, in a sentence",
     "remedy": "what to do, in a sentence or two",
     "affects": "which figures are wrong while it fails, in the words of their readers; `no figure` makes it a note",
+    "use": "whether figures can be used while it fails, in a sentence; without it they may be wrong, or are frozen",
     "status": "`error` where it could not be evaluated",
     "failing_rows": "how many rows do not hold",
     "rows_checked": "of how many",
     "kept_in": "the table of all failing rows",
     "sample": "a table of a few of them; only shareable columns are shown",
 }
+
+
+# What an asset may say of itself in its metadata.
+ASSET_METADATA: Mapping[str, str] = {"figures": "what people know the figures of its table as, separated by commas"}
 
 
 class AlertsError(Exception):
@@ -108,13 +114,15 @@ class Project:
 class Catalogue:
     """What the definitions say of assets and checks.
 
-    The lineage, the owners of each asset, what a run of everything builds, a spec for each check, the jobs' names and
-    steps, and the name of the code location where it is known: to the daemon's sensors, not in a terminal.
+    The lineage, the owners of each asset, what the tables of marts are known as, what a run of everything builds, a
+    spec for each check, the jobs' names and steps, and the name of the code location where it is known: to the daemon's
+    sensors, not in a terminal.
     """
 
     project: Project
     lineage: Lineage
     owners: Mapping[str, str]
+    figures: Mapping[str, str]
     built: Collection[dg.AssetKey]
     checks: Mapping[dg.AssetCheckKey, dg.AssetCheckSpec]
     jobs: frozenset[str]
@@ -135,6 +143,11 @@ class Catalogue:
             project,
             lineage,
             {name: ", ".join(node.owners) for name, node in nodes.items()},
+            {
+                name: str(node.metadata["figures"])
+                for name, node in nodes.items()
+                if node.group_name in project.marts and "figures" in node.metadata
+            },
             graph.materializable_asset_keys,
             {key: graph.get_check_spec(key) for key in graph.asset_check_keys},
             frozenset(repository.job_names),

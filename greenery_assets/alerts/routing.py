@@ -5,33 +5,22 @@ Which incident people are notified of, and how, is decided elsewhere.
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import ErrorDetails
 
 from greenery_assets.alerts.blocks import is_channel
-from greenery_assets.alerts.incidents import Policy, Severity, Silence
+from greenery_assets.alerts.incidents import Severity
 from greenery_assets.alerts.project import AlertsError
+from greenery_assets.alerts.silence import Policy, Silence, end_of_silence
 
 MAX_RENOTIFY_HOURS = 10 * 366 * 24
-LONGEST_SILENCE = timedelta(hours=MAX_RENOTIFY_HOURS)
 QUOTE_STAR = 'write it in quotes, as "*_orders"'
-Location = tuple[int | str, ...]
+NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
 
 class RoutingError(AlertsError):
@@ -84,160 +73,196 @@ def load_routing(path: Path | None, default_channel: str, groups: Sequence[str] 
     Raises RoutingError naming file, line, field, value and what it must be, for every error in the file.
     """
     path = path or Path(os.devnull)
-    text = _read(path)
-    root = _compose(path, text)
-    problems: list[_Problem] = []
-    values = _plain(root, (), problems) if root else None
-    file = None
-    try:
-        file = _File.model_validate({} if values is None else values, context={"groups": groups})
-    except ValidationError as error:
-        problems += [_problem(item, root) for item in error.errors()]
-    if problems or file is None:
-        raise _unusable(path, sorted(problems, key=lambda problem: problem.line))
-    default = file.channels.default or default_channel
+    root = _compose(path, _read(path))
+    reader = _Reader()
+    file = reader.read(root, _file(groups), 1) if root else {}
+    if reader.problems:
+        raise _unusable(path, sorted(reader.problems, key=lambda problem: problem[0]))
+    channels, hours = file.get("channels", {}), file.get("renotify_after_hours", {})
+    default = channels.get("default", default_channel)
     return Routing(
         default_channel=default,
-        digest_channel=file.channels.digest or default,
-        by_owner=file.channels.by_owner,
-        by_mart=file.channels.by_mart,
-        mentions=file.mentions,
+        digest_channel=channels.get("digest", default),
+        by_owner=channels.get("by_owner", {}),
+        by_mart=channels.get("by_mart", {}),
+        mentions=file.get("mentions", {}),
         renotify_after={
-            Severity.ERROR: timedelta(hours=file.renotify_after_hours.error),
-            Severity.WARN: timedelta(hours=file.renotify_after_hours.warn),
+            Severity.ERROR: timedelta(hours=hours.get("ERROR", 24)),
+            Severity.WARN: timedelta(hours=hours.get("WARN", 168)),
         },
-        expected_by=file.digest.expected_by,
+        expected_by=file.get("digest", {}).get("expected_by", time(7)),
         silences=tuple(
-            Silence(silence.asset or "*", silence.check or "*", silence.reason, silence.until)
-            for silence in file.silences
+            Silence(each.get("asset", "*"), each.get("check", "*"), each["reason"], each["until"])
+            for each in file.get("silences", [])
         ),
     )
 
 
-def _matching(pattern: str, must: str) -> PlainValidator:
-    def check(value: object) -> str:
-        if isinstance(value, str) and re.fullmatch(pattern, value):
-            return value
+# What may stand in a place of the file: a value, given by its check; fields by name; any fields; a list.
+Check = Callable[[yaml.ScalarNode], Any]
+
+
+@dataclass(frozen=True)
+class _Fields:
+    fields: Mapping[str, Any]
+    needed: Sequence[str] = ()
+    # Of these at least one is needed, and what is said where none is there.
+    one_of: tuple[str, ...] = ()
+    otherwise: str = ""
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: Check
+    value: Check
+
+
+@dataclass(frozen=True)
+class _List:
+    item: _Fields
+
+
+def _file(groups: Sequence[str]) -> _Fields:
+    """What may stand in a routing file of a project with these groups of assets."""
+    known = f"{', '.join(groups[:-1])} or {groups[-1]}" if groups[1:] else "a group of assets"
+    group = _fits(lambda text: text in groups, f"must be {known}")
+    owner = _matches(r"[^@\s,]+@[^@\s,]+", "must be the mail address of an owner")
+    slack_id = _matches(
+        r"[UWS][A-Z0-9]{8,}", "must be a Slack id: of a member (U0123ABCD) or of a user group (S0123ABCD)"
+    )
+    channel = _fits(
+        is_channel,
+        'must be "#name" in quotes (without them # starts a comment), of at most 80 small letters, digits, - and _, '
+        "or a channel's id such as C0123ABCD",
+    )
+    pattern = _matches(
+        r"[\w/.*-]+", 'must be a name, with * for any letters, such as "staging/*"; in quotes if * is first'
+    )
+    silence = _Fields(
+        {
+            "asset": pattern,
+            "check": pattern,
+            "reason": _matches(r"(?s).*\S.*", "must say why, in words"),
+            "until": lambda node: end_of_silence(node.value),
+        },
+        needed=("reason", "until"),
+        one_of=("check", "asset"),
+        otherwise="must be given where no asset is: a silence names an asset, a check or both",
+    )
+    channels = {
+        "default": channel,
+        "digest": channel,
+        "by_owner": _Named(owner, channel),
+        "by_mart": _Named(group, channel),
+    }
+    return _Fields(
+        {
+            "channels": _Fields(channels),
+            "mentions": _Named(owner, slack_id),
+            "renotify_after_hours": _Fields({"ERROR": _hours, "WARN": _hours}),
+            "digest": _Fields({"expected_by": _time_of_day}),
+            "silences": _List(silence),
+        }
+    )
+
+
+def _fits(is_good: Callable[[str], bool], must: str) -> Check:
+    def check(node: yaml.ScalarNode) -> str:
+        if is_good(node.value):
+            return str(node.value)
         raise ValueError(must)
 
-    return PlainValidator(check)
+    return check
 
 
-def _hours(value: object) -> float:
-    if isinstance(value, float) and 0 < value <= MAX_RENOTIFY_HOURS:
-        return value
+def _matches(pattern: str, must: str) -> Check:
+    return _fits(lambda text: re.fullmatch(pattern, text) is not None, must)
+
+
+def _hours(node: yaml.ScalarNode) -> float:
+    try:
+        hours = float(node.value) if node.tag in NUMBERS else 0
+    except ValueError:
+        hours = 0
+    if 0 < hours <= MAX_RENOTIFY_HOURS:
+        return hours
     raise ValueError("must be a number of hours above 0, at most ten years, without quotes")
 
 
-def _time_of_day(value: object) -> time:
-    if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-        return time.fromisoformat(value)
+def _time_of_day(node: yaml.ScalarNode) -> time:
+    if re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", node.value):
+        return time.fromisoformat(node.value)
     raise ValueError('must be a time of day as HH:MM, such as "07:00"')
 
 
-def end_of_silence(value: object) -> datetime:
-    """The time (UTC) that a silence is given to last until. Raises ValueError saying what it must be."""
-    must = (
-        "must be a day such as 2026-12-31, its end is meant, or a time such as 2026-12-31 18:00 (UTC), "
-        "at most ten years from now"
-    )
-    if not isinstance(value, str):
-        raise ValueError(must)
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-            moment = datetime.combine(date.fromisoformat(value), time.max, UTC)
-        else:
-            moment = datetime.fromisoformat(value)
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(must) from None
-    if moment > datetime.now(UTC) + LONGEST_SILENCE:
-        raise ValueError(must)
-    return moment
+@dataclass
+class _Reader:
+    """Reads nodes by what may stand in them; `problems` are lines with what is wrong there."""
 
+    problems: list[tuple[int, str]] = field(default_factory=list)
 
-def _channel(value: object) -> str:
-    if isinstance(value, str) and is_channel(value):
-        return value
-    raise ValueError(
-        'must be "#name" in quotes (without them # starts a comment), of at most 80 small letters, digits, - and _, '
-        "or a channel's id such as C0123ABCD"
-    )
+    def read(self, node: yaml.Node, shape: Any, line: int, *at: object) -> Any:
+        """The value of a node; what is wrong in it is left out."""
+        # A field whose every line below is still commented out is empty, and that must not be an error.
+        is_empty = node.tag == "tag:yaml.org,2002:null"
+        match shape:
+            case _Fields():
+                return {} if is_empty else self._fields(node, shape, line, *at)
+            case _Named():
+                pairs = () if is_empty else self._pairs(node, line, *at)
+                return {
+                    self._checked(key, shape.name, line, *at, key.value, shows=False): self.read(
+                        value, shape.value, line, *at, key.value
+                    )
+                    for key, value, line in pairs
+                }
+            case _List():
+                if not is_empty and not isinstance(node, yaml.SequenceNode):
+                    self._note(line, at, None, "must be a list, each item after a hyphen")
+                items = enumerate(node.value) if isinstance(node, yaml.SequenceNode) else ()
+                return [self.read(item, shape.item, _line(item), *at, n) for n, item in items]
+        return self._checked(node, shape, line, *at)
 
+    def _fields(self, node: yaml.Node, shape: _Fields, line: int, *at: object) -> dict[str, Any]:
+        problems, values = len(self.problems), {}
+        for key, value, place in self._pairs(node, line, *at):
+            if key.value in shape.fields:
+                values[key.value] = self.read(value, shape.fields[key.value], place, *at, key.value)
+            else:
+                self._note(place, (*at, key.value), value, f"must be one of {', '.join(shape.fields)}")
+        if isinstance(node, yaml.MappingNode):
+            for name in shape.needed:
+                if name not in values:
+                    self._note(line, (*at, name), None, "must be given")
+            if shape.one_of and values.keys().isdisjoint(shape.one_of):
+                self._note(line, (*at, shape.one_of[0]), None, shape.otherwise)
+        return values if len(self.problems) == problems else {}
 
-# A field whose every line below is still commented out is empty, and that must not be an error.
-_MAY_BE_EMPTY = BeforeValidator(lambda value: {} if value is None else value)
-Channel = Annotated[str, PlainValidator(_channel)]
-Owner = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+", "must be the mail address of an owner")]
-SlackId = Annotated[
-    str,
-    _matching(r"[UWS][A-Z0-9]{8,}", "must be a Slack id: of a member (U0123ABCD) or of a user group (S0123ABCD)"),
-]
-Pattern = Annotated[
-    str, _matching(r"[\w/.*-]+", 'must be a name, with * for any letters, such as "staging/*"; in quotes if * is first')
-]
-Text = Annotated[str, _matching(r"(?s).*\S.*", "must say why, in words")]
+    def _pairs(self, node: yaml.Node, line: int, *at: object) -> Iterator[tuple[yaml.ScalarNode, yaml.Node, int]]:
+        if not isinstance(node, yaml.MappingNode):
+            self._note(line, at, node, "must be fields, each on a line of its own as name: value")
+            return
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            place = _line(key)
+            if not isinstance(key, yaml.ScalarNode):
+                self._note(place, at, None, "the name of a field must be plain text")
+            elif key.value in lines:
+                self._note(place, (*at, key.value), None, f"must be given once, and is on line {lines[key.value]}")
+            else:
+                lines[key.value] = place
+                yield key, value, place
 
+    def _checked(self, node: yaml.Node, check: Check, line: int, *at: object, shows: bool = True) -> Any:
+        try:
+            return check(node if isinstance(node, yaml.ScalarNode) else yaml.ScalarNode("", ""))
+        except ValueError as error:
+            self._note(line, at, node if shows else None, str(error))
+        return None
 
-def _group(value: object, info: ValidationInfo) -> str:
-    known = (info.context or {}).get("groups", ())
-    if isinstance(value, str) and value in known:
-        return value
-    raise ValueError(f"must be {', '.join(known[:-1])} or {known[-1]}" if known[1:] else "must be a group of assets")
-
-
-Mart = Annotated[str, PlainValidator(_group)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Channels(_Section):
-    default: Channel = ""
-    digest: Channel = ""
-    by_owner: Annotated[dict[Owner, Channel], _MAY_BE_EMPTY] = {}
-    by_mart: Annotated[dict[Mart, Channel], _MAY_BE_EMPTY] = {}
-
-
-class _RenotifyAfterHours(_Section):
-    error: Annotated[float, PlainValidator(_hours)] = Field(default=24, alias="ERROR")
-    warn: Annotated[float, PlainValidator(_hours)] = Field(default=168, alias="WARN")
-
-
-class _Digest(_Section):
-    expected_by: Annotated[time, PlainValidator(_time_of_day)] = time(7)
-
-
-class _Silence(_Section):
-    asset: Pattern = ""
-    check: Pattern = Field(default="", validate_default=True)
-    reason: Text
-    until: Annotated[datetime, PlainValidator(end_of_silence)]
-
-    @field_validator("check", mode="before")
-    @classmethod
-    def _any_check_of_a_named_asset(cls, value: object, info: ValidationInfo) -> object:
-        if value == "" and info.data.get("asset") == "":
-            raise ValueError("must be given where no asset is: a silence names an asset, a check or both")
-        return "*" if value == "" else value
-
-
-class _File(_Section):
-    channels: Annotated[_Channels, _MAY_BE_EMPTY] = _Channels()
-    mentions: Annotated[dict[Owner, SlackId], _MAY_BE_EMPTY] = {}
-    renotify_after_hours: Annotated[_RenotifyAfterHours, _MAY_BE_EMPTY] = _RenotifyAfterHours()
-    digest: Annotated[_Digest, _MAY_BE_EMPTY] = _Digest()
-    silences: Annotated[list[_Silence], BeforeValidator(lambda value: [] if value is None else value)] = []
-
-
-_SECTIONS: Mapping[tuple[str, ...], type[_Section]] = {
-    (): _File,
-    ("channels",): _Channels,
-    ("renotify_after_hours",): _RenotifyAfterHours,
-    ("digest",): _Digest,
-    ("silences",): _Silence,
-}
+    def _note(self, line: int, at: Sequence[object], node: yaml.Node | None, must: str) -> None:
+        value = f"={node.value!r}" if isinstance(node, yaml.ScalarNode) else ""
+        self.problems.append((line, f"{'.'.join(map(str, at)) or 'the file'}{value}: {must}"))
 
 
 class _Loader(yaml.SafeLoader):
@@ -250,14 +275,8 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-@dataclass(frozen=True)
-class _Problem:
-    line: int
-    words: str
-
-
-def _unusable(path: Path, problems: Iterable[_Problem]) -> RoutingError:
-    lines = [f"{path}:{problem.line}: {problem.words}" for problem in problems]
+def _unusable(path: Path, problems: Iterable[tuple[int, str]]) -> RoutingError:
+    lines = [f"{path}:{line}: {words}" for line, words in problems]
     return RoutingError("This routing file cannot be used:\n  " + "\n  ".join(lines))
 
 
@@ -270,7 +289,7 @@ def _read(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _unusable(path, [_Problem(line, "must be text in UTF-8; save the file in that encoding")]) from None
+        raise _unusable(path, [(line, "must be text in UTF-8; save the file in that encoding")]) from None
 
 
 def _compose(path: Path, text: str) -> yaml.Node | None:
@@ -278,86 +297,14 @@ def _compose(path: Path, text: str) -> yaml.Node | None:
         return yaml.compose(text, Loader=_Loader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        problem = _Problem(line, f"must not hold the control character {chr(error.character)!r}")
+        problem = line, f"must not hold the control character {chr(error.character)!r}"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = ", ".join(filter(None, (error.context, error.problem)))
         hint = f"; {QUOTE_STAR}" if error.context == "while scanning an alias" else ""
-        problem = _Problem(mark.line + 1 if mark else 1, f"is not YAML: {words}{hint}")
+        problem = mark.line + 1 if mark else 1, f"is not YAML: {words}{hint}"
     raise _unusable(path, [problem])
-
-
-def _plain(node: yaml.Node, at: Location, problems: list[_Problem]) -> object:
-    """The node's value. Only numbers and nothing are more than text: dates and times are read by their fields."""
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*at, index), problems) for index, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        lines: dict[str, int] = {}
-        values: dict[str, object] = {}
-        for key, value in node.value:
-            line = _line(key)
-            if not isinstance(key, yaml.ScalarNode):
-                problems.append(_Problem(line, f"{_dotted(at)}: the name of a field must be plain text"))
-            elif key.value in values:
-                first = lines[key.value]
-                problems.append(
-                    _Problem(line, f"{_dotted((*at, key.value))}: must be given once, and is on line {first}")
-                )
-            else:
-                lines[key.value] = line
-                values[key.value] = _plain(value, (*at, key.value), problems)
-        return values
-    if node.tag == "tag:yaml.org,2002:null":
-        return None
-    if node.tag in {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}:
-        try:
-            return float(node.value)
-        except ValueError:
-            # 10:30 is a number in base 60 to YAML.
-            return node.value
-    return node.value
-
-
-def _problem(error: ErrorDetails, root: yaml.Node | None) -> _Problem:
-    location = tuple(step for step in error["loc"] if step != "[key]")
-    line, found = _find(root, location)
-    if error["loc"][-1:] == ("[key]",):
-        found = None
-    value = f"={found.value!r}" if isinstance(found, yaml.ScalarNode) else ""
-    return _Problem(line, f"{_dotted(location)}{value}: {_must(error)}")
-
-
-def _must(error: ErrorDetails) -> str:
-    kind = error["type"]
-    if kind == "missing":
-        return "must be given"
-    if kind == "extra_forbidden":
-        section = _SECTIONS[tuple(step for step in error["loc"][:-1] if isinstance(step, str))]
-        known = (field.alias or name for name, field in section.model_fields.items())
-        return f"must be one of {', '.join(known)}"
-    if kind == "list_type":
-        return "must be a list, each item after a hyphen"
-    if kind in {"model_type", "dict_type"}:
-        return "must be fields, each on a line of its own as name: value"
-    return error["msg"].removeprefix("Value error, ")
-
-
-def _find(node: yaml.Node | None, location: Location) -> tuple[int, yaml.Node | None]:
-    """The line of a location, and its node; where it is missing, the line of what it is missing from."""
-    line = _line(node) if node else 1
-    for step in location:
-        if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-            node = node.value[step]
-            line = _line(node)
-        elif isinstance(node, yaml.MappingNode):
-            key, node = next(((key, value) for key, value in node.value if key.value == step), (None, None))
-            line = _line(key) if key else line
-    return line, node
 
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-def _dotted(location: Location) -> str:
-    return ".".join(map(str, location)) or "the file"

@@ -19,7 +19,7 @@ from greenery_assets.alerts.incidents import (
     RETRIED,
     Figure,
     Finding,
-    Lineage,
+    MartState,
     Outcome,
     RunObservation,
     Sample,
@@ -27,15 +27,28 @@ from greenery_assets.alerts.incidents import (
     Subject,
     failed_run,
 )
+from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.ledger import READ_TO, Ledger, Seen
 from greenery_assets.alerts.project import Catalogue, Project, subject_of
 from greenery_assets.alerts.schema import LedgerError
-from greenery_assets.alerts.wording import owner_name
+from greenery_assets.alerts.wording import (
+    counts,
+    figures_by_age,
+    figures_of,
+    found,
+    in_one_line,
+    owner_name,
+    reference,
+    severity_word,
+    status,
+    tally,
+)
 
 # With what is defined here: all that another reader of runs needs.
 __all__ = [
-    "Catalogue", "Finding", "LedgerError", "Outcome", "Project", "RunObservation", "Seen", "Severity", "Subject",
-    "duration_in_words", "owner_name", "quoted",
+    "Catalogue", "Finding", "LedgerError", "MartState", "Outcome", "Project", "RunObservation", "Seen", "Severity",
+    "Subject", "counts", "duration_in_words", "figures_by_age", "figures_of", "found", "in_one_line",
+    "owner_name", "quoted", "reference", "severity_word", "status", "tally",
 ]  # fmt: skip
 
 RUN_ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -173,7 +186,7 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
     # Checks that are gone since are not ours to judge.
     unknown = (planned_checks & catalogue.checks.keys()) - {key for key, _ in evaluations}
     findings = [
-        _finding(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks
+        finding_of(evaluation, catalogue) for (key, _), evaluation in evaluations.items() if key in catalogue.checks
     ]
     findings += [_said(key, catalogue) for key in unknown]
     not_built = planned - built.keys()
@@ -201,7 +214,7 @@ def last_evaluations(instance: dg.DagsterInstance, catalogue: Catalogue) -> list
         for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT_EXECUTIONS):
             event = record.event and record.event.dagster_event
             if record.event and event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                finding = _finding(event.asset_check_evaluation_data, catalogue)
+                finding = finding_of(event.asset_check_evaluation_data, catalogue)
                 found.setdefault(record.run_id, []).append((finding, _utc(record.event.timestamp)))
                 break
     return sorted(
@@ -348,7 +361,8 @@ def _problem(event: dg.DagsterEvent, project: Project, *, is_known: bool) -> lis
     return ["The run did not come to its end: its process was killed, or could not start."]
 
 
-def _finding(evaluation: dg.AssetCheckEvaluation, catalogue: Catalogue) -> Finding:
+def finding_of(evaluation: dg.AssetCheckEvaluation, catalogue: Catalogue) -> Finding:
+    """What an evaluated check found."""
     given = {name: value.value for name, value in evaluation.metadata.items()}
     found = _said(evaluation.asset_check_key, catalogue, given)
     outcome = Outcome.PASSED
@@ -381,6 +395,7 @@ def _said(key: dg.AssetCheckKey, catalogue: Catalogue, given: Mapping[str, objec
         why=known.get("why", ""),
         remedy=known.get("remedy", ""),
         affects=known.get("affects", ""),
+        use=known.get("use", ""),
     )
 
 

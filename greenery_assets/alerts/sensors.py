@@ -1,7 +1,7 @@
 """What starts a pass of the alerts: the daemon's sensor, or one run in a terminal. What a pass does is dispatch's."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
@@ -13,12 +13,12 @@ from slack_sdk import WebClient
 
 from greenery_assets.alerts.dispatch import Alerts, BusyError, PassReport
 from greenery_assets.alerts.ledger import Ledger
-from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.project import Catalogue, Project
 from greenery_assets.alerts.routing import Routing, load_routing
 from greenery_assets.alerts.schema import LedgerError
 from greenery_assets.alerts.slack import SlackTransport, slack_client
+from greenery_assets.alerts.wording import Reader
 
 PATIENCE_S = 60
 LOG_NAME = "alerts.log"
@@ -47,15 +47,15 @@ def alerts_of(
     location: str = "",
 ) -> Iterator[Alerts]:
     """The alerts, with their ledger open; `location` names the code location. Raises LedgerError and RoutingError."""
-    routing = routing_of(project)
+    routing, catalogue = routing_of(project), Catalogue.of(project, repository, location)
     ledger = Ledger.open(project)
     try:
         yield Alerts(
             instance=instance,
-            catalogue=Catalogue.of(project, repository, location),
+            catalogue=catalogue,
             ledger=ledger,
             routing=routing,
-            reader=reader_of(project, routing),
+            reader=reader_of(project, routing, catalogue.figures),
             transport=SlackTransport(client, project, log) if client else LogTransport(log),
             preview=None if client else project.preview,
             log=log,
@@ -64,9 +64,11 @@ def alerts_of(
         ledger.close()
 
 
-def reader_of(project: Project, routing: Routing) -> Reader:
+def reader_of(project: Project, routing: Routing, figures: Mapping[str, str] | None = None) -> Reader:
     """Whom the messages speak to."""
-    return Reader(project.timezone, project.ui_url, routing.mentions)
+    return Reader(
+        project.timezone, project.ui_url, routing.mentions, figures=figures or {}, daily_job=project.daily_job
+    )
 
 
 class PatientSlackResource(SlackResource):

@@ -1,25 +1,107 @@
-"""The words that messages and digest share: how an incident, its extent and its marts are called.
+"""The words for findings, incidents and the state of the data, which messages, digest, page and terminal share.
 
-Everything here is our own and the project's text, as mrkdwn where the docstring says so; values from data are
-not worded here but put as literals where they are shown.
+Everything here is plain text, but for what says that it is mrkdwn. Values from data are cleaned where they are shown.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks
 from greenery_assets.alerts.blocks import counted, duration_in_words, escaped, moment
-from greenery_assets.alerts.incidents import AD_HOC_JOB, Finding, Incident, MartState, Outcome, Severity, Subject
+from greenery_assets.alerts.incidents import AD_HOC_JOB, NO_FIGURE, Finding, Incident, MartState, Outcome, Subject
 
 LONGEST_STATEMENT = 300
 LONGEST_FOUND = 400
 SHOWN_FIGURES = 6
-LONGEST_CAUSE = 400
 # Of the group and name of each mart on a line, so that five lines fit in one section.
 LONGEST_NAMES = 480
+# Tables that were built within so long of one another are of one age.
+ONE_AGE = timedelta(minutes=10)
+NO_FIGURE_IS_AFFECTED = "No figure is affected."
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whom messages speak to: their time zone, the web interface's address, who is mentioned for which owner.
+
+    `is_sample` has each message say that it is about sample data. `figures` are what the tables of marts are known as,
+    by asset, and `daily_job` is the job whose run is called today's.
+    """
+
+    timezone: ZoneInfo
+    ui_url: str
+    mentions: Mapping[str, str] = field(default_factory=dict)
+    is_sample: bool = False
+    figures: Mapping[str, str] = field(default_factory=dict)
+    daily_job: str = ""
+
+    def moment(self, at: datetime) -> str:
+        """A time on their clock."""
+        return moment(at, self.timezone)
+
+
+# Findings
+
+
+def severity_word(finding: Finding) -> str:
+    """How bad a finding is: ERROR stops tables or is not known to hold, a note makes no figure wrong."""
+    return "ERROR" if finding.is_error else "Note" if finding.is_note else "Warning"
+
+
+def counts(findings: Iterable[Finding]) -> Counter[str]:
+    """How many findings there are of each severity_word."""
+    return Counter(map(severity_word, findings))
+
+
+def tally(counted_so: Mapping[str, int]) -> str:
+    """Counts by severity_word: "1 ERROR, 5 warnings, 1 note"; terminal, page and every message count so."""
+    words = (("ERROR", "ERROR"), ("Warning", "warning"), ("Note", "note"))
+    return ", ".join(counted(counted_so[word], noun) for word, noun in words if counted_so.get(word))
+
+
+def found(finding: Finding, daily_job: str = "", limit: int = LONGEST_FOUND) -> str:
+    """What was found, in one line that goes on in a sentence: what every place says of a finding first.
+
+    It is what the check says itself; where that is only numbers, it is the numbers and the assumption.
+    """
+    if finding.subject.is_job:
+        name = "today's run" if finding.subject.name == daily_job else f"a run of {place(finding.subject)}"
+        how = f"{name} {'failed' if finding.is_error else 'is incomplete'}"
+        # The remedy, which may follow, has its place below the headline.
+        cause = (
+            _inside(blocks.literal(re.split(r"\n|\. (?=[A-Z])", finding.reason)[0], limit)) if finding.reason else ""
+        )
+        return ": ".join(filter(None, (how, cause)))
+    where, statement = place(finding.subject), blocks.literal(_statement(finding), limit)
+    if finding.outcome == Outcome.ERRORED:
+        return f"a check of {where} could not be evaluated: {statement}"
+    if said := reason(finding):
+        return _inside(blocks.literal(said, limit))
+    is_counted = 0 < finding.failing_rows <= (finding.rows_checked or 0) != 1
+    rows = f"{counted(finding.failing_rows, 'row')} not as assumed in {where}" if is_counted else ""
+    return f"{rows or f'{where} is not as assumed'}: {statement}"
+
+
+def meaning(finding: Finding, frozen: Sequence[str] = ()) -> str:
+    """Whether figures can be used, where it is known at most which ones an ERROR froze; empty where nothing is."""
+    if finding.use:
+        return finding.use
+    if finding.affects == NO_FIGURE:
+        return NO_FIGURE_IS_AFFECTED
+    words = _in_words(frozen) or finding.affects
+    how = f"{_are(words)} frozen" if finding.is_error else "may be wrong"
+    return f"{_sentence(words)} {how}." if words else ""
+
+
+def in_one_line(finding: Finding, frozen: Sequence[str] = ()) -> str:
+    """A finding with what it means: "Warning: 2 loaves are burnt. Takings may be wrong." """
+    return " ".join(filter(None, (f"{severity_word(finding)}: {found(finding)}.", meaning(finding, frozen))))
 
 
 def amount(finding: Finding) -> str:
@@ -50,16 +132,20 @@ def reason(finding: Finding) -> str:
     return "" if _bare(finding.reason) in numbers else finding.reason
 
 
-def cause(finding: Finding, limit: int = LONGEST_CAUSE) -> str:
-    """Why a run failed, on one line that is not escaped: it quotes no row. Empty for a check."""
-    return blocks.literal(finding.reason, limit).rstrip(".") if finding.subject.is_job and finding.reason else ""
+def reference(finding: Finding) -> str:
+    """By what one finds a check: the assumption's id, and where it was checked."""
+    where = ", ".join(filter(None, (finding.assumption, place(finding.subject))))
+    return blocks.literal(where, 2 * blocks.LONGEST_NAME)
+
+
+# Incidents
 
 
 def mark(incident: Incident) -> str:
     """The name of the emoji of an incident's state."""
     if not incident.is_open:
         return blocks.RESOLVED
-    return blocks.ERROR if incident.finding.severity == Severity.ERROR else blocks.WARNING
+    return blocks.ERROR if incident.finding.is_error else blocks.WARNING
 
 
 def is_retired(incident: Incident) -> bool:
@@ -71,35 +157,22 @@ def state_word(incident: Incident) -> str:
     """An incident's state, which no colour is needed for: "ERROR", "Warning, comes and goes", "Note", "Resolved"."""
     if not incident.is_open:
         return "Closed" if is_retired(incident) else "Resolved"
-    return "".join(
-        [
-            severity_word(incident.finding),
-            " again" if incident.episode > 1 else "",
-            ", comes and goes" if incident.is_flapping else "",
-            ", acknowledged" if incident.acknowledged_by else "",
-        ]
+    more = (
+        " again" if incident.episode > 1 else "",
+        ", comes and goes" if incident.is_flapping else "",
+        ", acknowledged" if incident.acknowledged_by else "",
     )
+    return severity_word(incident.finding) + "".join(more)
 
 
-def severity_word(finding: Finding) -> str:
-    """How bad a finding is: ERROR stops tables, a warning does not, a note makes no figure wrong."""
-    return "ERROR" if finding.severity == Severity.ERROR else "Note" if finding.is_note else "Warning"
-
-
-def tally(incidents: Iterable[Incident]) -> str:
-    """How many of each there are: "1 ERROR, 5 warnings, 1 note"; every message counts so."""
-    counts = Counter(severity_word(incident.finding) for incident in incidents)
-    words = (("ERROR", "ERROR"), ("Warning", "warning"), ("Note", "note"))
-    return ", ".join(counted(counts[word], noun) for word, noun in words if counts[word])
-
-
-def headline(incident: Incident, *, quotes: bool = True) -> str:
+def headline(incident: Incident, reader: Reader) -> str:
     """State and finding: "ERROR: 4 loaves are sold twice", or "Resolved after 2 h: sales has recovered"."""
-    where = place(incident.subject)
+    subject = incident.subject
+    where = "the daily run" if subject.is_job and subject.name == reader.daily_job else place(subject)
     if incident.resolved_at is None:
-        return f"{state_word(incident)}: {found(incident.finding, quotes=quotes)}"
+        return f"{state_word(incident)}: {found(incident.finding, reader.daily_job)}"
     if is_retired(incident):
-        what = f"the job {where}" if incident.subject.is_job else f"this check of {where}"
+        what = f"the job {where}" if subject.is_job else f"this check of {where}"
         over = f"Closed: {what} is no longer part of the project"
     else:
         lasted = duration_in_words(incident.resolved_at - incident.opened_at)
@@ -107,97 +180,49 @@ def headline(incident: Incident, *, quotes: bool = True) -> str:
     return ", ".join(filter(None, (over, left_stale([incident]))))
 
 
-def found(finding: Finding, limit: int = LONGEST_FOUND, *, quotes: bool = True) -> str:
-    """What was found, in one line that is not escaped: what every message says of a finding first.
-
-    It is what the check says itself. Where that is only numbers, or `quotes` is false, as it may hold values from data,
-    it is the numbers and the assumption.
-    """
-    where = place(finding.subject)
-    # In rich text a backtick would be shown as such.
-    statement = blocks.literal(finding.statement.replace("`", "").rstrip("."), limit)
-    if finding.subject.is_job:
-        how = f"a run of {where} {'failed' if finding.severity == Severity.ERROR else 'is incomplete'}"
-        return ": ".join(filter(None, (how, cause(finding, limit))))
-    if finding.outcome == Outcome.ERRORED:
-        return f"a check of {where} could not be evaluated: {statement}"
-    said = reason(finding) if quotes else ""
-    if said:
-        return blocks.literal(said, limit).rstrip(".")
-    is_counted = 0 < finding.failing_rows <= (finding.rows_checked or 0) != 1
-    rows = (
-        f"{counted(finding.failing_rows, 'row')} not as assumed in {where}"
-        if is_counted
-        else f"{where} is not as assumed"
-    )
-    return f"{rows}: {statement}"
-
-
-def affected(incident: Incident) -> str:
-    """Which figures are wrong, in the words of their readers, not escaped: what the check says, or the marts' names."""
-    if incident.finding.affects:
-        return incident.finding.affects
-    marts = sorted({mart.mart for mart in incident.marts})
-    return f"{enumerated(marts)} figures" if marts else ""
-
-
-def enumerated(words: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
-
-
-def consequence(incident: Incident, timezone: ZoneInfo) -> str:
-    """Whether figures can be used while an incident is open, in a sentence that is not escaped; empty where unknown."""
-    figures, stale = affected(incident), [mart for mart in incident.marts if not mart.is_refreshed]
-    if not incident.is_open or not figures:
-        return ""
-    figures = figures[0].upper() + figures[1:]
-    if incident.finding.is_note:
-        return "No figure is affected."
-    if not (incident.stops and stale):
-        return f"{figures} may be wrong."
-    if not any(mart.data_of for mart in stale):
-        return f"{figures}: not there yet."
-    return f"{figures}: frozen at {data_of(stale, timezone)}."
-
-
-def line(incident: Incident, timezone: ZoneInfo, *, quotes: bool = True) -> str:
-    """An incident in one line that is not escaped, but for its state: what was found where, how far, what it means."""
+def line(incident: Incident, reader: Reader) -> str:
+    """An incident in one line, but for its state: what was found, what it means, by what it is found."""
     if not incident.is_open:
         return ": ".join(filter(None, (named(incident), left_stale([incident]))))
-    parts = [f"{found(incident.finding, quotes=quotes)} ({reference(incident)})", extent(incident)]
-    return " ".join(filter(None, (f"{'; '.join(filter(None, parts))}.", consequence(incident, timezone))))
+    parts = f"{found(incident.finding, reader.daily_job)}.", consequence(incident, reader)
+    return " ".join(filter(None, (*parts, f"({reference(incident.finding)})")))
 
 
 def named(incident: Incident) -> str:
-    """The assumption, its id, and where it was checked, in one line that is not escaped."""
-    finding = incident.finding
-    # In rich text a backtick would be shown as such.
-    statement = finding.statement.replace("`", "").rstrip(".")
-    return f"{blocks.literal(statement, LONGEST_STATEMENT)} ({reference(incident)})"
+    """The assumption, its id, and where it was checked."""
+    return f"{blocks.literal(_statement(incident.finding), LONGEST_STATEMENT)} ({reference(incident.finding)})"
 
 
-def reference(incident: Incident) -> str:
-    """By what one finds an incident's check: the assumption's id, and where it was checked."""
-    where = ", ".join(filter(None, (incident.finding.assumption, place(incident.subject))))
-    return blocks.literal(where, 2 * blocks.LONGEST_NAME)
+def consequence(incident: Incident, reader: Reader) -> str:
+    """Whether figures can be used while an incident is open, in a sentence; empty where that is not known."""
+    if not incident.is_open:
+        return ""
+    finding, known = incident.finding, reader.figures
+    stale = [mart for mart in incident.marts if not mart.is_refreshed]
+    if not (incident.stops and stale):
+        if finding.use or finding.affects == NO_FIGURE:
+            return meaning(finding)
+        affected = finding.affects or _in_words(_figures(incident.marts, known))
+        return f"{_sentence(affected)} may be wrong." if affected else ""
+    frozen = _figures(stale, known)
+    current = _in_words([word for word in _figures(incident.current, known) if word not in frozen] if known else [])
+    # Where only groups are known to be stale, the check may say more of it.
+    words = _in_words(frozen) if known else finding.affects or _in_words(frozen)
+    if _is_all(stale, known):
+        words = "all figures"
+    if _is_all(stale, known) and not any(mart.data_of for mart in stale):
+        return "No figure is there yet."
+    how = "not there yet"
+    if any(mart.data_of for mart in stale):
+        how = f"{'from' if incident.subject.is_job else 'frozen at'} {_data_of(stale, reader)}"
+    rest = f"; {current} {_are(current)} current" if current else ""
+    return f"{_sentence(words)} {_are(words)} {how}{rest}."
 
 
-def extent(incident: Incident) -> str:
-    """How far it reaches: share of rows, tables it stops, checks that were not evaluated because of it."""
-    # Of a run they are its amount.
-    holds_back = incident.held_back and not incident.subject.is_job
-    parts = [
-        amount(incident.finding),
-        f"stops {counted(stopped(incident), 'table')}" if stopped(incident) else "",
-        f"{counted(incident.held_back, 'check')} not evaluated" if holds_back else "",
-    ]
-    return "; ".join(filter(None, parts))
-
-
-def stopped(incident: Incident) -> int:
-    """How many marts the incident kept from being refreshed: a warning none."""
-    return sum(not mart.is_refreshed for mart in incident.marts) if incident.finding.severity == Severity.ERROR else 0
+def stopped(incidents: Iterable[Incident]) -> int:
+    """How many marts incidents kept from being refreshed: a warning none."""
+    stopping = [each for each in incidents if each.finding.is_error]
+    return len({mart.asset for each in stopping for mart in each.marts if not mart.is_refreshed})
 
 
 def left_stale(incidents: Iterable[Incident]) -> str:
@@ -219,69 +244,9 @@ def owners(owner: str) -> list[str]:
 
 
 def owner_name(owner: str) -> str:
-    """The owners without the parts of their addresses behind the @, not escaped."""
+    """The owners without the parts of their addresses behind the @."""
     names = ", ".join(one.split("@", 1)[0] for one in owners(owner))
     return blocks.literal(names, blocks.LONGEST_NAME) if names else ""
-
-
-def tables_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[str]:
-    """The tables that incidents keep from being refreshed, or kept, by age: up to four lines of mrkdwn."""
-    ongoing = [incident for incident in incidents if incident.is_open]
-    if not ongoing:
-        return marts_in_words(_united(mart for each in incidents for mart in each.marts), timezone, is_over=True)
-    # Marts which are old are no warning's doing.
-    stopped = [mart for each in ongoing if each.stops for mart in each.marts]
-    return marts_in_words(_united([*stopped, *(mart for each in incidents for mart in each.stale_marts)]), timezone)
-
-
-def figures_in_words(incidents: Sequence[Incident], timezone: ZoneInfo) -> list[str]:
-    """The figures that open incidents affect, each under the worst that is true of it: lines of mrkdwn."""
-    by_label: dict[str, dict[str, None]] = {}
-    seen: set[str] = set()
-    # What one stops another one need not doubt.
-    for incident in sorted(incidents, key=lambda each: not each.stops):
-        figures, stale = affected(incident), [mart for mart in incident.marts if not mart.is_refreshed]
-        if not incident.is_open or not figures or incident.finding.is_note or figures in seen:
-            continue
-        seen.add(figures)
-        label = "May be wrong"
-        if incident.stops and stale:
-            is_dated = any(mart.data_of for mart in stale)
-            label = f"Frozen at {data_of(stale, timezone)}" if is_dated else "Not there yet"
-        by_label.setdefault(label, {})[escaped(figures, LONGEST_NAMES)] = None
-    return [f"*{label}:* {blocks.listed(list(some), SHOWN_FIGURES, joint='; ')}" for label, some in by_label.items()]
-
-
-def marts_in_words(marts: Sequence[MartState], timezone: ZoneInfo, *, is_over: bool = False) -> list[str]:
-    """Marts by whether they show new data, old data (of when) or none: up to four lines of mrkdwn.
-
-    `is_over` is when what kept them from being right is resolved.
-    """
-    refreshed = [mart for mart in marts if mart.is_refreshed]
-    never = [mart for mart in marts if not mart.is_refreshed and not mart.data_of]
-    dated = {mart: mart.data_of.astimezone(timezone).date() for mart in marts if not mart.is_refreshed and mart.data_of}
-    newest_day = max(dated.values(), default=None)
-    by_age = [
-        [mart for mart, day in dated.items() if day == newest_day],
-        [mart for mart, day in dated.items() if day != newest_day],
-    ]
-    lines = [
-        ("Figures that were affected, up to date again" if is_over else "Refreshed, may be wrong", refreshed),
-        *(
-            (f"Not refreshed{' yet' if is_over else ''}, still with the data of {data_of(some, timezone)}", some)
-            for some in by_age
-            if some
-        ),
-        ("Never built yet", never),
-    ]
-    return [f"*{label}:* {_names(some)}" for label, some in lines if some]
-
-
-def data_of(marts: Iterable[MartState], timezone: ZoneInfo) -> str:
-    """When the data of marts is of: a moment, or from the oldest to the newest."""
-    times = sorted(mart.data_of for mart in marts if mart.data_of)
-    first, last = moment(times[0], timezone), moment(times[-1], timezone)
-    return first if first == last else f"{first} to {last}"
 
 
 def ordinal(number: int) -> str:
@@ -290,13 +255,142 @@ def ordinal(number: int) -> str:
     return f"{number:,}{suffix}"
 
 
-def _united(marts: Iterable[MartState]) -> list[MartState]:
-    """Each mart once; one that some incident kept from being refreshed is not refreshed."""
-    united: dict[str, MartState] = {}
-    for mart in marts:
-        if mart.asset not in united or not mart.is_refreshed:
-            united[mart.asset] = mart
-    return list(united.values())
+# The state of the data
+
+
+def status(
+    failing: Mapping[str, int], checks: int, *, unknown: int = 0, not_built: int = 0, failed: str = "", ages: str = ""
+) -> str:
+    """The state of the data in a sentence or two, as terminal, page, picture and digest say it.
+
+    `failing` counts what fails of so many `checks` by severity_word, `unknown` how many were not evaluated,
+    `not_built` how many tables were not; `failed` says how the run ended where its checks do not, `ages` which figures
+    are old (figures_by_age).
+
+    "All 105 checks hold." "Not all figures are current: 1 ERROR, 5 warnings. Takings are from 21 Nov 06:04 UTC."
+    """
+    # Of a run that failed by itself, what its checks found before is not its result.
+    parts = ["" if failed else tally(failing), f"{counted(unknown, 'check')} not evaluated" if unknown else ""]
+    is_old = ages or not_built or failing.get("ERROR")
+    if not_built and not any(parts):
+        parts.append(f"{counted(not_built, 'table')} not built")
+    said = ", ".join(filter(None, parts))
+    if failed or is_old or said:
+        state = "Not all checks were evaluated" if unknown else "All figures were refreshed"
+        head = failed or ("Not all figures are current" if is_old else state)
+        # How a run failed may be a sentence with its cause; counts then follow as one of their own.
+        joint = ". " if failed and ": " in failed else ": "
+        head = f"{head.rstrip('.')}{joint if said else ''}{said}"
+    elif checks:
+        head = f"All {checks:,} checks hold" if checks > 1 else "The check holds"
+    else:
+        head = "No check was evaluated"
+    return " ".join(filter(None, (f"{head}.", ages)))
+
+
+def figures_by_age(stale: Iterable[MartState], figures: Mapping[str, str], when: Callable[[datetime], str]) -> str:
+    """Which figures are old, and of when: "Takings are from 07:34; loaves are from 07:45." """
+    stale = sorted(stale, key=lambda mart: (mart.data_of is not None, mart.data_of and mart.data_of.timestamp()))
+    ages: list[tuple[datetime | None, list[MartState]]] = []
+    newest: datetime | None = None
+    for mart in stale:
+        at = mart.data_of
+        if not ages or (at is None) != (newest is None) or (at and newest and at - newest > ONE_AGE):
+            ages.append((at, []))
+        ages[-1][1].append(mart)
+        newest = at
+    sentences, seen = [], set[str]()
+    for at, some in ages:
+        marts = sorted(some, key=lambda mart: mart.asset)
+        # The oldest table of a figure is what it is as old as.
+        words = [word for word in _figures(marts, figures) if word not in seen]
+        seen.update(words)
+        how = f"from {when(at)}" if at else "not there yet"
+        if len(ages) == 1 and _is_all(marts, figures):
+            sentences = [f"all figures are {how}" if at else "no figure is there yet"]
+        elif words:
+            sentences.append(f"{_in_words(words)} {_are(_in_words(words))} {how}")
+    said = blocks.listed(sentences, SHOWN_FIGURES, joint="; ", more="more ages")
+    return f"{_sentence(said)}." if said else ""
+
+
+def tables_in_words(incident: Incident, reader: Reader) -> list[str]:
+    """The tables that an incident keeps from being refreshed, or kept, by age: up to four lines of mrkdwn."""
+    # Marts which are old are no warning's doing.
+    marts = incident.marts if incident.stops or not incident.is_open else ()
+    return marts_in_words(marts, reader, is_over=not incident.is_open)
+
+
+def marts_in_words(marts: Sequence[MartState], reader: Reader, *, is_over: bool = False) -> list[str]:
+    """Marts by whether they show new data, old data (of when) or none: up to four lines of mrkdwn.
+
+    `is_over` is when what kept them from being right is resolved.
+    """
+    refreshed = [mart for mart in marts if mart.is_refreshed]
+    never = [mart for mart in marts if not mart.is_refreshed and not mart.data_of]
+    dated = {m: m.data_of.astimezone(reader.timezone).date() for m in marts if not m.is_refreshed and m.data_of}
+    newest_day = max(dated.values(), default=None)
+    by_age = [[mart for mart, day in dated.items() if (day == newest_day) == is_newest] for is_newest in (True, False)]
+    lines = [
+        ("Figures that were affected, up to date again" if is_over else "Refreshed, may be wrong", refreshed),
+        *(
+            (f"Not refreshed{' yet' if is_over else ''}, still with the data of {_data_of(some, reader)}", some)
+            for some in by_age
+            if some
+        ),
+        ("Never built yet", never),
+    ]
+    return [f"*{label}:* {_names(some)}" for label, some in lines if some]
+
+
+def figures_of(assets: Iterable[str], figures: Mapping[str, str]) -> list[str]:
+    """What tables are known as, each word once."""
+    return list(dict.fromkeys(word for name in assets if name in figures for word in figures[name].split(", ")))
+
+
+def _figures(marts: Iterable[MartState], figures: Mapping[str, str]) -> list[str]:
+    """What marts are known as, each word once; where none of them has a word, "oven and counter figures"."""
+    marts = list(marts)
+    words = figures_of((mart.asset for mart in marts), figures)
+    if not words and (groups := sorted({blocks.literal(mart.mart, blocks.LONGEST_NAME) for mart in marts})):
+        words = [f"{_in_words(groups[:SHOWN_FIGURES])} figures"]
+    return words
+
+
+def _is_all(marts: Iterable[MartState], figures: Mapping[str, str]) -> bool:
+    return bool(figures) and figures.keys() <= {mart.asset for mart in marts}
+
+
+def _data_of(marts: Iterable[MartState], reader: Reader) -> str:
+    """When the data of marts is of: a moment, or from the oldest to the newest."""
+    times = sorted(mart.data_of for mart in marts if mart.data_of)
+    first, last = reader.moment(times[0]), reader.moment(times[-1])
+    return first if times[-1] - times[0] <= ONE_AGE else f"{first} to {last}"
+
+
+def _statement(finding: Finding) -> str:
+    # In rich text a backtick would be shown as such.
+    return finding.statement.replace("`", "").rstrip(".")
+
+
+def _inside(sentence: str) -> str:
+    """A sentence as it goes on after a colon; a name in it stays as it is."""
+    first = re.match(r"[A-Z]?[a-z]*(?=[ ,])", sentence)
+    return (sentence[:1].lower() + sentence[1:] if first else sentence).rstrip(".")
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _are(words: str) -> str:
+    is_one = words.startswith("every ") or not (" and " in words or "figures" in words or words.endswith("s"))
+    return "is" if is_one else "are"
+
+
+def _in_words(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _bare(sentence: str) -> str:

@@ -33,16 +33,21 @@ class Figure:
         return dg.AssetKey([self.schema, self.table])
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.column.replace("_", " ")
+
+    @property
     def check(self) -> dg.AssetCheckSpec:
         """The check that it moved little."""
         assumption = Assumption(
             "A23",
-            f"The {self.column.replace('_', ' ')} moved less than the set step since the last run.",
+            f"The {self.name} moved less than the set step since the last run.",
             "WARN",
             "A share over all customers moves slowly; a jump is more often a fault in the data than news.",
             "Look for days loaded twice or lost, then at what changed in the shop. The step is "
             "GREENERY_MAX_FIGURE_STEP. The next run compares with this one's figure.",
-            affects=self.column.replace("_", " "),
+            affects=self.name,
         )
         return check_spec(f"{self.column}_moved_little", self.asset_key, assumption, groups()[self.schema].owner)
 
@@ -69,7 +74,7 @@ def figure_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCh
             if figure.check.key in context.selected_asset_check_keys
         }
     for figure, value in values.items():
-        verdict = moved_little(value, _last_recorded(context.instance, figure), settings.max_figure_step)
+        verdict = moved_little(figure.name, value, _last_recorded(context.instance, figure), settings.max_figure_step)
         if value is not None:
             context.op_execution_context.log_event(
                 dg.AssetObservation(figure.asset_key, metadata={figure.column: value})

@@ -48,6 +48,7 @@ ROWS_ACCEPTED = Assumption(
     "WARN",
     "Rows set aside are missing from every figure until they are fixed.",
     "Look at quality.rejected_rows: file, line, column and reason. Fix the lines at the source and load again.",
+    use="Figures can be used.",
 )
 ON_PURPOSE = (
     "If it is meant to be so, say so on one run: make run ARGS=--accept-row-loss (with a new source "
@@ -106,6 +107,7 @@ USUAL_VOLUME = Assumption(
     "Half a day's data looks like half a day's business.",
     "Look whether that day's files are complete and there once. The band's width is GREENERY_VOLUME_BAND.",
     affects="every figure of that day",
+    use="Do not use that day.",
 )
 
 
@@ -297,18 +299,19 @@ def _evaluate(spec: dg.AssetCheckSpec, connection: Connection, settings: Setting
         is_recorded = loads.last_arrival(connection, table) is not None
         mine = f"source_table = '{table}'{' and not load_was_refused' if is_recorded else ''}"
         rejected = count(connection, loads.REJECTED_ROWS, mine)
-        verdict = rows_accepted(count(connection, f"raw.{table}"), rejected)
+        verdict = rows_accepted(table, count(connection, f"raw.{table}"), rejected)
         # The loader words its reasons itself, without the values.
         rows = sample(connection, loads.REJECTED_ROWS, TEXTS, mine, own=["reason"])
         return check_result(spec, verdict, rows, loads.REJECTED_ROWS)
     if spec.name.endswith("_columns_match_the_contract"):
         known = MANIFEST["sources"][f"source.greenery.raw.{table}"]["columns"]
         extra = loads.extra_columns(connection, table, known)
-        return check_result(spec, columns_match(len(known), [_in_words(name, *at) for name, at in extra.items()]))
+        shown = [_in_words(name, *at) for name, at in extra.items()]
+        return check_result(spec, columns_match(table, len(known), shown))
     if spec.name.endswith("_files_are_all_there"):
         folder = settings.source_dir or settings.sample_dir
         files, gone = loads.files_in_and_gone(connection, table, folder)
-        return check_result(spec, files_are_there(files, [shown_file(name, RAW_SPECS) for name in gone]))
+        return check_result(spec, files_are_there(files, [shown_file(name, RAW_SPECS) for name in gone]), about=table)
     return check_result(spec, _judge_time(spec.name, table, connection, settings))
 
 
@@ -325,22 +328,22 @@ def _evaluate_load(
 ) -> dg.AssetCheckResult:
     arrival = loads.last_arrival(connection, table)
     if arrival is None:
-        return check_result(spec, Verdict(False, "No load of the table is on record: load it.", 1, 1))
+        return check_result(spec, Verdict(False, "no load of the table is on record: load it.", 1, 1), about=table)
     verdict = _of_load(arrival, settings)[spec.metadata["assumption"]]
     if spec.metadata["assumption"] == "A24":
-        return check_result(spec, verdict)
+        return check_result(spec, verdict, about=table)
     refused = "load_was_refused" if arrival.is_refused else "not load_was_refused"
     mine = f"source_table = '{table}' and {refused}"
     shown = sample(connection, loads.REJECTED_ROWS, TEXTS, mine, own=["reason"])
-    return check_result(spec, verdict, shown, loads.REJECTED_ROWS)
+    return check_result(spec, verdict, shown, loads.REJECTED_ROWS, about=table)
 
 
 def _judge_time(name: str, table: str, connection: Connection, settings: Settings) -> Verdict:
     now = datetime.now(UTC).replace(tzinfo=None)
     if name.endswith("_are_fresh"):
         newest = loads.newest_moment(connection, table)
-        return is_fresh(newest, now, settings.max_age_hours)
+        return is_fresh(table, newest, now, settings.max_age_hours)
     event_days, days = (loads.rows_by_day(connection, timed) for timed in ("events", table))
     newest = loads.newest_moment(connection, "events")
-    fresh = is_fresh(newest, now, settings.max_age_hours).passed
-    return volume_is_usual(days, day_to_judge(event_days, now.date(), fresh), settings.volume_band)
+    fresh = is_fresh(table, newest, now, settings.max_age_hours).passed
+    return volume_is_usual(table, days, day_to_judge(event_days, now.date(), fresh), settings.volume_band)

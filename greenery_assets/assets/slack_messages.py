@@ -62,7 +62,7 @@ def messages_arrive(catalogue: dg.ResourceParam[Callable[[], Catalogue]]) -> dg.
     except LedgerError as error:
         # A ledger that is away for a moment must not fail the run that loads the data.
         verdict = Verdict(False, str(error), 1, 1)
-    return check_result(MESSAGES_ARRIVE, verdict, names_table=False)
+    return check_result(MESSAGES_ARRIVE, verdict)
 
 
 def _look(project: Project, now: datetime) -> Verdict:

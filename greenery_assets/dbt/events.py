@@ -171,7 +171,7 @@ def _with_rows(
                 **sample_metadata(sample(connection, kept_in, texts, about=_names_in(test)), kept_in),
             }
             meta = test_meta(manifest, test["unique_id"])
-            found = finding(connection, kept_in, meta["finding"], texts)
+            found = finding(connection, kept_in, meta["finding"], texts, checked)
             yield _explained(result, context, shown, found)
 
 

@@ -29,12 +29,13 @@ class GreeneryTranslator(DagsterDbtTranslator):
         return str(dbt_resource_props["description"]).strip()
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
-        """dagster-dbt's own, what the group is for, and the SQL itself: the code reference is a path on the server."""
+        """dagster-dbt's own, what group and figures are called, and the SQL: the code reference is the server's."""
         group = self.get_group_name(dbt_resource_props)
-        sql = dbt_resource_props.get("raw_code")
+        sql, figures = dbt_resource_props.get("raw_code"), dbt_resource_props["config"].get("meta", {}).get("figures")
         return {
             **super().get_metadata(dbt_resource_props),
             **(group_metadata(groups()[group].in_words) if group else {}),
+            **({"figures": figures} if figures else {}),
             **({"sql": dg.MetadataValue.md(f"```sql\n{sql}\n```")} if sql else {}),
         }
 
@@ -79,6 +80,7 @@ def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
         why=meta["why"],
         remedy=meta["remedy"],
         affects=meta.get("affects", ""),
+        use=meta.get("use", ""),
     )
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from greenery_assets.alerts.runs import duration_in_words, owner_name, quoted
+from greenery_assets.alerts.runs import counts, duration_in_words, in_one_line, owner_name, quoted, tally
 from greenery_assets.dbt.groups import is_mart, position
 from greenery_assets.report import wording
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
@@ -93,7 +93,8 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         "owner": owner_name,
         "strip": strip,
         "anchor": anchor,
-        "sentence": lambda text: text[:1].upper() + text[1:],
+        "finding": lambda check: in_one_line(check.finding, check.frozen),
+        "tally": lambda checks: tally(counts(check.finding for check in checks if check.standing.is_failing)),
     }
     made_at = facts.made_at.astimezone(reader.zone)
     return environment.get_template("page.html").render(

@@ -25,6 +25,7 @@ from greenery_assets.alerts.runs import (
     RunObservation,
     Seen,
     Subject,
+    figures_of,
     is_ours,
     is_sample_data,
     last_evaluations,
@@ -65,10 +66,11 @@ def read_facts(
     return ReportFacts(
         made_at=now,
         run=_daily_run(instance, catalogue, daily, observed) if daily else None,
-        checks=_checks(instance, catalogue, past, findings, known.since),
+        checks=_checks(instance, catalogue, past, findings, known.since, not_refreshed=not_refreshed),
         sources=_sources(instance, catalogue),
         built_at=built_at,
         groups=catalogue.lineage.groups,
+        figures=catalogue.figures,
         refreshed=built_at.keys() - not_refreshed,
         not_built=not_refreshed,
         notice=notice,
@@ -161,6 +163,8 @@ def _checks(
     past: Mapping[Subject, list[PastRun]],
     findings: Mapping[Subject, Finding],
     since: Mapping[Subject, datetime],
+    *,
+    not_refreshed: Collection[str],
 ) -> list[CheckFacts]:
     checks = []
     # Failing ones that only the ledger knows: what was found is in Dagster's log.
@@ -178,6 +182,8 @@ def _checks(
             why=str(spec.metadata.get("why", "")),
             remedy=str(spec.metadata.get("remedy", "")),
             is_blocking=spec.blocking,
+            affects=str(spec.metadata.get("affects", "")),
+            use=str(spec.metadata.get("use", "")),
         )
         runs = past.get(subject, [])[-RUNS_SHOWN:]
         standing = runs[-1].standing if runs else Standing.UNKNOWN
@@ -186,11 +192,15 @@ def _checks(
             known = replace(
                 known,
                 is_errored=finding.outcome == Outcome.ERRORED,
+                use=finding.use,
                 reason=finding.reason,
                 failing_rows=finding.failing_rows,
                 rows_checked=finding.rows_checked,
                 kept_in=finding.kept_in,
             )
+        if standing == Standing.FAILED:
+            stopped = [name for name in catalogue.lineage.marts_from(subject.asset) if name in not_refreshed]
+            known = replace(known, frozen=tuple(figures_of(stopped, catalogue.figures)))
         streak = _failing_since(runs) if standing.is_failing else None
         opened = since.get(subject) if standing.is_failing else None
         checks.append(

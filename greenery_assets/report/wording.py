@@ -5,40 +5,33 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from greenery_assets.alerts.runs import counts, figures_by_age, status
 from greenery_assets.report.facts import ReportFacts, Standing
 
 SAMPLE_MARK = "SAMPLE DATA"
 Tone = Literal["good", "warn", "bad"]
-ICONS = {
-    Standing.PASSED: "Holds",
-    Standing.WARNED: "Warns",
-    Standing.FAILED: "Fails",
-    Standing.UNKNOWN: "Not evaluated",
-}
 
 
 def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
-    """The state of the data in one sentence, which begins with SAMPLE DATA where it is of sample data.
+    """The status in a sentence or two, which begins with SAMPLE DATA where it is of sample data.
 
-    "All 96 checks hold." or "2 of 96 checks fail, 3 not evaluated; marketing figures are from yesterday 06:04."
+    "All 96 checks hold." or "Not all figures are current: 1 ERROR. Conversion is from yesterday 06:04."
     """
-    total = len(facts.checks)
-    failing, unknown = facts.count(Standing.WARNED, Standing.FAILED), facts.count(Standing.UNKNOWN)
-    of_all = f" of {total:,} {'check' if total == 1 else 'checks'}"
-    parts = [f"{failing:,}{of_all} {'fails' if failing == 1 else 'fail'}"] if failing else []
-    if unknown:
-        verb = "was" if unknown == 1 else "were"
-        parts.append(f"{unknown:,}{'' if failing else of_all} {verb} not evaluated")
-    left_out = len(set(facts.not_built) | facts.stale.keys())
-    if not parts and left_out:
-        parts = [f"{left_out:,} {'table was' if left_out == 1 else 'tables were'} not built"]
-    if not parts:
-        parts = [f"All {total:,} checks hold" if total > 1 else "The check holds" if total else "There is no check"]
-    said = " and ".join(parts)
+    failed = ""
     # Once everything was built otherwise, how that run ended matters to nobody.
     if facts.run and facts.run.has_failed and facts.stale and not facts.count(Standing.FAILED):
-        said = f"The daily run {facts.run.how_it_ended}: {said[0].lower()}{said[1:]}"
-    return f"{SAMPLE_MARK}: " * facts.is_sample + "; ".join([said, *_ages(facts, zone)]) + "."
+        is_today = facts.run.started_at.astimezone(zone).date() == facts.made_at.astimezone(zone).date()
+        which = "Today's" if is_today else "The daily"
+        failed = f"{which} run {facts.run.how_it_ended}"
+    said = status(
+        counts(check.finding for check in facts.failing),
+        len(facts.checks),
+        unknown=facts.count(Standing.UNKNOWN),
+        not_built=0 if failed else len(set(facts.not_built) | facts.stale.keys()),
+        failed=failed,
+        ages=figures_by_age(facts.stale_marts, facts.figures, lambda at: moment(at, facts.made_at, zone)),
+    )
+    return f"{SAMPLE_MARK}: " * facts.is_sample + said
 
 
 def tone(facts: ReportFacts) -> Tone:
@@ -76,21 +69,3 @@ def not_refreshed(facts: ReportFacts, zone: ZoneInfo) -> list[str]:
     for table, built_at in facts.stale.items():
         by_age[f"From {moment(built_at, facts.made_at, zone)}" if built_at else "Not there yet"].append(table)
     return [f"{age}: {', '.join(tables)}" for age, tables in by_age.items()]
-
-
-def _ages(facts: ReportFacts, zone: ZoneInfo) -> list[str]:
-    """ "marketing figures are from yesterday 06:04" for each age of what was not refreshed, the oldest of a mart."""
-    by_group: dict[str, list[datetime | None]] = defaultdict(list)
-    for table, built_at in facts.stale.items():
-        by_group[facts.groups[table]].append(built_at)
-    by_age: dict[str, list[str]] = defaultdict(list)
-    for group, times in by_group.items():
-        known = [time for time in times if time is not None]
-        how = f"from {moment(min(known), facts.made_at, zone)}" if known else "not there yet"
-        by_age[how].append(group)
-    return [f"{listed(groups)} figures are {how}" for how, groups in by_age.items()]
-
-
-def listed(names: list[str]) -> str:
-    """ "core, marketing and product"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -7,18 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from greenery_assets.alerts.incidents import (
     Finding,
-    Lineage,
     Outcome,
-    Policy,
     RunObservation,
     Severity,
-    Silence,
     State,
     Subject,
     Track,
     Transition,
 )
+from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.lifecycle import acknowledge, observe, time_passes
+from greenery_assets.alerts.silence import Policy, Silence
 
 START = datetime(2026, 5, 4, 6, tzinfo=UTC)
 RENOTIFY_AFTER = {Severity.ERROR: timedelta(hours=24), Severity.WARN: timedelta(hours=168)}

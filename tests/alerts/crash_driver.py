@@ -25,8 +25,8 @@ import dagster as dg
 from sqlalchemy import Engine, event
 
 from greenery_assets.alerts.ledger import Book, Ledger
-from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.slack import SlackTransport, slack_client
+from greenery_assets.alerts.wording import Reader
 from tests.alerts.projects import PROJECT, engine_at
 from tests.alerts.shop import ROUTING, Shop, shop_in
 from tests.slack.fake import FakeSlack

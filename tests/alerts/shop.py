@@ -17,12 +17,12 @@ import yaml
 from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.alerts.incidents import Severity, Subject
 from greenery_assets.alerts.ledger import Ledger
-from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.notify import Transport
 from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.routing import Routing
 from greenery_assets.alerts.runs import Catalogue, newest_run_end
 from greenery_assets.alerts.slack import SlackTransport, slack_client
+from greenery_assets.alerts.wording import Reader
 from tests.alerts.builders import JOB, LINEAGE, OUTCOMES, RENOTIFY_AFTER, SUBJECTS
 from tests.alerts.projects import PROJECT, project_in
 from tests.slack.fake import FakeSlack

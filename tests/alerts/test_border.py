@@ -128,7 +128,7 @@ def test_another_project_has_alerts_for_one_dataclass(
             assert alerts.notify().endswith("messages sent to Slack (#bakery), 0 wait")
         (group, digest), details = slack.messages("bakery"), slack.thread("bakery", slack.messages("bakery")[0].ts)
         assert "1 ERROR, 1 warning" in group.text
-        assert "Takings: not there yet." in str(group.blocks)
+        assert "Takings are not there yet." in str(group.blocks)
         assert "4 loaves are sold twice" in str([each.blocks for each in details])
         assert "2 loaves are burnt" in str([each.blocks for each in details])
         assert "State of the data" in digest.text

@@ -17,20 +17,28 @@ from tests.alerts.told import OPENED_AT, READER, assert_slack_takes, happened, i
 @pytest.mark.parametrize(
     ("transition", "says", "notified"),
     [
-        (happened(Kind.WORSE), "Worse:  312 → 400 rows, day 3.", []),
-        (happened(Kind.BETTER, 400, 18), "Better:  400 → 18 rows, day 3.", []),
-        (happened(Kind.RAISED), "Now an ERROR, no longer a warning:  312 → 400 rows, day 3.", ["U0DATA"]),
-        (happened(Kind.LOWERED, severity=Severity.WARN), "Now a warning, no longer an ERROR:", []),
+        (happened(Kind.WORSE), "Worse.  312 → 400 rows, day 3: orders were", []),
+        (happened(Kind.BETTER, 400, 18), "Better.  400 → 18 rows, day 3: orders were", []),
+        (happened(Kind.RAISED), "Now an ERROR, no longer a warning.  312 → 400 rows, day 3: orders were", ["U0DATA"]),
+        (happened(Kind.LOWERED, severity=Severity.WARN), "Now a warning, no longer an ERROR.", []),
         (happened(Kind.CHANGED, outcome=Outcome.ERRORED), "Could not be evaluated any more.  Whether it holds now", []),
-        (happened(Kind.CHANGED, 400), "Can be evaluated again, and fails:  400 of 3,000 rows (13.3 %), day 3.", []),
+        (
+            happened(Kind.CHANGED, 400),
+            "Can be evaluated again, and fails.  400 of 3,000 rows (13.3 %), day 3: orders were",
+            [],
+        ),
         (
             happened(Kind.STEADY, 400),
-            "Comes and goes no more, fails each time:  400 of 3,000 rows (13.3 %), day 3.",
+            "Comes and goes no more, fails each time.  400 of 3,000 rows (13.3 %), day 3: orders were",
             [],
         ),
         (happened(Kind.REMINDED), "Still open after 2 days.  400 of 3,000 rows", ["U0DATA"]),
         (happened(Kind.REMINDED, severity=Severity.WARN), "Still open after 2 days.", []),
-        (happened(Kind.ACKNOWLEDGED, acknowledged_by="alex"), "alex  is working on this;", []),
+        (
+            happened(Kind.ACKNOWLEDGED, acknowledged_by="alex"),
+            "alex  is working on this;  reminders are off until it gets worse: orders were",
+            [],
+        ),
         (happened(Kind.RAISED, inhibited_by=Subject("raw/events", "a_cause")), "Now an ERROR", ["U0DATA"]),
         (
             happened(Kind.RESOLVED, resolved_at=OPENED_AT + timedelta(hours=2, minutes=5), resolved_by_run="run-2"),
@@ -48,7 +56,12 @@ def test_a_change_is_one_short_message(transition: Transition, says: str, notifi
     [message] = change_messages([transition], READER)
     assert_slack_takes(message)
     assert says in shown(message)
-    assert "An order has at most one checkout event (A03, stg_events)" in shown(message)
+    # What is over is called by what holds again, all else by what was found.
+    statement = "An order has at most one checkout event" if not transition.incident.is_open else "checked out twice"
+    is_errored = transition.incident.finding.outcome == Outcome.ERRORED
+    assert f"{'An order has at most one checkout event' if is_errored else statement} (A03, stg_events)" in shown(
+        message
+    )
     assert mentions(message) == notified
     assert len(shown(message)) < 300
 
@@ -62,8 +75,8 @@ def test_what_is_over_has_the_mark_of_it(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("of", "says"),
     [
-        (job(), "Fails for another reason:  The folder has no orders.csv. · runs of daily_job"),
-        (job(AD_HOC_JOB), "Fails for another reason:  The folder has no orders.csv. · runs of chosen assets"),
+        (job(), "Fails for another reason:  today's run failed: the folder has no orders.csv (A03, daily_job)"),
+        (job(AD_HOC_JOB), "a run of chosen assets failed: the folder has no orders.csv (A03, chosen assets)"),
     ],
 )
 def test_a_job_that_fails_otherwise_says_why(of: Incident, says: str) -> None:
@@ -93,7 +106,7 @@ def test_a_change_without_any_extent_tells_the_day() -> None:
     now = job(failing_rows=0)
     raised = Transition(Kind.RAISED, now, OPENED_AT, before=now.finding)
     [message] = change_messages([raised], READER)
-    assert "Now an ERROR, no longer a warning:  day 1. Every run ends well" in shown(message)
+    assert "Now an ERROR, no longer a warning.  day 1: today's run failed: the folder" in shown(message)
 
 
 def test_what_is_held_to_follow_is_listed_under_its_cause() -> None:

@@ -130,7 +130,12 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
 
             # The run did not come to the page: the daemon has it written anew.
             page = home.report / "state_of_the_data.html"
-            wait_until(lambda: page.exists() and re.search(r"1 of \d+ checks fails", page.read_text()) is not None, log)
+            wait_until(
+                lambda: (
+                    page.exists() and re.search("Not all figures are current: 1 ERROR", page.read_text()) is not None
+                ),
+                log,
+            )
 
             run_chosen_assets(home, source)
             slack.stop_listening()
@@ -144,7 +149,9 @@ def test_a_planted_defect_is_told_once_and_resolved_though_slack_was_down(
             assert outcomes_of_ticks(home) == {"SKIPPED"}
 
         (resolved,) = slack.thread(CHANNEL, told.ts)
-        assert re.match(r"SAMPLE DATA · Resolved after (less than a minute|\d+ min)\.", resolved.text)
+        assert re.match(
+            r"SAMPLE DATA · :white_check_mark: Resolved after (less than a minute|\d+ min)\.", resolved.text
+        )
         # Only the events were run again.
         assert "15 tables not refreshed yet" in resolved.text
         assert "Not refreshed yet, still with the data of" in slack.messages(CHANNEL)[1].text

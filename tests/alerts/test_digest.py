@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from greenery_assets.alerts import wording
 from greenery_assets.alerts.digest import DigestFacts, Figure, MartCounts, digest_message
-from greenery_assets.alerts.incidents import Incident, MartState, Severity, Silence, Subject
+from greenery_assets.alerts.incidents import Incident, MartState, Severity, Subject
 from greenery_assets.alerts.messages import group_message
+from greenery_assets.alerts.silence import Silence
 from tests.alerts.strategies import anything, huge, incidents, times
 from tests.alerts.told import (
     NASTY,
@@ -57,34 +58,39 @@ def day(**changed: Any) -> DigestFacts:
                 marts=(MartCounts("staging", 63, 1, 1, 0), MartCounts("marketing", 40, 0, 0, 0)),
                 stale=(MartState("marketing/fact_repeat_rate", False, YESTERDAY),),
             ),
-            [":warning: 2 of 105 checks fail; marketing figures are from 21 Nov 06:04 UTC."],
+            [
+                "Not all figures are current: 1 ERROR, 1 warning. Marketing figures are from 21 Nov 06:04 UTC.",
+            ],
         ),
-        (day(marts=(MartCounts("staging", 9, 1, 0, 0),)), [":warning: 1 of 10 checks fails."]),
-        (day(marts=(MartCounts("staging", 9, 0, 0, 3),)), [":warning: 3 of 12 checks not evaluated."]),
+        (day(marts=(MartCounts("staging", 9, 1, 0, 0),)), [":warning: All figures were refreshed: 1 warning."]),
+        (
+            day(marts=(MartCounts("staging", 9, 0, 0, 3),)),
+            [":warning: Not all checks were evaluated: 3 checks not evaluated."],
+        ),
         (day(marts=()), ["No check was evaluated."]),
         (
             day(is_complete=False, stale=STALE[:1]),
             [
-                ":warning: The daily run did not build all of its tables and evaluate all of its checks; "
-                "marketing figures are from 21 Nov 06:04 UTC."
+                ":warning: The daily run did not build all of its tables and evaluate all of its checks. "
+                "Marketing figures are from 21 Nov 06:04 UTC."
             ],
         ),
         (
             day(is_complete=False, marts=(MartCounts("staging", 9, 0, 0, 3),)),
-            [":warning: The daily run did not build all of its tables and evaluate all of its checks, 3 of 12 checks"],
+            [":warning: The daily run did not build all of its tables and evaluate all of its checks: 3 checks not"],
         ),
         (
             day(finished_at=None, is_late=True, stale=STALE),
             [
-                ":hourglass: The daily run did not finish by 07:00 UTC; "
-                "core, marketing figures are from 21 Nov 06:04 UTC.",
+                ":hourglass: The daily run did not finish by 07:00 UTC. "
+                "Core and marketing figures are from 21 Nov 06:04 UTC.",
                 "Not refreshed, still with the data of 21 Nov 06:04 UTC: core: fact_orders; marketing:",
             ],
         ),
         (day(is_late=True), ["All 105 checks hold.", "The daily run finished later than 07:00 UTC."]),
         (
             day(finished_at=None, failed_at=FAILED_AT, stale=STALE[:1]),
-            [":octagonal_sign: The daily run failed at 06:01 UTC; marketing figures are from 21 Nov 06:04 UTC."],
+            [":octagonal_sign: The daily run failed at 06:01 UTC. Marketing figures are from 21 Nov 06:04 UTC."],
         ),
         (
             day(finished_at=None, failed_at=FAILED_AT, is_late=True),
@@ -92,11 +98,11 @@ def day(**changed: Any) -> DigestFacts:
         ),
         (
             day(stale=(MartState("snapshots/orders_snapshot", False, YESTERDAY, "core"),)),
-            ["All 105 checks hold; core figures are from 21 Nov 06:04 UTC."],
+            ["Not all figures are current. Core figures are from 21 Nov 06:04 UTC."],
         ),
         (
             day(stale=(MartState("core/new", False, None),)),
-            ["core figures are not there yet", "Never built yet: core: new"],
+            ["Core figures are not there yet.", "Never built yet: core: new"],
         ),
     ],
 )
@@ -127,7 +133,10 @@ def test_the_mark_is_that_of_the_gravest_open_problem(facts: DigestFacts, mark: 
 
 def test_counts_and_figures_stand_in_aligned_tables() -> None:
     said = shown(digest_message(GOOD_DAY, READER))
-    assert "staging      65     0     0              0\nmarketing    40     0     0              0" in said
+    assert (
+        "staging      65      0        0     0              0\nmarketing    40      0        0     0              0"
+        in said
+    )
     assert (
         "Repeat rate  79.8 %  79.3 %  +0.5 percentage points\nConversion   62.4 %  63.0 %  -0.6 percentage points"
         in said
@@ -170,7 +179,8 @@ def test_a_silence_says_why_and_until_when_literally(reason: str) -> None:
     assert "until 1 Dec 06:00 UTC" in shown(message)
     assert not re.search(r"[\u202a-\u202e\u2066-\u2069]", shown(message))
     if len(reason.strip()) > 4:
-        assert not any(reason[:40] in text for text in [message.text, *texts(message, "mrkdwn")])
+        assert not any(reason[:40] in text for text in texts(message, "mrkdwn"))
+        assert reason[:40] not in message.text or reason.isalpha()
 
 
 figures = st.builds(Figure, anything, st.floats(), st.none() | st.floats())
@@ -218,20 +228,11 @@ mixed = st.lists(
 @settings(deadline=None, max_examples=30)
 @given(mixed)
 def test_every_message_counts_alike_and_lists_errors_first(some: list[Incident]) -> None:
-    counted = wording.tally(some)
+    counted = wording.tally(wording.counts(each.finding for each in some))
     said = shown(digest_message(day(open_incidents=tuple(some)), READER))
-    assert f": {counted} in 105 checks" in said
+    assert f": {counted}.\n" in said
     assert f": {counted}. Worst: " in title(group_message(some, READER))
     for listed in (said, shown(group_message(some, READER))):
         words = re.findall(r"(ERROR|Warning|Note): ", listed)
         assert sorted(words, key=lambda word: word != "ERROR") == words
         assert sum(word == "ERROR" for word in words) == sum(each.finding.severity == Severity.ERROR for each in some)
-
-
-@settings(deadline=None, max_examples=30)
-@given(mixed)
-def test_what_is_frozen_is_not_doubtful_as_well_and_a_note_affects_nothing(some: list[Incident]) -> None:
-    lines = wording.figures_in_words(some, READER.timezone)
-    figures = [name for line in lines for name in line.partition(":* ")[2].split("; ")]
-    assert len(figures) == len(set(figures))
-    assert "no figure" not in figures or any(each.finding.severity == Severity.ERROR for each in some)

@@ -66,7 +66,7 @@ def test_postgres_keeps_a_ledger_as_well(shop: Shop, slack: FakeSlack, postgres_
         assert book.open_incidents() == {}
     (first,) = slack.messages(CHANNEL)
     assert first.text.startswith(":white_check_mark:")
-    assert slack.thread(CHANNEL, first.ts)[-1].text.startswith("Resolved")
+    assert slack.thread(CHANNEL, first.ts)[-1].text.startswith(":white_check_mark: Resolved")
     engine = engine_at(postgres_url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []

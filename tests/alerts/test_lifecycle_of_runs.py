@@ -226,3 +226,15 @@ def test_a_failed_run_does_not_wait_for_what_is_gone() -> None:
     story.see(status="FAILURE", not_built=["staging/removed"])
     story.state, _ = retire(story.state, LINEAGE, set(), story.now)
     assert told(story.see()) == ["resolved job"]
+
+
+def test_what_an_error_left_current_is_so_until_a_run_leaves_it_out() -> None:
+    story = Story()
+    story.see(findings("events=F1"), built=["marketing/users"], not_built=["product/daily"])
+    incident = story.state[SUBJECTS["events"]].incident
+    assert incident
+    assert [mart.asset for mart in incident.current] == ["marketing/users"]
+    story.see((), status="FAILURE", not_built=["marketing/users", "product/daily"], problem="The source is missing.")
+    incident = story.state[SUBJECTS["events"]].incident
+    assert incident
+    assert incident.current == ()

@@ -8,19 +8,10 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenery_assets.alerts.incidents import (
-    Finding,
-    Incident,
-    Kind,
-    Lineage,
-    Policy,
-    RunObservation,
-    Silence,
-    State,
-    Subject,
-    Transition,
-)
+from greenery_assets.alerts.incidents import Finding, Incident, Kind, RunObservation, State, Subject, Transition
+from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.lifecycle import observe, time_passes
+from greenery_assets.alerts.silence import Policy, Silence
 from tests.alerts.builders import RENOTIFY_AFTER, START, finding, run
 
 ASSETS = tuple("abcdef")

@@ -146,7 +146,10 @@ def test_marts_that_were_not_built_are_told_until_they_are(passed: Callable[...,
     assert "2 tables not refreshed yet" in reply.text
     (digest,) = slack.messages("data-daily")
     assert "Not refreshed, still with the data of" in digest.text
-    assert ":warning: *2 of 5 checks not evaluated; marketing, product figures are from" in digest.text
+    assert (
+        ":warning: *Not all figures are current: 2 checks not evaluated. Marketing and product figures are from"
+        in digest.text
+    )
 
     passed(job="marketing_users")
     assert "1 table not refreshed yet" in slack.messages("data-alerts")[0].text
@@ -178,4 +181,4 @@ def test_a_mart_that_is_gone_from_the_project_is_not_awaited(
     alerts.deliver()
     (digest,) = slack.messages("data-daily")
     assert "marketing" not in digest.text
-    assert "product figures are" in digest.text
+    assert "Product figures are" in digest.text

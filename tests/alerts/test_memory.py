@@ -27,10 +27,10 @@ from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Kind, Memory, RunObservation, State, Subject, Track
 from greenery_assets.alerts.ledger import INCIDENT, Outgoing, Thread
 from greenery_assets.alerts.lifecycle import observe
-from greenery_assets.alerts.messages import Reader
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.alerts.schema import incidents, outbox, threads
+from greenery_assets.alerts.wording import Reader
 from tests.alerts.builders import HOUR, JOB, LINEAGE, START, SUBJECTS, Story, finding, findings, run
 from tests.alerts.projects import ledger_at, project_in
 from tests.alerts.shop import HAPPENS, ROUTING, Shop

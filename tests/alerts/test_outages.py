@@ -16,6 +16,7 @@ import dagster as dg
 import pytest
 
 from greenery_assets.alerts import dispatch, notify
+from greenery_assets.alerts import runs as runs_module
 from greenery_assets.alerts import slack as slack_module
 from greenery_assets.alerts.dispatch import LONGEST_READING, Alerts
 from greenery_assets.alerts.incidents import RunObservation
@@ -130,13 +131,13 @@ def test_a_pass_that_has_much_to_read_stops_in_time_and_the_next_goes_on(
 ) -> None:
     for rows in (1, 2, 3, 4):
         record_run(shop, f"staged=F{rows}")
-    read = dispatch.read_run
+    read = runs_module.read_run
 
     def slowly(*arguments: Any) -> RunObservation | None:
         time.sleep(0.2)
         return read(*arguments)
 
-    monkeypatch.setattr(dispatch, "read_run", slowly)
+    monkeypatch.setattr(runs_module, "read_run", slowly)
     monkeypatch.setattr(dispatch, "LONGEST_READING", timedelta(seconds=0.3))
     runs: list[int] = []
     while sum(runs) < 4:

@@ -62,7 +62,7 @@ def test_messages_stand_by_channel_the_newest_last_with_their_threads() -> None:
     )
     found = [
         page.index(part)
-        for part in ("#data-alerts", "ERROR: Orders", "312 → 400", "Resolved after", "#ops", "only text")
+        for part in ("#data-alerts", "ERROR: orders", "312 → 400", "Resolved after", "#ops", "only text")
     ]
     assert found == sorted(found)
     assert "1 reply" in page

@@ -35,7 +35,11 @@ def test_a_source_that_is_missing_a_second_time_is_notified_again_and_each_time_
             run_job(home, source)
             alerts.run_pass()
         with alerts.ledger.transaction() as book:
-            first = [row.text for row in book.sent(99) if row.root is None and "daily_job failed" in row.text]
+            first = [
+                row.text
+                for row in book.sent(99)
+                if row.root is None and "today's run failed: the source folder" in row.text
+            ]
     assert len(first) == 2
     for text in first:
         assert f"{missing}" in text

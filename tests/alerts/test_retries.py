@@ -59,7 +59,7 @@ def test_a_dead_run_is_told_only_when_no_other_attempt_follows(shop: Shop, alert
     assert told(alerts, slack) == []
     shop.instance.report_run_failed(started(shop, first))
     assert told(alerts, slack) == [
-        f"{FAILED}: The run did not come to its end: its process was killed, or could not start"
+        f"{FAILED}: the run did not come to its end: its process was killed, or could not start"
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_run_that_failed_by_itself_is_not_tried_again_and_told_at_once(
     shop: Shop, alerts: Alerts, slack: FakeSlack
 ) -> None:
     shop.run(breaks="raw/orders")
-    assert told(alerts, slack) == [f"{FAILED}: The step raw__orders failed: ValueError"]
+    assert told(alerts, slack) == [f"{FAILED}: the step raw__orders failed: ValueError"]
 
 
 @pytest.mark.parametrize(("will_retry", "number"), [("true", 0), ("false", 1)])
@@ -110,7 +110,7 @@ def test_a_killed_make_run_that_the_next_makes_way_for_is_told(shop: Shop, alert
     _make_way(shop.instance, Console(quiet=True))
     assert not storage.get_concurrency_info(WAREHOUSE_POOL).active_run_ids
     assert told(alerts, slack) == [
-        f"{FAILED}: The run did not come to its end: its process was killed, or could not start"
+        f"{FAILED}: the run did not come to its end: its process was killed, or could not start"
     ]
     shop.run()
     assert told(alerts, slack)[0].startswith(":white_check_mark: Resolved")

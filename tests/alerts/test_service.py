@@ -10,8 +10,9 @@ import pytest
 from filelock import FileLock
 
 from greenery_assets.alerts.dispatch import Alerts, BusyError
-from greenery_assets.alerts.incidents import Silence, Subject
+from greenery_assets.alerts.incidents import Subject
 from greenery_assets.alerts.ledger import READ_TO
+from greenery_assets.alerts.silence import Silence
 from tests.alerts.builders import JOB
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import ROUTING, Shop, shop_in, transport_to
@@ -65,7 +66,7 @@ def test_a_failing_check_is_told_once_and_resolved_in_its_thread(step: Step, sla
     step(job=JOB)
     assert len(slack.messages(CHANNEL)) == 1
     (resolved,) = replies(slack)
-    assert re.match(r"Resolved after (less than a minute|\d+ min)\.", resolved)
+    assert re.match(r":white_check_mark: Resolved after (less than a minute|\d+ min)\.", resolved)
     assert slack.messages(CHANNEL)[0].text.startswith(":white_check_mark: Resolved")
 
 
@@ -146,7 +147,7 @@ def test_a_run_that_fails_without_a_failing_check_is_told_without_its_exceptions
     assert "alice" not in str(told)
 
     step(job=JOB)
-    assert replies(slack)[0].startswith("Resolved")
+    assert replies(slack)[0].startswith(":white_check_mark: Resolved")
 
 
 def test_a_canceled_run_is_told_and_made_good_by_the_next(
@@ -159,7 +160,7 @@ def test_a_canceled_run_is_told_and_made_good_by_the_next(
     (told,) = slack.messages(CHANNEL)
     assert "canceled" in str(told.blocks)
     step(job=JOB)
-    assert replies(slack)[0].startswith("Resolved")
+    assert replies(slack)[0].startswith(":white_check_mark: Resolved")
 
 
 def test_a_run_of_chosen_assets_is_observed_like_any_other(shop: Shop, alerts: Alerts, slack: FakeSlack) -> None:
@@ -179,7 +180,7 @@ def test_a_check_that_comes_and_goes_is_damped(step: Step, slack: FakeSlack) -> 
     for _ in range(3):
         step()
     assert len(slack.messages(CHANNEL)) == 3
-    assert replies(slack, 2)[-1].startswith("Resolved")
+    assert replies(slack, 2)[-1].startswith(":white_check_mark: Resolved")
 
 
 def test_what_stays_open_is_recalled_in_the_channel(step: Step, alerts: Alerts, slack: FakeSlack) -> None:
@@ -203,7 +204,7 @@ def test_what_gets_worse_every_day_is_recalled_in_the_channel_and_calls_the_owne
         alerts.deliver()
     told = slack.thread(CHANNEL, slack.messages(CHANNEL)[0].ts)
     assert [(reply.text.split()[0], reply.broadcast, bool(pings(reply))) for reply in told] == [
-        ("Worse:", False, False),
+        ("Worse.", False, False),
         ("Still", True, True),
     ] * 2
 
@@ -316,7 +317,7 @@ def test_a_part_of_a_job_does_not_make_the_whole_good(shop: Shop, alerts: Alerts
     alerts.run_pass()
     assert replies(slack) == []
     step(job=JOB)
-    assert replies(slack)[0].startswith("Resolved")
+    assert replies(slack)[0].startswith(":white_check_mark: Resolved")
 
 
 def test_what_was_folded_is_resolved_in_the_causes_thread_though_that_one_was_resolved_before(
@@ -343,7 +344,7 @@ def test_a_check_that_is_gone_from_the_project_leaves_no_open_incident(
     assert "No longer checked" in replies(slack)[-1]
     with alerts.ledger.transaction() as book:
         assert [incident.subject.name for incident in book.open_incidents().values()] == ["events"]
-    assert "1 warning in 4 checks" in slack.messages("data-daily")[0].text
+    assert ": 1 warning. " in slack.messages("data-daily")[0].text
 
 
 def test_what_waits_is_sent_even_if_a_run_cannot_be_read(
@@ -356,7 +357,7 @@ def test_what_waits_is_sent_even_if_a_run_cannot_be_read(
     def breaks(*_: object) -> None:
         raise ValueError("broken storage")
 
-    monkeypatch.setattr("greenery_assets.alerts.dispatch.read_run", breaks)
+    monkeypatch.setattr("greenery_assets.alerts.runs.read_run", breaks)
     with pytest.raises(ValueError, match="broken storage"):
         alerts.run_pass()
     assert len(first_lines(slack)) == 1

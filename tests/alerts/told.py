@@ -20,15 +20,14 @@ from greenery_assets.alerts.incidents import (
     Subject,
     Transition,
 )
-from greenery_assets.alerts.messages import (
-    Message,
-    Reader,
-)
+from greenery_assets.alerts.messages import Message
+from greenery_assets.alerts.wording import Reader
 
 OPENED_AT = datetime(2026, 11, 22, 6, 5, tzinfo=UTC)
 YESTERDAY = datetime(2026, 11, 21, 6, 4, tzinfo=UTC)
 OWNER, OTHER_OWNER = "data-platform@greenery.example", "marketing-analytics@greenery.example"
-READER = Reader(ZoneInfo("UTC"), "http://dagster.example", {OWNER: "U0DATA", OTHER_OWNER: "S0MARKETING"})
+MENTIONS = {OWNER: "U0DATA", OTHER_OWNER: "S0MARKETING"}
+READER = Reader(ZoneInfo("UTC"), "http://dagster.example", MENTIONS, daily_job="daily_job")
 STALE = (
     MartState("marketing/fact_repeat_rate", False, YESTERDAY),
     MartState("core/fact_orders", False, YESTERDAY),

@@ -95,8 +95,8 @@ def test_the_page_tells_of_a_run_that_a_failed_check_stopped_and_is_asked_for_on
         assert run_without_report(instance, catalogue()) is None
         assert isinstance(report_sensor(dg.build_sensor_context(instance=instance), catalogue=catalogue), dg.SkipReason)
     page = (home.report / PAGE).read_text()
-    assert "checks fail" in page
-    assert "figures are from today" in page
+    assert "Not all figures are current: 1 ERROR" in page
+    assert "are from today" in page
 
 
 def test_a_run_that_ended_while_the_page_was_written_is_asked_for(shop: Shop) -> None:
@@ -148,7 +148,7 @@ def test_beside_a_program_that_holds_the_warehouse_a_run_leaves_a_page_that_says
     assert done.returncode == 1
     page = (home.report / PAGE).read_text()
     assert "The figures are not shown. The warehouse" in page
-    assert "The daily run failed" in page
+    assert "Today&#39;s run failed" in page
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_a_warehouse_that_is_gone_is_told(built: tuple[Home, Outcome], tmp_path:
     home.warehouse.unlink()
     done = home.command(tmp_path, "report")
     assert done.returncode == 0, done.stderr
-    assert "core, marketing and product figures are not there yet" in done.stdout
+    assert "No figure is there yet." in done.stdout
     assert "is not there any more" in (home.report / PAGE).read_text()
 
 

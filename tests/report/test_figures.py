@@ -23,7 +23,7 @@ def test_each_day_is_judged_as_a21_judges_it(counts: list[int], band: float) -> 
     for volume in volumes[:-1]:
         # What came later is not known on the day itself.
         known = {day: count for day, count in rows.items() if day <= volume.day}
-        assert volume.is_usual == volume_is_usual(known, volume.day, band).passed
+        assert volume.is_usual == volume_is_usual("events", known, volume.day, band).passed
     assert volumes[-1].low is None, "today is not over"
 
 

@@ -17,7 +17,7 @@ SCRIPT = "</script><script>alert(1)</script>"
 LIBRARY = "window.vegaEmbed = () => '</script>';"
 FAILED = check(
     standing=Standing.FAILED,
-    reason="Two orders have two.",
+    reason="ERROR: two orders have two.",
     failing_rows=4,
     rows_checked=3_996,
     kept_in="quality.order_has_at_most_one_checkout",
@@ -39,11 +39,11 @@ def test_a_failing_check_says_what_is_wrong_since_when_whose_it_is_and_what_to_d
     stale = {"core/dim_orders": NOW, "marketing/fact_repeat_rate": YESTERDAY}
     text = visible(page(facts(FAILED, check("another"), built_at=stale)))
     for words in (
-        "1 of 2 checks fails; marketing figures are from yesterday 06:04.",
+        "Not all figures are current: 1 ERROR. Marketing figures are from yesterday 06:04.",
         "1 table of the marts not refreshed by it",
         "From yesterday 06:04: marketing/fact_repeat_rate",
         "An order has at most one checkout event.",
-        "Two orders have two.",
+        "ERROR: two orders have two.",
         "Drop the copy at the source.",
         "4 of 3,996",
         "data-platform",

@@ -24,9 +24,10 @@ from greenery_assets.alerts.incidents import (
     Subject,
     Transition,
 )
-from greenery_assets.alerts.messages import Reader, change_messages, incident_message
+from greenery_assets.alerts.messages import change_messages, incident_message
 from greenery_assets.alerts.preview import PreviewPost, render_preview
 from greenery_assets.alerts.runs import Catalogue
+from greenery_assets.alerts.wording import Reader
 from tests.alerts.projects import PROJECT
 from tests.ui.test_lineage import IMAGES, MAX_IMAGE_BYTES, shrink
 
@@ -129,7 +130,7 @@ def test_the_page_opens_from_disk_and_asks_for_nothing(page: Page, tmp_path: Pat
     # The thread's first message says what its last reply does, and names every mart that stands still.
     said = page.inner_text("body")
     assert "ERROR: 5 orders have more than one checkout event" in said
-    assert "Conversion, funnel and time on the site: frozen at 20 Nov 06:02 UTC." in said
+    assert "Conversion, funnel and time on the site are frozen at 20 Nov 06:02 UTC." in said
     assert "2 → 5 rows" in said
     names = [mart.asset.rpartition("/")[2] for mart in incident().marts]
     assert len(names) > 10

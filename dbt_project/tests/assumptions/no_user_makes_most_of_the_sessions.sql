@@ -15,8 +15,7 @@ select
     users.user_id,
     users.number_of_sessions,
     total.all_sessions,
-    cast(round(100.0 * users.number_of_sessions / total.all_sessions) as integer) as share_in_percent,
-    cast(round(100.0 * {{ var('max_session_share') }}) as integer) as allowed_in_percent
+    cast(round(100.0 * users.number_of_sessions / total.all_sessions) as integer) as share_in_percent
 from users
 cross join total
 where users.number_of_sessions > total.all_sessions * {{ var('max_session_share') }}

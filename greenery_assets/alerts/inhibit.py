@@ -1,0 +1,80 @@
+"""Which failure speaks for which: what lies downstream of an open ERROR is inhibited by it.
+
+Pure. The lineage that decides it is here; what an inhibited incident goes through is lifecycle's business.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from greenery_assets.alerts.incidents import Memory, Subject
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Which assets each asset is made from, the group of each, and the groups that are marts."""
+
+    parents: Mapping[str, frozenset[str]]
+    groups: Mapping[str, str]
+    marts: frozenset[str] = frozenset()
+
+    def upstream(self, asset: str) -> frozenset[str]:
+        """Every asset that this one is made from, however far, without itself."""
+        return self._reach(asset, self.parents)
+
+    def downstream(self, asset: str) -> frozenset[str]:
+        """Every asset that is made from this one, however far, without itself."""
+        return self._reach(asset, self.children)
+
+    @property
+    def children(self) -> Mapping[str, frozenset[str]]:
+        """The assets made directly from each asset."""
+        found: dict[str, set[str]] = {asset: set() for asset in self.parents}
+        for asset, parents in self.parents.items():
+            for parent in parents:
+                found.setdefault(parent, set()).add(asset)
+        return {asset: frozenset(children) for asset, children in found.items()}
+
+    def marts_from(self, asset: str) -> list[str]:
+        """The assets of the marts that this one decides over, itself included, by name."""
+        return sorted(filter(self.is_mart, {asset, *self.downstream(asset)}))
+
+    def is_mart(self, asset: str) -> bool:
+        """Whether people use the asset's table."""
+        return self.groups.get(asset) in self.marts
+
+    def depth(self, asset: str) -> int:
+        """How many assets lie upstream: a cause comes before what it causes."""
+        return len(self.upstream(asset))
+
+    @staticmethod
+    def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
+        reached: set[str] = set()
+        waiting = list(edges.get(start, ()))
+        while waiting:
+            asset = waiting.pop()
+            if asset not in reached:
+                reached.add(asset)
+                waiting.extend(edges.get(asset, ()))
+        return frozenset(reached)
+
+
+def cause_of(subject: Subject, state: Memory, lineage: Lineage) -> Subject | None:
+    """The open blocking incident furthest upstream of a subject's asset."""
+    upstream = lineage.upstream(subject.asset)
+    causes = [
+        track.incident.subject
+        for track in state.values()
+        if track.incident and track.incident.blocks and track.incident.subject.asset in upstream
+    ]
+    return min(causes, key=lambda cause: causes_first(cause, lineage), default=None)
+
+
+def speaks(cause: Subject, state: Memory) -> bool:
+    """Whether the incident of a cause still speaks for those inhibited by it."""
+    incident = state[cause].open_incident
+    return incident is not None and incident.blocks
+
+
+def causes_first(subject: Subject, lineage: Lineage) -> tuple[int, Subject]:
+    """Causes come before what they cause."""
+    return lineage.depth(subject.asset), subject
