@@ -82,7 +82,7 @@ def test_asset_page_tells_what_a_row_and_each_column_is(page: Page) -> None:
     expect(page.get_by_text("One row per event on the site, as the source has it.")).to_be_visible()
     column = page.get_by_role("row", name=re.compile("^session_id"))
     expect(column).to_contain_text("uuid")
-    expect(column).to_contain_text("The visit it belongs to.")
+    expect(column).to_contain_text("The session, one visit to the site.")
 
 
 def test_asset_page_shows_a_few_rows_what_its_group_is_for_and_its_sql(page: Page) -> None:
