@@ -38,7 +38,7 @@ def test_a_source_that_is_missing_a_second_time_is_notified_again_and_each_time_
             first = [
                 row.text
                 for row in book.sent(99)
-                if row.root is None and "today's run failed: the source folder" in row.text
+                if row.root is None and "today's run failed: the warehouse" in row.text and "State of" not in row.text
             ]
     assert len(first) == 2
     for text in first:
