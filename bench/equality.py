@@ -5,7 +5,7 @@ Belongs here: what goes wrong at a source over the weeks, and how runs end early
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,13 @@ class Compared:
 
 
 def compare_over_loads(
-    folder: Path, *, loads: int, every: int, seed: int, events_a_day: int = 400, bench: type[Bench] = Bench
+    folder: Path,
+    *,
+    loads: int,
+    every: int,
+    seed: int,
+    events_a_day: int = 400,
+    bench: Callable[[Path, Path], Bench] = Bench,
 ) -> Iterator[Compared]:
     """Load and build day by day in `folder`, comparing with a full rebuild after every `every`-th load."""
     shop = Shop.of_events(events_a_day)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,18 +83,18 @@ class Bench:
             return connection.execute(sql).fetchall()
 
 
-def differences(one: Path, other: Path) -> dict[str, int]:
-    """Rows of each mart table that only one of two warehouses holds, duplicates counted; empty where all are equal."""
+def differences(one: Path, other: Path, schemas: Sequence[str] = MARTS) -> dict[str, int]:
+    """Rows of each table that only one of two warehouses holds, duplicates counted; empty where all are equal."""
     found: dict[str, int] = {}
     with duckdb.connect() as connection:
         connection.execute(f"attach '{one}' as one (read_only); attach '{other}' as other (read_only)")
         tables = connection.execute(
             "select distinct schema_name || '.' || table_name from duckdb_tables() "
             "where database_name in ('one', 'other') and list_contains(?, schema_name)",
-            [list(MARTS)],
+            [list(schemas)],
         ).fetchall()
         if not tables:
-            raise RuntimeError(f"Neither {one} nor {other} has a mart.")
+            raise RuntimeError(f"Neither {one} nor {other} has a table of {', '.join(schemas)}.")
         for (name,) in sorted(tables):
             row = connection.execute(
                 f"select (select count(*) from (from one.{name} except all from other.{name})) "

@@ -22,6 +22,7 @@ for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
 from greenery_assets.dbt import project  # noqa: E402
 from greenery_assets.sample import SampleSpec, generate  # noqa: E402
 from greenery_assets.settings import Settings  # noqa: E402
+from tests import postgres  # noqa: E402
 from tests.dbt_forked import DbtForker  # noqa: E402
 from tests.job import ROOT, Home, Outcome, outcome_of  # noqa: E402
 
@@ -206,6 +207,15 @@ def stopped(shared_dir: Path, built: tuple[Home, Outcome]) -> Home:
 def built_warehouse(built: tuple[Home, Outcome]) -> Path:
     """The DuckDB file of the sample run."""
     return built[0].warehouse
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL server's first database."""
+    if not postgres.is_here():
+        pytest.skip("no PostgreSQL is installed here")
+    with postgres.server() as address:
+        yield address
 
 
 @pytest.fixture

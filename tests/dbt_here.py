@@ -11,7 +11,8 @@ from greenery_assets.dbt.project import DBT_PROJECT_DIR
 class BenchHere(Bench):
     """A Bench for tests, one build at a time."""
 
-    parsed: ClassVar[list[Any]] = []
+    engine = "duckdb"  # the target of dbt
+    parsed: ClassVar[dict[str, Any]] = {}
 
     def build(self, command: str = "build", *arguments: str) -> Built:
         """Run dbt; cpu and memory are not measured."""
@@ -19,12 +20,13 @@ class BenchHere(Bench):
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
         project = ["--profiles-dir", str(DBT_PROJECT_DIR), "--project-dir", str(DBT_PROJECT_DIR), "--quiet"]
+        project += ["--target", self.engine]
         project += ["--target-path", str(self.target), "--log-path", str(self.target)]
         with patch.dict(os.environ, self.environment):
-            if not self.parsed:
-                self.parsed.append(dbtRunner().invoke(["parse", *project]).result)
+            if self.engine not in self.parsed:
+                self.parsed[self.engine] = dbtRunner().invoke(["parse", *project]).result
             without = ["--exclude-resource-type", "unit_test"] if command == "build" else []
-            done = dbtRunner(manifest=self.parsed[0]).invoke([command, *project, *without, *arguments])
+            done = dbtRunner(manifest=self.parsed[self.engine]).invoke([command, *project, *without, *arguments])
             DuckDBConnectionManager.close_all_connections()
         results = getattr(done.result, "results", [])
         broken = [result.message for result in results if result.status == "error"]

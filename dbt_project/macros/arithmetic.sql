@@ -28,12 +28,12 @@
 {% macro wilson_bound(successes, trials, direction) -%}
     {%- set z = 1.959964 -%}
     (
-        {{ share(successes, trials) }} + {{ z * z / 2 }} / nullif({{ trials }}, 0)
+        {{ share(successes, trials) }} + {{ share(z * z / 2, trials) }}
         {{ direction }} {{ z }} * sqrt(
             (
                 {{ share(successes, trials) }} * (1 - {{ share(successes, trials) }})
-                + {{ z * z / 4 }} / nullif({{ trials }}, 0)
+                + {{ share(z * z / 4, trials) }}
             ) / nullif({{ trials }}, 0)
         )
-    ) / (1 + {{ z * z }} / nullif({{ trials }}, 0))
+    ) / (1 + {{ share(z * z, trials) }})
 {%- endmacro %}

@@ -1,7 +1,6 @@
 """The ledger in PostgreSQL: in a schema of its own, so that it may share a database with Dagster's storage."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +14,17 @@ from sqlalchemy import create_engine, inspect, make_url
 from greenery_assets.alerts import schema
 from greenery_assets.alerts.ledger import Ledger
 from greenery_assets.alerts.schema import LedgerError
-from tests.alerts import postgres
 from tests.alerts.builders import Story, findings
 from tests.alerts.projects import PROJECT, engine_at, ledger_at
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop, shop_in, transport_to
 from tests.alerts.test_ledger import CHANNEL, FIRST_LEDGER, next_version, open_at_once
+from tests.postgres import execute, new_database
 from tests.slack.fake import FakeSlack
 
 SCHEMA = PROJECT.schema
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    if not postgres.is_here():
-        pytest.skip("no PostgreSQL is installed here")
-    with postgres.server() as address:
-        yield address
-
-
-def new_database(url: str, name: str) -> str:
-    """The address of one more database of a server."""
-    execute(url, f"create database {name}")
-    return url.replace("/postgres", f"/{name}")
-
-
-def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
-    """Run statements, each for itself; the rows of the last."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        results = [connection.exec_driver_sql(statement) for statement in statements]
-        rows = [tuple(row) for row in results[-1]] if results[-1].returns_rows else []
-    engine.dispose()
-    return rows
 
 
 def test_postgres_keeps_a_ledger_as_well(shop: Shop, slack: FakeSlack, postgres_url: str) -> None:

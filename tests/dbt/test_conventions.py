@@ -255,6 +255,15 @@ def test_every_test_name_is_a_statement_and_used_once(manifest: Manifest) -> Non
     assert len(names) == len(set(names))
 
 
+def test_names_are_short_enough_for_every_engine(manifest: Manifest) -> None:
+    # PostgreSQL cuts them at 63 bytes, so that two tables or columns would be one.
+    tables = [node["alias"] for node in manifest["nodes"].values()] + [
+        node["identifier"] for node in manifest["sources"].values()
+    ]
+    names = [*tables, *(name.rpartition(".")[2] for name, _ in columns(manifest))]
+    assert [name for name in names if len(name.encode()) > 63] == []
+
+
 def test_every_dbt_test_is_a_check_of_its_own(manifest: Manifest) -> None:
     from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
 
 
@@ -46,3 +48,19 @@ def server() -> Iterator[str]:
             call("pg_ctl", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(url: str, name: str) -> str:
+    """The address of one more database of a server."""
+    execute(url, f"create database {name}")
+    return url.replace("/postgres", f"/{name}")
+
+
+def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """Run statements, each for itself; the rows of the last."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        results = [connection.exec_driver_sql(statement) for statement in statements]
+        rows = [tuple(row) for row in results[-1]] if results[-1].returns_rows else []
+    engine.dispose()
+    return rows
