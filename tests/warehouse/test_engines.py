@@ -32,7 +32,7 @@ pytestmark = [
 MakeBench = Callable[[Path, Path], Bench]
 
 A22 = "no_user_makes_most_of_the_sessions"
-SEED = 1022
+SEED = 1000
 
 
 @pytest.fixture(scope="module", params=["postgres"])
@@ -190,6 +190,6 @@ def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(make_bench: MakeBen
     compared = list(compare_over_loads(tmp_path, loads=8, every=4, seed=SEED, events_a_day=150, bench=bench))
     assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
     happened = " ".join(compared[-1].happened)
-    for what in ("redated", "then only", "lost", " built", "held back dim_events", "no events of"):
+    for what in ("came back", "then only", "lost", " built", "held back dim_events", "no events of"):
         assert what in happened, f"this did not happen in this sequence: {what}"
     assert compared[-1].by_day > compared[-1].runs / 2, "most runs rebuilt everything"
