@@ -161,6 +161,7 @@ def test_named_days_are_rebuilt_and_a_full_refresh_by_month_equals_one_at_once(t
     assert [str(day) for (day,) in found] == ["2025-01-05"]
 
 
+@pytest.mark.slowest
 def test_the_job_builds_a_large_history_by_month_the_first_time_and_again(
     built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,7 @@ def assert_unit_tests_pass(bench: Bench) -> None:
     }
 
 
+@pytest.mark.slowest
 def test_the_real_export_is_the_same(make_bench: MakeBench, real_export: Path, tmp_path: Path) -> None:
     pair = Pair(make_bench, tmp_path, real_export)
     pair.run(real_export)
