@@ -105,7 +105,8 @@ def columns_match(table: str, contract: int, extra_columns: Sequence[str]) -> Ve
     if not extra_columns:
         return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, 1)
     word = "column" if len(extra_columns) == 1 else "columns"
-    return Verdict(False, f"New {word} in {table}, ignored: {_some(extra_columns)}.", 1, 1)
+    found = f"New {word} in {table}, ignored: {_some(extra_columns)}."
+    return Verdict(False, found, len(extra_columns), 1)
 
 
 def files_are_there(files: int, removed: Sequence[str]) -> Verdict:

@@ -66,7 +66,9 @@ def row_metadata(failing_rows: int, rows_checked: int | None) -> dict[str, Any]:
     """Counts that Dagster draws over time; the share only where failing rows are among those checked."""
     metadata: dict[str, Any] = {"failing_rows": failing_rows}
     if rows_checked:
-        metadata |= {"rows_checked": rows_checked, "share_of_rows": failing_rows / rows_checked}
+        metadata["rows_checked"] = rows_checked
+        if failing_rows <= rows_checked:
+            metadata["share_of_rows"] = failing_rows / rows_checked
     return metadata
 
 

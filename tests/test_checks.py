@@ -18,6 +18,7 @@ from greenery_assets.checks import (
     volume_band,
     volume_is_usual,
 )
+from greenery_assets.presentation import row_metadata
 
 NOW = datetime(2026, 3, 10, 6, 0)
 DAY = date(2026, 3, 9)
@@ -119,7 +120,11 @@ def test_few_rows_are_rejected_unless_it_is_accepted(read: int, rejected: int, p
 
 
 def test_an_unknown_column_is_named() -> None:
-    assert "campaign, device" in columns_match("events", 8, ["campaign", "device"]).reason
+    both = columns_match("events", 8, ["campaign", "device"])
+    assert "campaign, device" in both.reason
+    # A further column is news to those who know of one.
+    assert both.failing_rows > columns_match("events", 8, ["campaign"]).failing_rows > 0
+    assert "share_of_rows" not in row_metadata(both.failing_rows, both.rows_checked), "columns are no rows"
     assert columns_match("events", 8, []).passed
 
 
