@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,19 @@ from tests.landing.support import Landing
 PROJECT = Path(__file__).parents[2]
 
 
+@contextmanager
+def open_elsewhere(warehouse: Path) -> Iterator[int]:
+    """The number of another process that has the warehouse open for writing."""
+    holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        yield other.pid
+        other.communicate()
+
+
 @pytest.mark.parametrize("name", ["greenery.v2.duckdb", "it's.duckdb", 'a"b.db'])
 def test_the_warehouse_may_have_any_name(landing: Landing, name: str) -> None:
     landing.warehouse = landing.warehouse.with_name(name)
@@ -40,15 +54,8 @@ def test_the_warehouse_may_have_any_name(landing: Landing, name: str) -> None:
 def test_a_busy_warehouse_is_told_in_plain_words(landing: Landing) -> None:
     landing.write("notes.csv", "note,n\na,1\n")
     landing.load("notes")
-    holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen(
-        [sys.executable, "-c", holder, str(landing.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        with pytest.raises(WarehouseBusyError) as caught:
-            landing.load("notes")
-        other.communicate()
+    with open_elsewhere(landing.warehouse), pytest.raises(WarehouseBusyError) as caught:
+        landing.load("notes")
     assert "is open in another program; close it there, or wait" in str(caught.value)
     assert str(landing.warehouse) in str(caught.value)
 
@@ -146,17 +153,10 @@ def test_readers_are_told_who_has_the_warehouse_or_that_there_is_none(landing: L
         open_for_reading(landing.warehouse)
     landing.write("notes.csv", "note,n\na,1\n")
     landing.load("notes")
-    holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen(
-        [sys.executable, "-c", holder, str(landing.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        with pytest.raises(WarehouseBusyError) as caught:
-            open_for_reading(landing.warehouse)
-        other.communicate()
+    with open_elsewhere(landing.warehouse) as pid, pytest.raises(WarehouseBusyError) as caught:
+        open_for_reading(landing.warehouse)
     if Path("/proc/locks").exists():
-        assert f"PID {other.pid}." in str(caught.value)
+        assert f"PID {pid}." in str(caught.value)
 
 
 def test_a_disk_without_room_is_one_sentence_and_the_last_load_stays(landing: Landing) -> None:
