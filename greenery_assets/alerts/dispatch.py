@@ -342,7 +342,7 @@ class Alerts:
     ) -> None:
         touched = [
             track.incident
-            for subject, track in after.items()
+            for subject, track in sorted(after.items())
             if track.open_incident and track.incident and _has_changed(before.get(subject), track.incident)
         ]
         book.save(before, after)

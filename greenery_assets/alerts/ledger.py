@@ -211,10 +211,10 @@ class Book:
 
     def state(self, subjects: Iterable[Subject] = ()) -> Memory:
         """What is remembered of every subject: loaded of these and of all that have an open incident."""
-        open_ones = self._do(sa.select(incidents).where(incidents.c.is_open)).all()
+        open_ones = self._do(sa.select(incidents).where(incidents.c.is_open).order_by(incidents.c.id)).all()
         state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
         wanted = {*subjects, *state}
-        for row in self._do(sa.select(tracks)):
+        for row in self._do(sa.select(tracks).order_by(tracks.c.asset, tracks.c.name, tracks.c.partition)):
             if (subject := _subject(row)) in wanted:
                 known = state.get(subject, Track())
                 state[subject] = Track(row.evaluations, known.incident)
@@ -233,7 +233,7 @@ class Book:
         key = (incidents.c.asset, incidents.c.name, incidents.c.partition)
         wanted = sa.tuple_(*key).in_([tuple(_key(subject).values()) for subject in subjects])
         newest = sa.select(sa.func.max(incidents.c.id)).where(wanted).group_by(*key)
-        for row in self._do(sa.select(incidents).where(incidents.c.id.in_(newest))):
+        for row in self._do(sa.select(incidents).where(incidents.c.id.in_(newest)).order_by(incidents.c.id)):
             yield _subject(row), _incident(row)
 
     def save(self, before: State, after: State) -> None:
@@ -307,6 +307,7 @@ class Book:
             .join(incidents, incidents.c.id == threads.c.incident_id)
             .join(outbox, outbox.c.delivery_id == threads.c.root)
             .where(_is_episode(incident))
+            .order_by(outbox.c.id)
         ).all()
         return [Thread(row.root, row.channel, row.form) for row in roots]
 

@@ -283,6 +283,16 @@ def test_a_ledger_remembers_as_well_as_one_that_keeps_all_in_mind() -> None:
     run_state_machine_as_test(Remembering, settings=few)
 
 
+def test_messages_are_edited_in_one_order_whatever_the_database_returns_first() -> None:
+    state, events, users = Remembering(), SUBJECTS["events"], SUBJECTS["users"]
+    state.all_is_well()
+    for found in ({users: "F1"}, {events: "F1"}):
+        state.a_run_ends(found=found, job=JOB, status="", problem="", not_built=set())
+    state.the_source_is_missing(problem="No folder.")
+    state.the_same_is_remembered_and_told()
+    state.teardown()
+
+
 GOOD = run(0, [finding(subject, "P") for subject in CHECKS], built=LINEAGE.groups)
 MISSING = run(
     0, [finding(subject, "?") for subject in CHECKS], status="FAILURE", problem="No folder.", not_built=LINEAGE.groups
