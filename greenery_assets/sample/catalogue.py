@@ -11,37 +11,12 @@ import pyarrow as pa
 from greenery_assets.sample.columns import Floats, Ids, Ints, random_uuids, uuid_column
 
 PLANTS = [
-    "African Violet",
-    "Air Plant",
-    "Asparagus Fern",
-    "Bromeliad",
-    "Burro's Tail",
-    "Cast Iron Plant",
-    "Chinese Evergreen",
-    "Coffee Plant",
-    "Corn Plant",
-    "Croton",
-    "Dumb Cane",
-    "English Ivy",
-    "Hoya Carnosa",
-    "Kalanchoe",
-    "Kentia",
-    "Lemon Tree",
-    "Lipstick Plant",
-    "Maidenhair",
-    "Nerve Plant",
-    "Norfolk Island Pine",
-    "Oxalis",
-    "Parlor Palm",
-    "Polka Dot Plant",
-    "Prayer Plant",
-    "Sago Palm",
-    "Staghorn Fern",
-    "String of Hearts",
-    "Umbrella Tree",
-    "Wandering Dude",
-    "Yucca",
-]
+    "African Violet", "Air Plant", "Asparagus Fern", "Bromeliad", "Burro's Tail", "Cast Iron Plant",
+    "Chinese Evergreen", "Coffee Plant", "Corn Plant", "Croton", "Dumb Cane", "English Ivy", "Hoya Carnosa",
+    "Kalanchoe", "Kentia", "Lemon Tree", "Lipstick Plant", "Maidenhair", "Nerve Plant", "Norfolk Island Pine",
+    "Oxalis", "Parlor Palm", "Polka Dot Plant", "Prayer Plant", "Sago Palm", "Staghorn Fern", "String of Hearts",
+    "Umbrella Tree", "Wandering Dude", "Yucca",
+]  # fmt: skip
 PROMOS = ["first bloom", "green-thumb", "repot", "Sunlit", "wild garden", "Rooted"]
 PROMO_DISCOUNTS_USD = [5, 12, 8, 15, 18, 3]
 ACTIVE_PROMO = "repot"

@@ -63,6 +63,9 @@ def connect(path: Path) -> Connection:
     for table, columns in contract_columns().items():
         listed = ", ".join(f"{name} {data_type}" for name, data_type in columns.items())
         connection.execute(f"create table {table} ({listed})")
+    # What defects of the files note for when they are written (defects.files).
+    connection.execute("create table line_faults (event_id uuid, fault text)")
+    connection.execute("create table spoilt_columns (table_name text, column_name text, written text)")
     return connection
 
 

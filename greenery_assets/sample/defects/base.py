@@ -47,8 +47,10 @@ def apply_defect(connection: Connection, defect: Defect, count: int, seed: int) 
         raise SampleError(f"defect {defect.name}: {error}") from error
 
 
-def rows(eligible: str, *changes: str) -> Apply:
-    """Return a defect's function: choose rows among those of the query `eligible`, run `changes`.
+def in_rows(
+    name: str, assumption: str, description: str, eligible: str, *changes: str, csv_only: bool = False
+) -> Defect:
+    """Return the defect that chooses rows among those of the query `eligible` and runs the statements `changes`.
 
     `eligible` must have a total order, by time where there is one. The statements see the chosen
     rows as table `victims`: the query's columns, `n` from 1 to COUNT, and three unused ids `id_1`,
@@ -56,14 +58,14 @@ def rows(eligible: str, *changes: str) -> Apply:
     """
 
     def apply(connection: Connection, count: int, rng: np.random.Generator) -> None:
-        choose_victims(connection, eligible, count, rng)
+        _choose_victims(connection, eligible, count, rng)
         for change in changes:
             connection.execute(change)
 
-    return apply
+    return Defect(name, assumption, description, apply, csv_only=csv_only)
 
 
-def choose_victims(connection: Connection, eligible: str, count: int, rng: np.random.Generator) -> None:
+def _choose_victims(connection: Connection, eligible: str, count: int, rng: np.random.Generator) -> None:
     """Create table `victims` of `count` rows of the query `eligible`, evenly spread over its order."""
     # Numbered here, because rowid finds no row that an open transaction has added.
     connection.execute(
@@ -83,6 +85,11 @@ def choose_victims(connection: Connection, eligible: str, count: int, rng: np.ra
            select * exclude (eligible_row) from chosen join eligible using (eligible_row)"""
     )
     connection.unregister("chosen")
+
+
+def set_in(table: str, key: str, assignments: str) -> str:
+    """Return the statement that changes the rows of a table that are chosen, found by the column `key`."""
+    return f"update {table} set {assignments} from victims where {table}.{key} = victims.{key}"
 
 
 def new_event(

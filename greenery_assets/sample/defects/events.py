@@ -1,6 +1,6 @@
 """Defects of events and sessions, and of their agreement with orders."""
 
-from greenery_assets.sample.defects.base import HOSTS, OTHER_PRODUCTS, OTHER_USERS, Defect, new_event, rows
+from greenery_assets.sample.defects.base import HOSTS, OTHER_PRODUCTS, OTHER_USERS, in_rows, new_event, set_in
 
 CHECKOUTS = """
     select events.*, orders.created_at as ordered_at
@@ -61,137 +61,85 @@ LONG_SESSION_HOSTS = f"""
     where created_at < (select max(created_at) from events) - interval 25 hours
     order by created_at, event_id"""
 
+
+def _set(assignments: str) -> str:
+    return set_in("events", "event_id", assignments)
+
+
+def _again(event_type: str, created_at: str) -> str:
+    """Return the statement that adds the chosen events once more, at another time."""
+    return new_event(
+        session_id="session_id",
+        page_url="page_url",
+        created_at=created_at,
+        event_type=f"'{event_type}'",
+        order_id="order_id",
+    )
+
+
+def _checkout(page_url: str, order_id: str) -> str:
+    """Return the statement that adds a checkout to each new session."""
+    return new_event(
+        event_id="id_3",
+        page_url=page_url,
+        created_at="created_at + interval 30 seconds",
+        event_type="'checkout'",
+        order_id=order_id,
+        product_id="null",
+    )
+
+
 DEFECTS = [
-    Defect(
-        "event_of_unknown_user",
-        "A01",
-        "New sessions of one page view by a user who does not exist.",
-        rows(HOSTS, new_event(user_id="id_3")),
+    in_rows(
+        "event_of_unknown_user", "A01", "New sessions of one page view by a user who does not exist.", HOSTS,
+        new_event(user_id="id_3"),
     ),
-    Defect(
-        "second_checkout",
-        "A03",
+    in_rows(
+        "second_checkout", "A03",
         "Orders have a second checkout event in the same session, some seconds after the first.",
-        rows(
-            CHECKOUTS,
-            new_event(
-                session_id="session_id",
-                page_url="page_url",
-                created_at="ordered_at",
-                event_type="'checkout'",
-                order_id="order_id",
-            ),
-        ),
+        CHECKOUTS, _again("checkout", "ordered_at"),
     ),
-    Defect(
-        "second_shipment",
-        "A04",
+    in_rows(
+        "second_shipment", "A04",
         "Shipped orders have a second package_shipped event in the same session, a minute later.",
-        rows(
-            SHIPMENTS,
-            new_event(
-                session_id="session_id",
-                page_url="page_url",
-                created_at="created_at + interval 1 minute",
-                event_type="'package_shipped'",
-                order_id="order_id",
-            ),
-        ),
+        SHIPMENTS, _again("package_shipped", "created_at + interval 1 minute"),
     ),
-    Defect(
-        "order_id_on_page_view",
-        "A05",
-        "Page views of sessions that checked out carry the session's order_id.",
-        rows(
-            BUYING_PAGE_VIEWS,
-            """update events set order_id = session_order_id
- from victims where events.event_id = victims.event_id""",
-        ),
+    in_rows(
+        "order_id_on_page_view", "A05", "Page views of sessions that checked out carry the session's order_id.",
+        BUYING_PAGE_VIEWS, _set("order_id = session_order_id"),
     ),
-    Defect(
-        "checkout_without_order",
-        "A06",
-        "New sessions check out without an order_id.",
-        rows(
-            HOSTS,
-            new_event(),
-            new_event(
-                event_id="id_3",
-                page_url="'https://greenery.com/checkout/'",
-                created_at="created_at + interval 30 seconds",
-                event_type="'checkout'",
-                product_id="null",
-            ),
-        ),
+    in_rows(
+        "checkout_without_order", "A06", "New sessions check out without an order_id.", HOSTS,
+        new_event(), _checkout("'https://greenery.com/checkout/'", "null"),
     ),
-    Defect(
-        "session_of_two_users",
-        "A08",
-        "Sessions hold a page view by another user.",
-        rows(SESSIONS_WITH_OTHER_USER, new_event(session_id="session_id", user_id="other_user_id")),
+    in_rows(
+        "session_of_two_users", "A08", "Sessions hold a page view by another user.", SESSIONS_WITH_OTHER_USER,
+        new_event(session_id="session_id", user_id="other_user_id"),
     ),
-    Defect(
-        "checkout_of_unknown_order",
-        "A09",
-        "New sessions check out an order that does not exist.",
-        rows(
-            HOSTS,
-            new_event(),
-            new_event(
-                event_id="id_3",
-                # The host's own id can serve as an order's: no order has it.
-                page_url="checkout_page(event_id)",
-                created_at="created_at + interval 30 seconds",
-                event_type="'checkout'",
-                order_id="event_id",
-                product_id="null",
-            ),
-        ),
+    in_rows(
+        "checkout_of_unknown_order", "A09", "New sessions check out an order that does not exist.", HOSTS,
+        # The host's own id can serve as an order's: no order has it.
+        new_event(), _checkout("checkout_page(event_id)", "event_id"),
     ),
-    Defect(
-        "order_without_checkout",
-        "A09",
-        "Orders that are not delivered yet have lost their checkout event.",
-        rows(UNDELIVERED_CHECKOUTS, "delete from events where event_id in (select event_id from victims)"),
+    in_rows(
+        "order_without_checkout", "A09", "Orders that are not delivered yet have lost their checkout event.",
+        UNDELIVERED_CHECKOUTS, "delete from events where event_id in (select event_id from victims)",
     ),
-    Defect(
-        "shipped_before_checkout",
-        "A10",
-        "Package_shipped events lie an hour before their order.",
-        rows(
-            SHIPMENTS,
-            """update events set created_at = ordered_at - interval 1 hour
-               from victims where events.event_id = victims.event_id""",
-        ),
+    in_rows(
+        "shipped_before_checkout", "A10", "Package_shipped events lie an hour before their order.", SHIPMENTS,
+        _set("created_at = ordered_at - interval 1 hour"),
     ),
-    Defect(
-        "ordered_but_not_in_cart",
-        "A13",
-        "Orders hold a product whose add_to_cart event is gone.",
-        rows(
-            ORDERED_CART_EVENTS,
-            """delete from events where event_type = 'add_to_cart'
-               and (session_id, product_id) in (select (session_id, product_id) from victims)""",
-        ),
+    in_rows(
+        "ordered_but_not_in_cart", "A13", "Orders hold a product whose add_to_cart event is gone.", ORDERED_CART_EVENTS,
+        """delete from events where event_type = 'add_to_cart'
+           and (session_id, product_id) in (select (session_id, product_id) from victims)""",
     ),
-    Defect(
-        "page_url_of_another_product",
-        "A14",
-        "Page views have the page_url of another product.",
-        rows(
-            PAGE_VIEWS_WITH_OTHER_PRODUCT,
-            """update events set page_url = product_page(other_product_id)
-               from victims where events.event_id = victims.event_id""",
-        ),
+    in_rows(
+        "page_url_of_another_product", "A14", "Page views have the page_url of another product.",
+        PAGE_VIEWS_WITH_OTHER_PRODUCT, _set("page_url = product_page(other_product_id)"),
     ),
-    Defect(
-        "session_of_a_day",
-        "A18",
-        "New sessions have two page views, 25 hours apart.",
-        rows(
-            LONG_SESSION_HOSTS,
-            new_event(),
-            new_event(event_id="id_3", created_at="created_at + interval 25 hours"),
-        ),
+    in_rows(
+        "session_of_a_day", "A18", "New sessions have two page views, 25 hours apart.", LONG_SESSION_HOSTS,
+        new_event(), new_event(event_id="id_3", created_at="created_at + interval 25 hours"),
     ),
-]
+]  # fmt: skip

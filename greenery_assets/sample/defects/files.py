@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from greenery_assets.sample.database import contract_columns
-from greenery_assets.sample.defects.base import Apply, Connection, Defect, rows
+from greenery_assets.sample.defects.base import Connection, Defect, in_rows
 
-CREATE_SPOILT_COLUMNS = "create table if not exists spoilt_columns (table_name text, column_name text, written text)"
-CREATE_LINE_FAULTS = "create table if not exists line_faults (event_id uuid, fault text)"
 PAGE_VIEWS = """
     select event_id from events
     where event_type = 'page_view' and event_id is not null
@@ -45,14 +43,12 @@ FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
 
 def spoil_columns(connection: Connection) -> None:
     """Turn the columns that the defects of this module have chosen into text, as they are to be written."""
-    connection.execute(CREATE_SPOILT_COLUMNS)
     for table, column, written in connection.execute("select distinct * from spoilt_columns").fetchall():
         connection.execute(f"alter table {table} alter {column} type varchar using {written}")
 
 
 def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
     """Rewrite the lines of the CSV `event_files` that the defects of this module have chosen."""
-    connection.execute(CREATE_LINE_FAULTS)
     faults = dict(connection.execute("select event_id::text, fault from line_faults").fetchall())
     if not faults:
         return
@@ -70,16 +66,6 @@ def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
                 # A page view's line quotes nothing, so that its commas are its separators.
                 out.write(",".join(FAULTS[fault](line.rstrip("\n").split(","), header)) + "\n" if fault else line)
         broken.replace(path)
-
-
-def _line_fault(name: str) -> Apply:
-    choose = rows(PAGE_VIEWS, f"insert into line_faults select event_id, '{name}' from victims")
-
-    def apply(connection: Connection, count: int, rng: np.random.Generator) -> None:
-        connection.execute(CREATE_LINE_FAULTS)
-        choose(connection, count, rng)
-
-    return apply
 
 
 def _add_column(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
@@ -100,13 +86,15 @@ def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) ->
 
 
 def _write_decimal_commas(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
-    connection.execute(CREATE_SPOILT_COLUMNS)
     connection.execute("insert into spoilt_columns values ('order_items', 'quantity', ?)", ["quantity || ',0'"])
 
 
 DEFECTS = [
     *(
-        Defect(name, "A19", f"Page views {fault}.", _line_fault(name), csv_only=True)
+        in_rows(
+            name, "A19", f"Page views {fault}.", PAGE_VIEWS,
+            f"insert into line_faults select event_id, '{name}' from victims", csv_only=True,
+        )
         for name, fault in {
             "unreadable_row": "have a time that is none",
             "short_row": "lack their last two fields",
@@ -116,19 +104,11 @@ DEFECTS = [
     Defect("extra_column", "A19", "Events have a column that nobody asked for.", _add_column, counted=None),
     Defect("header_only", "A24", "All tables have lost their rows.", _keep_headers_only, counted=None),
     Defect(
-        "rows_lost",
-        "A24",
-        "The last order items are missing.",
-        _cut_off,
-        counted="percent of order items",
-        default_count=60,
-        most=100,
+        "rows_lost", "A24", "The last order items are missing.", _cut_off,
+        "percent of order items", default_count=60, most=100,
     ),
     Defect(
-        "decimal_comma",
-        "A25",
-        "All quantities of order items are written with a decimal comma.",
-        _write_decimal_commas,
-        counted=None,
+        "decimal_comma", "A25", "All quantities of order items are written with a decimal comma.",
+        _write_decimal_commas, counted=None,
     ),
-]
+]  # fmt: skip

@@ -174,45 +174,18 @@ def _number_ids(connection: Connection, name: str, count: int, rng: np.random.Ge
 
 
 DEFECTS = [
+    Defect("stale", "A20", "Everything happened earlier.", _make_stale, "days", default_count=30, most=3_650),
+    Defect("volume_drop", "A21", "The last day has only a tenth of its sessions.", _drop_volume, counted=None),
     Defect(
-        "stale",
-        "A20",
-        "Everything happened earlier.",
-        _make_stale,
-        counted="days",
-        default_count=30,
-        most=3_650,
+        "volume_spike", "A21", "The last day's sessions have many times as many browsing sessions added to them.",
+        _spike_volume, "times", default_count=10, most=1_000,
     ),
     Defect(
-        "volume_drop",
-        "A21",
-        "The last day has only a tenth of its sessions.",
-        _drop_volume,
+        "heavy_user", "A22", "One user makes a large share of all sessions, each a single page view.",
+        _make_heavy_user, "percent of sessions", default_count=40, most=90,
+    ),
+    Defect(
+        "figures_jump", "A23", "Half of the repeat buyers have lost all orders but their first.", _jump_figures,
         counted=None,
     ),
-    Defect(
-        "volume_spike",
-        "A21",
-        "The last day's sessions have many times as many browsing sessions added to them.",
-        _spike_volume,
-        counted="times",
-        default_count=10,
-        most=1_000,
-    ),
-    Defect(
-        "heavy_user",
-        "A22",
-        "One user makes a large share of all sessions, each a single page view.",
-        _make_heavy_user,
-        counted="percent of sessions",
-        default_count=40,
-        most=90,
-    ),
-    Defect(
-        "figures_jump",
-        "A23",
-        "Half of the repeat buyers have lost all orders but their first.",
-        _jump_figures,
-        counted=None,
-    ),
-]
+]  # fmt: skip
