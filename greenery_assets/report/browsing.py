@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from greenery_assets.privacy import masked
 from greenery_assets.report import charts
-from greenery_assets.report.buying import DAYS_IN_TABLE, spread_view
+from greenery_assets.report.buying import newest_first, spread_view
 from greenery_assets.report.figures import DayVolume, Figures, FunnelStep, Spread
 from greenery_assets.report.numbers import counted, share
 from greenery_assets.report.sections import NumberTable, Section, View
@@ -81,10 +81,8 @@ def conversion(figures: Figures) -> Section:
     days = [day for day in figures.days if day.conversion_rate is not None]
     if days:
         drawn = [{"day": day.day.isoformat(), "value": day.conversion_rate} for day in figures.days]
-        rows = tuple((day.day.isoformat(), f"{day.sessions:,}", share(day.conversion_rate)) for day in reversed(days))
-        columns = ("day (UTC)", "sessions begun", "conversion")
-        left_out = len(rows) - len(rows[:DAYS_IN_TABLE]) + figures.days_left_out
-        table = NumberTable(columns, rows[:DAYS_IN_TABLE], frozenset(columns[1:]), left_out)
+        rows = [(day.day.isoformat(), f"{day.sessions:,}", share(day.conversion_rate)) for day in days]
+        table = newest_first(("sessions begun", "conversion"), rows, figures.days_left_out)
         low, high = min(day.conversion_rate or 0 for day in days), max(day.conversion_rate or 0 for day in days)
         summary = f"Conversion by the day a session began, between {share(low)} and {share(high)}."
         views.append(View("By day", summary, charts.finished(charts.line_by_day(drawn, "conversion")), table))
@@ -152,8 +150,9 @@ def time_spent(figures: Figures) -> Section:
     )
 
 
-def _volume_view(name: str, days: Sequence[DayVolume]) -> View:
-    drawn = [
+def volume_by_day(days: Sequence[DayVolume]) -> charts.Values:
+    """Volumes as `charts.volume` draws them."""
+    return [
         {
             "day": day.day.isoformat(),
             "rows": day.rows,
@@ -164,12 +163,13 @@ def _volume_view(name: str, days: Sequence[DayVolume]) -> View:
         }
         for day in days
     ]
-    columns = ("day (UTC)", name, "expected")
-    rows = tuple((day.day.isoformat(), f"{day.rows:,}", _expected(day)) for day in reversed(days))
-    table = NumberTable(columns, rows[:DAYS_IN_TABLE], frozenset(columns[1:]), len(rows[DAYS_IN_TABLE:]))
+
+
+def _volume_view(name: str, days: Sequence[DayVolume]) -> View:
+    table = newest_first((name, "expected"), [(f"{day.day}", f"{day.rows:,}", _expected(day)) for day in days])
     last = days[-1]
     summary = f"Number of {name} by day; {last.rows:,} on {last.day}, expected {_expected(last)}."
-    return View(name.capitalize(), summary, charts.finished(charts.volume(drawn, name)), table)
+    return View(name.capitalize(), summary, charts.finished(charts.volume(volume_by_day(days), name)), table)
 
 
 def _expected(day: DayVolume) -> str:
@@ -182,13 +182,8 @@ def _share_view(label: str, what: str, rows: Sequence[tuple[str, int, int, float
         {"label": name, "value": rate or 0, "said": f"{share(rate)} ({part:,} of {whole:,})"}
         for name, part, whole, rate in rows
     ]
-    columns = ("", "sessions", "with an order", "conversion")
-    table = NumberTable(
-        columns,
-        tuple((name, f"{whole:,}", f"{part:,}", share(rate)) for name, part, whole, rate in rows),
-        frozenset(columns[1:]),
-        left_out,
-    )
+    numbers = tuple((name, f"{whole:,}", f"{part:,}", share(rate)) for name, part, whole, rate in rows)
+    table = NumberTable(("", "sessions", "with an order", "conversion"), numbers, left_out)
     summary = f"{what}: " + "; ".join(f"{row['label']} {row['said']}" for row in drawn[:5])
     more = f"; {len(drawn) - 5} more in the table" if len(drawn) > 5 else ""
     # Short, as an axis has little room on a telephone; the summary says of what.
@@ -206,7 +201,7 @@ def _funnel_lead(steps: Sequence[FunnelStep]) -> str:
 
 def _funnel_view(steps: Sequence[FunnelStep]) -> View:
     rows = [{"label": STEPS[step.step], "value": step.sessions, "said": step_in_words(step)} for step in steps]
-    table = NumberTable(FUNNEL_COLUMNS, tuple(map(_step_row, steps)), frozenset(FUNNEL_COLUMNS[1:]))
+    table = NumberTable(FUNNEL_COLUMNS, tuple(map(_step_row, steps)))
     summary = "; ".join(f"{row['label']}: {row['said']}" for row in rows)
     return View("All sessions", summary, charts.finished(charts.bars(rows, "sessions", charts.WHOLE)), table)
 
@@ -221,8 +216,7 @@ def _product_funnel_view(steps: Sequence[FunnelStep], products: int) -> View:
         for label, each in zip(labels, steps, strict=True)
     ]
     rows = tuple((label, *_step_row(each)) for label, each in zip(labels, steps, strict=True))
-    columns = ("product", *FUNNEL_COLUMNS)
-    table = NumberTable(columns, rows, frozenset(columns[2:]), len(kinds) * (products - len(names)))
+    table = NumberTable(("product", *FUNNEL_COLUMNS), rows, len(kinds) * (products - len(names)), labels=2)
     chosen = f" of the {len(names):,} products with the most sessions" if products > len(names) else ""
     summary = f"Sessions that viewed, added and bought each product{chosen}; the numbers are in the table."
     return View("By product", summary, charts.finished(charts.steps_by_row(drawn, kinds, "sessions")), table)

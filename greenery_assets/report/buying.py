@@ -50,25 +50,17 @@ def buying_again(figures: Figures) -> Section:
         }
         for each in judged
     ]
-    table = NumberTable(
-        INDICATOR_COLUMNS, tuple(map(_indicator_row, figures.indicators)), frozenset(INDICATOR_COLUMNS[1:])
-    )
+    table = NumberTable(INDICATOR_COLUMNS, tuple(map(_indicator_row, figures.indicators)))
     what = "difference in the share that bought again"
     summary = f"{what}, buyers with an indicator against those without: " + "; ".join(
         f"{each['label']}, {each['said']}" for each in drawn
     )
+    chart = charts.finished(charts.intervals(drawn, "difference in buying again")) if drawn else None
     return Section(
         "buying-again",
         "Who buys again",
         tuple(lead),
-        (
-            View(
-                "",
-                summary,
-                charts.finished(charts.intervals(drawn, "difference in buying again")) if drawn else None,
-                table,
-            ),
-        ),
+        (View("", summary, chart, table),),
         ("marketing/fact_repeat_rate", "marketing/fact_repeat_indicators"),
         "Each dot compares buyers with an indicator to those without: to the right, more of those with it bought "
         "again; the line is the 95 % interval, and where it crosses zero the difference may be chance. Judged on what "
@@ -97,18 +89,15 @@ def orders_by_day(figures: Figures) -> Section:
         for day in figures.days
     ]
     chart = charts.finished(charts.stacked_by_day(drawn, [FIRST, RETURNING], "orders")) if total else None
-    view = View("", f"First orders and orders of buyers who came back, by day. {lead}", chart, _newest_first(
-        ("day (UTC)", FIRST, RETURNING, "all orders"), rows, figures.days_left_out
-    ))  # fmt: skip
+    table = newest_first((FIRST, RETURNING, "all orders"), rows, figures.days_left_out)
+    view = View("", f"First orders and orders of buyers who came back, by day. {lead}", chart, table)
     return Section("orders", "First and returning orders", (lead,), (view,), ("product/fact_daily",))
 
 
 def revenue_by_day(figures: Figures) -> Section:
     """Revenue over time."""
-    orders, revenue = (
-        sum(day.orders for day in figures.days),
-        sum((day.revenue for day in figures.days), start=Decimal(0)),
-    )
+    orders = sum(day.orders for day in figures.days)
+    revenue = sum((day.revenue for day in figures.days), start=Decimal(0))
     lead = (
         f"{dollars(revenue)} {_in_days(figures)}, {dollars(revenue / orders)} an order."
         if orders
@@ -117,12 +106,8 @@ def revenue_by_day(figures: Figures) -> Section:
     drawn = [{"day": day.day.isoformat(), "value": float(day.revenue)} for day in figures.days]
     rows = [(day.day.isoformat(), dollars(day.revenue), f"{day.orders:,}") for day in figures.days]
     chart = charts.finished(charts.bars_by_day(drawn, "revenue in US dollars", "$,.0f")) if orders else None
-    view = View(
-        "",
-        f"Revenue by day. {lead}",
-        chart,
-        _newest_first(("day (UTC)", "revenue", "orders"), rows, figures.days_left_out),
-    )
+    table = newest_first(("revenue", "orders"), rows, figures.days_left_out)
+    view = View("", f"Revenue by day. {lead}", chart, table)
     note = "Revenue is the sum of order totals: products and shipping, less discounts."
     return Section("revenue", "Revenue", (lead,), (view,), ("product/fact_daily",), note)
 
@@ -162,7 +147,7 @@ def spread_view(label: str, spreads: dict[str, Spread], cases: str) -> View:
         label,
         "; ".join(f"{row['label']}: {row['said']}" for row in drawn),
         charts.finished(charts.spreads(drawn, unit)),
-        NumberTable(columns, tuple(rows), frozenset(columns[1:])),
+        NumberTable(columns, tuple(rows)),
     )
 
 
@@ -220,7 +205,7 @@ def _in_days(figures: Figures) -> str:
     return f"from {first:%-d %b %Y} to {last:%-d %b %Y}"
 
 
-def _newest_first(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], left_out: int = 0) -> NumberTable:
-    """A table of days, the newest on top, and how many it leaves out."""
+def newest_first(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], left_out: int = 0) -> NumberTable:
+    """A table of days, of which each row begins with one: the newest on top, and how many it leaves out."""
     shown = tuple(reversed(rows))[:DAYS_IN_TABLE]
-    return NumberTable(columns, shown, frozenset(columns[1:]), len(rows) - len(shown) + left_out)
+    return NumberTable(("day (UTC)", *columns), shown, len(rows) - len(shown) + left_out)

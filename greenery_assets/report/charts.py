@@ -1,7 +1,7 @@
 """Vega-Lite charts in one look, drawn on the page by its renderer and in the picture by vl-convert.
 
-Pure: values in, specs out. What is drawn and in which words is the topics' business. Colours come from a palette: the
-page's are CSS variables, so that a chart follows light, dark and print without being drawn again.
+Pure: values in, specs out. What is drawn and in which words is the business of the parts of the page. Colours come
+from a palette: the page's are CSS variables, so that a chart follows light, dark and print without being drawn again.
 """
 
 import textwrap
@@ -82,7 +82,7 @@ def configured(chart: Any, palette: Palette, font: str) -> Any:
 
 def volume(days: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
     """Rows a day as a line (`day`, `rows`, `usual`) over the band expected (`low`, `high`); crosses on unusual days."""
-    base = alt.Chart(alt.InlineData(values=list(days))).properties(height=LINE_PX)
+    base = _days(days)
     x = _day_axis()
     title = f"{what} a day" if what else None
     shown = [
@@ -95,7 +95,7 @@ def volume(days: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
     if any(day["low"] is not None for day in days):
         layers.append(base.mark_area(color=palette.band).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q"))
     layers.append(
-        _line(base, days, palette).encode(
+        _line(days, palette).encode(
             x=x, y=alt.Y("rows:Q", title=title, axis=alt.Axis(format=WHOLE, tickMinStep=1)), tooltip=shown
         )
     )
@@ -110,21 +110,20 @@ def volume(days: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
 def bars_by_day(days: Values, what: str, number: str, palette: Palette = PAGE) -> alt.Chart:
     """One bar a day (`day`, `value`), in a number format of D3's."""
     return (
-        alt.Chart(alt.InlineData(values=list(days)))
+        _days(days)
         .mark_bar(color=palette.series[0])
         .encode(
             x=_day_axis(),
             y=alt.Y("value:Q", title=f"{what} a day", axis=alt.Axis(format=number)),
             tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=number)],
         )
-        .properties(height=LINE_PX)
     )
 
 
 def stacked_by_day(days: Values, kinds: Sequence[str], what: str, palette: Palette = PAGE) -> alt.Chart:
     """One bar a day (`day`, `kind`, `value`), divided by kind, the first at the bottom."""
     return (
-        alt.Chart(alt.InlineData(values=list(days)))
+        _days(days)
         .mark_bar()
         .encode(
             x=_day_axis(),
@@ -137,21 +136,15 @@ def stacked_by_day(days: Values, kinds: Sequence[str], what: str, palette: Palet
                 alt.Tooltip("value:Q", title="number", format=WHOLE),
             ],
         )
-        .properties(height=LINE_PX)
     )
 
 
 def line_by_day(days: Values, what: str, palette: Palette = PAGE) -> alt.Chart:
     """A share from 0 to 1 by day (`day`, `value`); a day without one leaves a gap."""
-    base = alt.Chart(alt.InlineData(values=list(days)))
-    return (
-        _line(base, days, palette)
-        .encode(
-            x=_day_axis(),
-            y=alt.Y("value:Q", title=what, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
-            tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=".1%")],
-        )
-        .properties(height=LINE_PX)
+    return _line(days, palette).encode(
+        x=_day_axis(),
+        y=alt.Y("value:Q", title=what, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
+        tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=".1%")],
     )
 
 
@@ -160,9 +153,7 @@ def bars(rows: Values, what: str, number: str, palette: Palette = PAGE, share: b
     base, y = _rows(rows)
     scale = alt.Scale(domain=[0, 1]) if share else alt.Undefined
     x = alt.X("value:Q", title=what, axis=_number_axis(number, 0.01 if share else 1), scale=scale)
-    bar = base.mark_bar(color=palette.series[0], height=20).encode(
-        x=x, y=y, tooltip=[alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
-    )
+    bar = base.mark_bar(color=palette.series[0], height=20).encode(x=x, y=y, tooltip=_said(what))
     # Over the bar rather than beside it: on a telephone there is no room at the end of the longest.
     words = base.mark_text(align="left", baseline="bottom", dy=-12, fontSize=13, color=palette.ink).encode(
         x=alt.XDatum(0), y=y, text="said:N"
@@ -193,7 +184,7 @@ def steps_by_row(rows: Values, kinds: Sequence[str], what: str, palette: Palette
 def intervals(rows: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
     """A dot plot: for each row (`label`, `value`, `low`, `high`) a difference of shares, and its interval around it."""
     base, y = _rows(rows)
-    shown = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
+    shown = _said(what)
     interval = base.mark_rule(color=palette.series[0], strokeWidth=3).encode(
         x=alt.X("low:Q", title=what, axis=_number_axis("+.0%", 0.01)), x2="high:Q", y=y, tooltip=shown
     )
@@ -209,7 +200,7 @@ def intervals(rows: Values, what: str, palette: Palette = PAGE) -> alt.LayerChar
 def spreads(rows: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
     """For each row (`label`) its nine tenths (`p5`, `p95`), its middle half (`p25`, `p75`) and its `median`."""
     base, y = _rows(rows)
-    shown = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
+    shown = _said(what)
     most = base.mark_rule(color=palette.muted, strokeWidth=2).encode(
         x=alt.X("p5:Q", title=what, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=TICKS)),
         x2="p95:Q",
@@ -229,6 +220,10 @@ def _day_axis() -> alt.X:
 
 def _day_tooltip() -> alt.Tooltip:
     return alt.Tooltip("utcyearmonthdate(day):T", title="day", format="%a %-d %b %Y")
+
+
+def _said(what: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=what)]
 
 
 def _rows(rows: Values, row_px: int = ROW_PX) -> tuple[alt.Chart, alt.Y]:
@@ -261,7 +256,11 @@ def _scale(kinds: Sequence[str], palette: Palette) -> alt.Scale:
     return alt.Scale(domain=list(kinds), range=list(palette.series[: len(kinds)]))
 
 
-def _line(base: alt.Chart, days: Values, palette: Palette) -> alt.Chart:
+def _days(days: Values) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=list(days))).properties(height=LINE_PX)
+
+
+def _line(days: Values, palette: Palette) -> alt.Chart:
     # A dot for each of many days would hide the line.
     dots = alt.OverlayMarkDef(color=palette.series[0], size=22, filled=True) if len(days) <= MOST_DOTS else False
-    return base.mark_line(color=palette.series[0], strokeWidth=2, point=dots)
+    return _days(days).mark_line(color=palette.series[0], strokeWidth=2, point=dots)

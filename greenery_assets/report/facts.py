@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from greenery_assets.alerts.runs import Finding, MartState, Outcome, Severity, Subject
+from greenery_assets.alerts.runs import Finding, Outcome, Severity
 
 
 class Standing(StrEnum):
@@ -41,49 +41,33 @@ class PastRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckFacts:
-    """A check as it stands: `reason` is what was found, `kept_in` the table of its failing rows, if there is one.
+class CheckFacts(Finding):
+    """A check as it stands: what the last run found, as the alerts know it, or what is assumed where none failed.
 
     `since` is when the first of the runs that find it failing now ended; `past` are its last runs, oldest first, the
-    newest included. `is_blocking`: it stops what lies downstream when it fails; `frozen` are the figures it stopped.
+    newest included; `frozen` are the figures that it stopped.
     """
 
-    asset: str
-    name: str
     group: str
-    assumption: str
-    statement: str
-    owner: str
-    why: str
-    remedy: str
-    is_blocking: bool
     standing: Standing = Standing.UNKNOWN
-    is_errored: bool = False
-    affects: str = ""
-    use: str = ""
-    reason: str = ""
-    failing_rows: int = 0
-    rows_checked: int | None = None
-    kept_in: str = ""
     since: datetime | None = None
     past: tuple[PastRun, ...] = ()
     frozen: tuple[str, ...] = ()
 
     @property
-    def finding(self) -> Finding:
-        """What the last run found, as the alerts know it: their words are the page's too."""
-        return Finding(
-            subject=Subject(self.asset, self.name),
-            outcome=Outcome.ERRORED if self.is_errored else Outcome.FAILED,
-            severity=Severity.ERROR if self.standing == Standing.FAILED else Severity.WARN,
-            statement=self.statement,
-            assumption=self.assumption,
-            affects=self.affects,
-            use=self.use,
-            reason=self.reason,
-            failing_rows=self.failing_rows,
-            rows_checked=self.rows_checked,
-        )
+    def asset(self) -> str:
+        """The asset that it is about."""
+        return self.subject.asset
+
+    @property
+    def name(self) -> str:
+        """Its name in Dagster."""
+        return self.subject.name
+
+    @property
+    def is_errored(self) -> bool:
+        """Whether it could not be evaluated."""
+        return self.outcome == Outcome.ERRORED
 
 
 @dataclass(frozen=True)
@@ -124,9 +108,9 @@ class ReportFacts:
     """Everything the page says but the figures.
 
     `built_at` is when each table of a mart was built last, None if it never was; `groups` names the mart of each.
-    `is_sample`: all this is about sample data. `refreshed` are those that the daily run built, or a run
-    since; `not_built` names what it planned, in any group, that was not. Which run came first is known by the numbers
-    of runs, not by their times: clocks are set back. `figures` is what people know the figures of each table as.
+    `is_sample`: all this is about sample data. `not_built` names what the daily run planned, in any group, and neither
+    it nor a run since has built. Which run came first is known by the numbers of runs, not by their times: clocks are
+    set back. `figures` is what people know the figures of each table as.
     """
 
     made_at: datetime
@@ -135,16 +119,10 @@ class ReportFacts:
     sources: Sequence[SourceFacts]
     built_at: Mapping[str, datetime | None] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
-    refreshed: Collection[str] = frozenset()
     not_built: Collection[str] = ()
     notice: str = ""
     is_sample: bool = False
     figures: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def stale_marts(self) -> list[MartState]:
-        """The same as the alerts know them."""
-        return [MartState(table, False, at, self.groups.get(table, "")) for table, at in self.stale.items()]
 
     @property
     def stale(self) -> dict[str, datetime | None]:
@@ -152,14 +130,14 @@ class ReportFacts:
         return {
             mart: built_at
             for mart, built_at in sorted(self.built_at.items())
-            if built_at is None or (self.run is not None and mart not in self.refreshed)
+            if built_at is None or mart in self.not_built
         }
 
     @property
     def failing(self) -> list[CheckFacts]:
         """Checks that do not hold, those that stop something first and notes last, then in order of the graph."""
         failing = [check for check in self.checks if check.standing.is_failing]
-        return sorted(failing, key=lambda check: (check.standing != Standing.FAILED, check.finding.is_note))
+        return sorted(failing, key=lambda check: (check.standing != Standing.FAILED, check.is_note))
 
     @property
     def failing_rows(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The numbers that the page draws, as plain values: what the marts hold, and the expected band of each day's volume.
 
-Reading them is warehouse's business, wording and drawing them topics' and charts'. A figure that no table holds yet is
-None, or an empty sequence.
+Reading them is queries' business, wording and drawing them that of parts and charts. A figure that no table holds yet
+is None, or an empty sequence.
 """
 
 from collections.abc import Mapping, Sequence

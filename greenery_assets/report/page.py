@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,11 +19,19 @@ from greenery_assets.alerts.runs import counts, duration_in_words, in_one_line, 
 from greenery_assets.dbt.groups import is_mart, position
 from greenery_assets.report import wording
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
+from greenery_assets.report.numbers import counted
 from greenery_assets.report.sections import Section
 
 TEMPLATES = Path(__file__).parent / "templates"
 FRESHNESS = "A20"
 SHOWN_FAILING = 8
+# How a run is drawn that begins at x.
+SHAPES = {
+    Standing.PASSED: "M{x} 11h6v5h-6z",
+    Standing.WARNED: "M{x} 16v-4l3 -6l3 6v4z",
+    Standing.FAILED: "M{x} 0h6v16h-6z",
+    Standing.UNKNOWN: "M{x} 13.5a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m1.5 0a1.5 1.5 0 1 1 3 0a1.5 1.5 0 1 1 -3 0",
+}
 
 
 @dataclass(frozen=True)
@@ -33,49 +40,6 @@ class Reader:
 
     zone: ZoneInfo
     ui_url: str
-
-
-@dataclass(frozen=True)
-class MartChecks:
-    """The checks of a mart or another group of assets, those that do not hold first."""
-
-    group: str
-    checks: tuple[CheckFacts, ...]
-
-    @property
-    def failing(self) -> int:
-        """How many do not hold."""
-        return sum(check.standing.is_failing for check in self.checks)
-
-    @property
-    def unknown(self) -> int:
-        """How many were not evaluated."""
-        return sum(check.standing == Standing.UNKNOWN for check in self.checks)
-
-
-@dataclass(frozen=True)
-class AssumptionFacts:
-    """Checks that hold the same assumption for the same reason, with what to do when one fails."""
-
-    id: str
-    why: str
-    remedy: str
-    checks: tuple[CheckFacts, ...]
-
-    @property
-    def statements(self) -> list[str]:
-        """What is assumed, each statement once."""
-        return list(dict.fromkeys(check.statement for check in self.checks))
-
-    @property
-    def failing(self) -> int:
-        """How many of its checks do not hold."""
-        return sum(check.standing.is_failing for check in self.checks)
-
-    @property
-    def unknown(self) -> int:
-        """How many of its checks were not evaluated."""
-        return sum(check.standing == Standing.UNKNOWN for check in self.checks)
 
 
 def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader, chart_library: str) -> str:
@@ -93,13 +57,16 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         "owner": owner_name,
         "strip": strip,
         "anchor": anchor,
-        "finding": lambda check: in_one_line(check.finding, check.frozen),
-        "tally": lambda checks: tally(counts(check.finding for check in checks if check.standing.is_failing)),
+        "finding": lambda check: in_one_line(check, check.frozen),
+        "tally": lambda failing: tally(counts(failing)),
+        "counted": counted,
+        "ages": lambda section: ages(section, facts, reader.zone),
     }
     made_at = facts.made_at.astimezone(reader.zone)
     return environment.get_template("page.html").render(
         facts=facts,
         Standing=Standing,
+        shapes=SHAPES,
         title=f"{f'{wording.SAMPLE_MARK}: ' * facts.is_sample}State of the data, {made_at.day} {made_at:%B %Y}",
         made_at=made_at,
         verdict=wording.verdict(facts, reader.zone),
@@ -113,7 +80,6 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         marts=by_mart(facts.checks),
         assumptions=by_assumption(facts.checks),
         sections=sections,
-        aged={section.id: ages(section, facts, reader.zone) for section in sections},
         charts={
             f"{section.id}-{number}": view.chart
             for section in sections
@@ -125,31 +91,29 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         ),
         run_link=lambda run_id: f"{reader.ui_url}/runs/{quoted(run_id)}",
         ui_url=reader.ui_url,
-        style=_verbatim("page.css"),
-        script=_verbatim("page.js"),
-        chart_library=Markup(_closing_no_script(chart_library)),
+        # The library's own text holds the end of a script.
+        chart_library=Markup(re.sub(r"</(script)", r"<\\/\1", chart_library, flags=re.IGNORECASE)),
     )
 
 
-def by_mart(checks: Iterable[CheckFacts]) -> list[MartChecks]:
+def by_mart(checks: Iterable[CheckFacts]) -> list[list[CheckFacts]]:
     """The checks of each group: groups in which one fails first, then marts, then what they are made from."""
     groups: dict[str, list[CheckFacts]] = defaultdict(list)
-    for check in checks:
-        groups[check.group].append(check)
     worst = [Standing.FAILED, Standing.WARNED, Standing.UNKNOWN, Standing.PASSED]
-    found = [
-        MartChecks(group, tuple(sorted(of_it, key=lambda check: worst.index(check.standing))))
-        for group, of_it in groups.items()
-    ]
-    return sorted(found, key=lambda mart: (not mart.failing, not is_mart(mart.group), position(mart.group)))
+    for check in sorted(checks, key=lambda check: worst.index(check.standing)):
+        groups[check.group].append(check)
+    return sorted(
+        groups.values(),
+        key=lambda of_it: (not of_it[0].standing.is_failing, not is_mart(of_it[0].group), position(of_it[0].group)),
+    )
 
 
-def by_assumption(checks: Iterable[CheckFacts]) -> list[AssumptionFacts]:
-    """The assumptions by id; one that is held in several ways, each with a remedy of its own, is there for each."""
+def by_assumption(checks: Iterable[CheckFacts]) -> list[list[CheckFacts]]:
+    """The checks of each assumption by its id; one that has several remedies is there for each."""
     found: dict[tuple[str, str, str], list[CheckFacts]] = defaultdict(list)
     for check in checks:
         found[check.assumption, check.why, check.remedy].append(check)
-    return [AssumptionFacts(*key, tuple(of_it)) for key, of_it in sorted(found.items(), key=lambda item: item[0][0])]
+    return sorted(found.values(), key=lambda of_it: of_it[0].assumption)
 
 
 def ages(section: Section, facts: ReportFacts, zone: ZoneInfo) -> str:
@@ -168,7 +132,7 @@ def strip(check: CheckFacts) -> Markup:
     standings = [run.standing for run in check.past]
     shapes: dict[Standing, list[str]] = defaultdict(list)
     for place, standing in enumerate(standings):
-        shapes[standing].append(_SHAPES[standing].format(x=place * 7))
+        shapes[standing].append(SHAPES[standing].format(x=place * 7))
     paths = "".join(f'<path class="{standing}" d="{"".join(drawn)}"/>' for standing, drawn in sorted(shapes.items()))
     width = max(len(standings), 1) * 7 - 1
     return Markup(
@@ -177,22 +141,6 @@ def strip(check: CheckFacts) -> Markup:
     ).format(wording.strip_in_words(standings))
 
 
-_SHAPES = {
-    Standing.PASSED: "M{x} 11h6v5h-6z",
-    Standing.WARNED: "M{x} 16v-4l3 -6l3 6v4z",
-    Standing.FAILED: "M{x} 0h6v16h-6z",
-    Standing.UNKNOWN: "M{x} 13.5a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m1.5 0a1.5 1.5 0 1 1 3 0a1.5 1.5 0 1 1 -3 0",
-}
-
-
 def anchor(text: str) -> str:
     """What an element may be called by, made of a name."""
     return re.sub(r"[^\w-]+", "-", text)
-
-
-def _verbatim(name: str) -> Markup:
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _closing_no_script(code: Any) -> str:
-    return re.sub(r"</(script)", r"<\\/\1", str(code), flags=re.IGNORECASE)

@@ -12,7 +12,7 @@ import altair as alt
 import vl_convert
 
 from greenery_assets.report import charts
-from greenery_assets.report.browsing import STEPS, step_in_words
+from greenery_assets.report.browsing import STEPS, step_in_words, volume_by_day
 from greenery_assets.report.figures import DayVolume, Figures
 from greenery_assets.report.numbers import counted, share
 from greenery_assets.report.sections import Spec
@@ -98,18 +98,7 @@ def _tile(name: str, number: str, said: str) -> alt.LayerChart:
 
 
 def _volume(name: str, days: Sequence[DayVolume]) -> Any:
-    rows = [
-        {
-            "day": day.day.isoformat(),
-            "rows": day.rows,
-            "low": day.low,
-            "high": day.high,
-            "usual": day.is_usual,
-            "expected": "",
-        }
-        for day in days
-    ]
-    return charts.volume(rows, "", LIGHT).properties(
+    return charts.volume(volume_by_day(days), "", LIGHT).properties(
         width=TILE_PX, height=LINE_PX, title=f"{name.capitalize()} a day and what is expected"
     )
 

@@ -11,12 +11,15 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class NumberTable:
-    """The numbers behind a chart, each as people write it; `numeric` names the columns to align to the right."""
+    """The numbers behind a chart, each as people write it. The first `labels` columns are text.
+
+    `left_out` counts the rows that it does not show.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[str] = frozenset()
     left_out: int = 0
+    labels: int = 1
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from greenery_assets.alerts.runs import (
     RunEnd,
     RunObservation,
     Seen,
+    Severity,
     Subject,
     figures_of,
     is_ours,
@@ -42,6 +43,8 @@ RUNS_SHOWN = 30
 # Among so many there is one of ours that is not queued or going on.
 RECENT_DAILY_RUNS = 30
 UNREAD_RUNS = 30
+# What the spec of a check says whatever a run finds.
+STATED = ("assumption", "owner", "why", "remedy", "affects", "use")
 
 
 def read_facts(
@@ -61,17 +64,15 @@ def read_facts(
     observed = _not_remembered(instance, catalogue, known, daily, now)
     numbers = _numbers(instance, {each.run_id for each in known.seen} | {run.run_id for run in observed})
     past, findings = _by_subject(known.seen, observed, numbers)
-    built_at = _built_at(instance, catalogue)
     not_refreshed = _not_refreshed(instance, catalogue, daily) if daily else set()
     return ReportFacts(
         made_at=now,
         run=_daily_run(instance, catalogue, daily, observed) if daily else None,
         checks=_checks(instance, catalogue, past, findings, known.since, not_refreshed=not_refreshed),
         sources=_sources(instance, catalogue),
-        built_at=built_at,
+        built_at=_built_at(instance, catalogue),
         groups=catalogue.lineage.groups,
         figures=catalogue.figures,
-        refreshed=built_at.keys() - not_refreshed,
         not_built=not_refreshed,
         notice=notice,
         is_sample=is_sample_data(instance, catalogue),
@@ -130,30 +131,13 @@ def _by_subject(
 
     A run that has no number was deleted from Dagster, as old ones are.
     """
-    found: list[tuple[int, Subject, PastRun, Finding | None]] = [
-        (
-            numbers.get(each.run_id, 0),
-            each.subject,
-            PastRun(Standing.of(each.outcome, each.severity), each.ended_at),
-            None,
-        )
-        for each in seen
-    ]
-    found += [
-        (
-            numbers.get(run.run_id, 0),
-            found.subject,
-            PastRun(Standing.of(found.outcome, found.severity), run.ended_at),
-            found,
-        )
-        for run in observed
-        for found in run.findings
-    ]
+    found: list[tuple[str, Seen | Finding, datetime]] = [(each.run_id, each, each.ended_at) for each in seen]
+    found += [(run.run_id, each, run.ended_at) for run in observed for each in run.findings]
     past: dict[Subject, list[PastRun]] = defaultdict(list)
     findings: dict[Subject, Finding | None] = {}
-    for _, subject, run, finding in sorted(found, key=lambda each: each[0]):
-        past[subject].append(run)
-        findings[subject] = finding
+    for _, each, ended_at in sorted(found, key=lambda each: numbers.get(each[0], 0)):
+        past[each.subject].append(PastRun(Standing.of(each.outcome, each.severity), ended_at))
+        findings[each.subject] = each if isinstance(each, Finding) else None
     return past, {subject: finding for subject, finding in findings.items() if finding}
 
 
@@ -171,44 +155,28 @@ def _checks(
     failing = {subject for subject, runs in past.items() if subject not in findings and runs[-1].standing.is_failing}
     found_earlier = _found_earlier(instance, catalogue, failing)
     for key, spec in catalogue.checks.items():
-        subject = Subject(key.asset_key.to_user_string(), key.name)
-        known = CheckFacts(
-            asset=subject.asset,
-            name=subject.name,
-            group=catalogue.lineage.groups[subject.asset],
-            assumption=str(spec.metadata.get("assumption", "")),
-            statement=spec.description or "",
-            owner=str(spec.metadata.get("owner", "")),
-            why=str(spec.metadata.get("why", "")),
-            remedy=str(spec.metadata.get("remedy", "")),
-            is_blocking=spec.blocking,
-            affects=str(spec.metadata.get("affects", "")),
-            use=str(spec.metadata.get("use", "")),
-        )
+        subject = _subject(key)
         runs = past.get(subject, [])[-RUNS_SHOWN:]
         standing = runs[-1].standing if runs else Standing.UNKNOWN
-        finding = findings.get(subject) or found_earlier.get(subject)
-        if finding and standing.is_failing:
-            known = replace(
-                known,
-                is_errored=finding.outcome == Outcome.ERRORED,
-                use=finding.use,
-                reason=finding.reason,
-                failing_rows=finding.failing_rows,
-                rows_checked=finding.rows_checked,
-                kept_in=finding.kept_in,
-            )
+        stated: dict[str, Any] = {name: str(spec.metadata.get(name, "")) for name in STATED}
+        found = Finding(subject, Outcome.UNKNOWN, Severity.WARN, spec.description or "", **stated)
+        frozen, began = [], []
+        if standing.is_failing:
+            severity = Severity.ERROR if standing == Standing.FAILED else Severity.WARN
+            unknown = replace(found, outcome=Outcome.FAILED, severity=severity)
+            found = findings.get(subject) or found_earlier.get(subject) or unknown
+            began = [_failing_since(runs), *([since[subject]] if subject in since else [])]
         if standing == Standing.FAILED:
             stopped = [name for name in catalogue.lineage.marts_from(subject.asset) if name in not_refreshed]
-            known = replace(known, frozen=tuple(figures_of(stopped, catalogue.figures)))
-        streak = _failing_since(runs) if standing.is_failing else None
-        opened = since.get(subject) if standing.is_failing else None
+            frozen = figures_of(stopped, catalogue.figures)
         checks.append(
-            replace(
-                known,
+            CheckFacts(
+                **vars(found),
+                group=catalogue.lineage.groups[subject.asset],
                 standing=standing,
-                since=min(filter(None, (streak, opened)), default=None),
+                since=min(began, default=None),
                 past=tuple(runs),
+                frozen=tuple(frozen),
             )
         )
     return sorted(checks, key=lambda check: (position(check.group), check.asset, check.assumption, check.name))
@@ -261,12 +229,7 @@ def _not_refreshed(instance: dg.DagsterInstance, catalogue: Catalogue, daily: dg
         for name, group in catalogue.lineage.groups.items()
         if group != REPORTING and dg.AssetKey.from_user_string(name) in catalogue.built
     ]
-    records = instance.get_asset_records([dg.AssetKey.from_user_string(name) for name in names])
-    built_by = {
-        record.asset_entry.asset_key.to_user_string(): last.run_id
-        for record in records
-        if (last := record.asset_entry.last_materialization_record)
-    }
+    built_by = {name: last.run_id for name, last in _last_built(instance, names).items()}
     numbers = _numbers(instance, set(built_by.values()))
     return {name for name in names if numbers.get(built_by.get(name, ""), 0) < daily.storage_id}
 
@@ -277,23 +240,22 @@ def _built_at(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, d
         for name, group in catalogue.lineage.groups.items()
         if group in catalogue.project.marts and dg.AssetKey.from_user_string(name) in catalogue.built
     ]
-    built = _materializations(instance, names)
-    return {name: built[name][0] if name in built else None for name in names}
+    built = _last_built(instance, names)
+    return {name: datetime.fromtimestamp(built[name].timestamp, UTC) if name in built else None for name in names}
 
 
 def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceFacts]:
     names = sorted(name for name, group in catalogue.lineage.groups.items() if group == "raw")
-    loaded = _materializations(instance, names)
+    loaded = _last_built(instance, names)
     sources = []
     for name in names:
-        at, metadata = loaded.get(name, (None, {}))
-        newest = metadata.get("newest")
-        rows = metadata.get("dagster/row_count")
-        rejected = metadata.get("rejected_rows")
+        last = loaded.get(name)
+        said = last.asset_materialization.metadata if last and last.asset_materialization else {}
+        rows, rejected, newest = (said.get(what) for what in ("dagster/row_count", "rejected_rows", "newest"))
         sources.append(
             SourceFacts(
                 name.rsplit("/", 1)[-1],
-                at,
+                datetime.fromtimestamp(last.timestamp, UTC) if last else None,
                 int(str(rows.value)) if rows else None,
                 int(str(rejected.value)) if rejected else 0,
                 datetime.fromtimestamp(float(str(newest.value)), UTC) if newest else None,
@@ -302,17 +264,14 @@ def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceF
     return sources
 
 
-def _materializations(
-    instance: dg.DagsterInstance, names: Iterable[str]
-) -> dict[str, tuple[datetime, Mapping[str, dg.MetadataValue[Any]]]]:
-    """When each asset was materialized last, and what was said of it then."""
-    found: dict[str, tuple[datetime, Mapping[str, dg.MetadataValue[Any]]]] = {}
-    for record in instance.get_asset_records([dg.AssetKey.from_user_string(name) for name in names]):
-        last = record.asset_entry.last_materialization_record
-        if last and last.asset_materialization:
-            at = datetime.fromtimestamp(last.timestamp, UTC)
-            found[record.asset_entry.asset_key.to_user_string()] = at, last.asset_materialization.metadata
-    return found
+def _last_built(instance: dg.DagsterInstance, names: Iterable[str]) -> dict[str, dg.EventLogRecord]:
+    """The last materialization of each asset that has one."""
+    records = instance.get_asset_records([dg.AssetKey.from_user_string(name) for name in names])
+    return {
+        record.asset_entry.asset_key.to_user_string(): last
+        for record in records
+        if (last := record.asset_entry.last_materialization_record)
+    }
 
 
 def _subject(key: dg.AssetCheckKey) -> Subject:

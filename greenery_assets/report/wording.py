@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from greenery_assets.alerts.runs import counts, figures_by_age, status
+from greenery_assets.alerts.runs import MartState, counts, figures_by_age, status
 from greenery_assets.report.facts import ReportFacts, Standing
 
 SAMPLE_MARK = "SAMPLE DATA"
@@ -23,13 +23,14 @@ def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
         is_today = facts.run.started_at.astimezone(zone).date() == facts.made_at.astimezone(zone).date()
         which = "Today's" if is_today else "The daily"
         failed = f"{which} run {facts.run.how_it_ended}"
+    stale = [MartState(table, False, at, facts.groups.get(table, "")) for table, at in facts.stale.items()]
     said = status(
-        counts(check.finding for check in facts.failing),
+        counts(facts.failing),
         len(facts.checks),
         unknown=facts.count(Standing.UNKNOWN),
-        not_built=0 if failed else len(set(facts.not_built) | facts.stale.keys()),
+        not_built=0 if failed else len({*facts.not_built, *facts.stale}),
         failed=failed,
-        ages=figures_by_age(facts.stale_marts, facts.figures, lambda at: moment(at, facts.made_at, zone)),
+        ages=figures_by_age(stale, facts.figures, lambda at: moment(at, facts.made_at, zone)),
     )
     return f"{SAMPLE_MARK}: " * facts.is_sample + said
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from greenery_assets.alerts.incidents import Outcome, Severity, Subject
 from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
 from greenery_assets.report.figures import (
     Conversion,
@@ -23,22 +24,29 @@ from greenery_assets.report.page import Reader
 NOW = datetime(2026, 11, 24, 6, 5, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1, minutes=1)
 READER = Reader(ZoneInfo("UTC"), "http://dagster.example")
+OUTCOMES = {
+    Standing.PASSED: Outcome.PASSED,
+    Standing.WARNED: Outcome.FAILED,
+    Standing.FAILED: Outcome.FAILED,
+    Standing.UNKNOWN: Outcome.UNKNOWN,
+}
 RUN = DailyRunFacts("4f6c8a1e", NOW - timedelta(minutes=5), None, False)
 
 
 def check(name: str = "order_has_at_most_one_checkout", **changed: Any) -> CheckFacts:
     """A check of staging that holds, or as changed; without a past of its own it has one run like its standing."""
     standing = changed.setdefault("standing", Standing.PASSED)
+    is_errored = changed.pop("is_errored", False)
     facts: dict[str, Any] = {
-        "asset": "staging/stg_events",
-        "name": name,
+        "subject": Subject(changed.pop("asset", "staging/stg_events"), name),
+        "outcome": Outcome.ERRORED if is_errored else OUTCOMES[standing],
+        "severity": Severity.ERROR if standing == Standing.FAILED else Severity.WARN,
         "group": "staging",
         "assumption": "A03",
         "statement": "An order has at most one checkout event.",
         "owner": "data-platform@greenery.example",
         "why": "Conversion would count the order twice.",
         "remedy": "Drop the copy at the source.",
-        "is_blocking": True,
         "past": (PastRun(standing, NOW),),
     }
     return CheckFacts(**facts | changed)
@@ -56,7 +64,8 @@ def facts(*checks: CheckFacts, **changed: Any) -> ReportFacts:
     known |= changed
     begun = known["run"].started_at if known["run"] else NOW
     # Clocks are right here: what was built since the run began was built by it, or by a run since.
-    known.setdefault("refreshed", {table for table, at in known["built_at"].items() if at and at >= begun})
+    stale = {table for table, at in known["built_at"].items() if at and at < begun}
+    known["not_built"] = stale | set(known.get("not_built", ()))
     return ReportFacts(**known, groups={table: table.split("/")[0] for table in known["built_at"]})
 
 

@@ -7,10 +7,10 @@ from html import unescape
 
 import pytest
 
+from greenery_assets.report.build import figure_sections
 from greenery_assets.report.facts import PastRun, ReportFacts, SourceFacts, Standing
 from greenery_assets.report.figures import FunnelStep, ProductConversion
 from greenery_assets.report.page import by_assumption, by_mart, render_page, strip
-from greenery_assets.report.topics import figure_sections
 from tests.report.builders import EMPTY, NOW, READER, RUN, YESTERDAY, check, facts, figures
 
 SCRIPT = "</script><script>alert(1)</script>"
@@ -121,12 +121,12 @@ def test_a_strip_draws_a_shape_for_each_kind_of_run() -> None:
 def test_what_fails_comes_first_then_the_marts() -> None:
     of_marketing = check("d", group="marketing", asset="marketing/fact_user_orders")
     holding = by_mart([check("a"), of_marketing])
-    assert [group.group for group in holding] == ["marketing", "staging"]
+    assert [group[0].group for group in holding] == ["marketing", "staging"]
     failing = [check("b", standing=Standing.WARNED), check("c", standing=Standing.FAILED)]
     groups = by_mart([check("a"), of_marketing, *failing])
-    assert [group.group for group in groups] == ["staging", "marketing"]
-    assert [each.name for each in groups[0].checks] == ["c", "b", "a"]
-    assert (groups[0].failing, groups[0].unknown) == (2, 0)
+    assert [group[0].group for group in groups] == ["staging", "marketing"]
+    assert [each.name for each in groups[0]] == ["c", "b", "a"]
+    assert "1 ERROR, 1 warning in 3 checks" in visible(page(facts(check("a"), of_marketing, *failing)))
 
 
 def test_nothing_is_said_to_hold_that_was_not_evaluated() -> None:
@@ -162,5 +162,8 @@ def test_an_assumption_is_listed_once_for_each_remedy() -> None:
         check("d", assumption="A01"),
     ]
     listed = by_assumption(checks)
-    assert [(each.id, len(each.checks)) for each in listed] == [("A01", 1), ("A03", 2), ("A03", 1)]
-    assert listed[1].statements == ["An order has at most one checkout event.", "Another."]
+    assert [(each[0].assumption, len(each)) for each in listed] == [("A01", 1), ("A03", 2), ("A03", 1)]
+    html = page(facts(*checks))
+    statements = "<ul><li>An order has at most one checkout event.</li><li>Another.</li></ul>"
+    assert statements in html[html.index('id="assumption-A03"') :]
+    assert html.count('id="assumption-A03"') == 1
