@@ -12,30 +12,19 @@ import vl_convert
 
 from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.landing import recorded_source
-from greenery_assets.report import browsing, buying, wording
+from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
 from greenery_assets.report.figures import Figures
 from greenery_assets.report.page import Reader, render_page
+from greenery_assets.report.parts import figure_sections
 from greenery_assets.report.picture import draw, picture_of
 from greenery_assets.report.queries import read_figures
-from greenery_assets.report.sections import Section
 from greenery_assets.report.state import read_facts
 from greenery_assets.settings import Settings
 from greenery_assets.warehouse import WarehouseError, open_for_reading
 
 # So that small print stays legible where Slack shrinks it.
 SHARP = 1.5
-# The parts with figures, in the order they stand on the page.
-PARTS = (
-    browsing.volumes,
-    buying.buying_again,
-    browsing.conversion,
-    browsing.funnel,
-    browsing.time_spent,
-    buying.deliveries,
-    buying.orders_by_day,
-    buying.revenue_by_day,
-)
 CHART_LIBRARY = f".charts-{version('vl-convert-python')}.js"
 
 
@@ -100,11 +89,6 @@ def write_report(facts: ReportFacts, figures: Figures, reader: Reader, page: Pat
             "GREENERY_REPORT_DIR, or make room."
         ) from None
     return Report(verdict, facts, page, picture, thumbnail)
-
-
-def figure_sections(figures: Figures) -> list[Section]:
-    """The parts of the page with figures: what came in, then what the marts say."""
-    return [part(figures) for part in PARTS]
 
 
 def _chart_library(folder: Path) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 
 import altair as alt
 
-from greenery_assets.report.sections import Spec
-
+Spec = dict[str, Any]
 Values = Sequence[Mapping[str, Any]]
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
 LINE_PX = 250

@@ -55,16 +55,6 @@ class CheckFacts(Finding):
     frozen: tuple[str, ...] = ()
 
     @property
-    def asset(self) -> str:
-        """The asset that it is about."""
-        return self.subject.asset
-
-    @property
-    def name(self) -> str:
-        """Its name in Dagster."""
-        return self.subject.name
-
-    @property
     def is_errored(self) -> bool:
         """Whether it could not be evaluated."""
         return self.outcome == Outcome.ERRORED

@@ -19,8 +19,7 @@ from greenery_assets.alerts.runs import counts, duration_in_words, in_one_line, 
 from greenery_assets.dbt.groups import is_mart, position
 from greenery_assets.report import wording
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
-from greenery_assets.report.numbers import counted
-from greenery_assets.report.sections import Section
+from greenery_assets.report.parts import Section
 
 TEMPLATES = Path(__file__).parent / "templates"
 FRESHNESS = "A20"
@@ -59,7 +58,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         "anchor": anchor,
         "finding": lambda check: in_one_line(check, check.frozen),
         "tally": lambda failing: tally(counts(failing)),
-        "counted": counted,
+        "counted": wording.counted,
         "ages": lambda section: ages(section, facts, reader.zone),
     }
     made_at = facts.made_at.astimezone(reader.zone)
@@ -76,7 +75,9 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         begins_with="failing" if facts.count(Standing.PASSED) < len(facts.checks) else "all",
         shown_failing=facts.failing[:SHOWN_FAILING],
         not_shown=len(facts.failing[SHOWN_FAILING:]),
-        fresh={check.asset.rsplit("/", 1)[-1]: check for check in facts.checks if check.assumption == FRESHNESS},
+        fresh={
+            check.subject.asset.rsplit("/", 1)[-1]: check for check in facts.checks if check.assumption == FRESHNESS
+        },
         marts=by_mart(facts.checks),
         assumptions=by_assumption(facts.checks),
         sections=sections,
@@ -87,7 +88,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
             if view.chart is not None
         },
         check_link=lambda check: (
-            f"{reader.ui_url}/assets/{quoted(check.asset)}?view=checks&checkDetail={quoted(check.name)}"
+            f"{reader.ui_url}/assets/{quoted(check.subject.asset)}?view=checks&checkDetail={quoted(check.subject.name)}"
         ),
         run_link=lambda run_id: f"{reader.ui_url}/runs/{quoted(run_id)}",
         ui_url=reader.ui_url,

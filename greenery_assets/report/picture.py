@@ -12,11 +12,9 @@ import altair as alt
 import vl_convert
 
 from greenery_assets.report import charts
-from greenery_assets.report.browsing import STEPS, step_in_words, volume_by_day
 from greenery_assets.report.figures import DayVolume, Figures
-from greenery_assets.report.numbers import counted, share
-from greenery_assets.report.sections import Spec
-from greenery_assets.report.wording import Tone
+from greenery_assets.report.parts import STEPS, step_in_words, volume_by_day
+from greenery_assets.report.wording import Tone, counted, share
 
 TILE_PX, GAP_PX, LINE_PX, ROW_PX = 390, 60, 130, 46
 VERDICT_CHARACTERS = 62
@@ -36,7 +34,7 @@ LIGHT = charts.Palette(
 TONES = {"good": ("#1a7440", "●"), "warn": ("#8a5d00", "▲"), "bad": ("#b3261e", "■")}
 
 
-def picture_of(verdict: str, tone: Tone, figures: Figures, made_at: datetime) -> Spec:
+def picture_of(verdict: str, tone: Tone, figures: Figures, made_at: datetime) -> charts.Spec:
     """The picture as a Vega-Lite chart; `made_at` in the reader's time zone."""
     color, sign = TONES[tone]
     lines = textwrap.wrap(verdict, VERDICT_CHARACTERS)
@@ -79,7 +77,7 @@ def picture_of(verdict: str, tone: Tone, figures: Figures, made_at: datetime) ->
     return dict(whole.to_dict(validate=False))
 
 
-def draw(picture: Spec, *scales: float) -> list[bytes]:
+def draw(picture: charts.Spec, *scales: float) -> list[bytes]:
     """A chart as PNG for each scale, so many pixels for each of its own."""
     # Laying it out takes longer than painting it.
     svg = vl_convert.vegalite_to_svg(picture)

@@ -19,7 +19,6 @@ from greenery_assets.alerts.runs import (
     Finding,
     LedgerError,
     Outcome,
-    Project,
     Remembered,
     RunEnd,
     RunObservation,
@@ -57,34 +56,37 @@ def read_facts(
 
     One that goes on counts only where the page is its last step: it is the run `within_run`.
     """
-    known, notice = _remembered(catalogue.project)
+    notice = ""
+    try:
+        known = remembered(catalogue.project, RUNS_SHOWN)
+    except LedgerError as error:
+        # The figures and the newest state are worth a page without its memory.
+        known, notice = Remembered(), f"Earlier runs are not shown. {error}"
+    groups = catalogue.lineage.groups
     latest = instance.get_run_records(dg.RunsFilter(job_name=DAILY_JOB), limit=RECENT_DAILY_RUNS)
     ours = (run for run in latest if is_ours(instance, run.dagster_run, catalogue))
     daily = next((run for run in ours if run.end_time or run.dagster_run.run_id == within_run), None)
     observed = _not_remembered(instance, catalogue, known, daily, now)
     numbers = _numbers(instance, {each.run_id for each in known.seen} | {run.run_id for run in observed})
     past, findings = _by_subject(known.seen, observed, numbers)
-    not_refreshed = _not_refreshed(instance, catalogue, daily) if daily else set()
+    failing = {subject for subject, runs in past.items() if runs[-1].standing.is_failing}
+    # What was found in runs that the ledger alone knows is in Dagster's log.
+    earlier = _evaluated_last(instance, catalogue, failing - findings.keys())
+    findings |= {found.subject: found for run in earlier for found in run.findings}
+    built = _last_built(instance, catalogue)
+    not_refreshed = _not_refreshed(instance, catalogue, daily, built) if daily else set()
     return ReportFacts(
         made_at=now,
         run=_daily_run(instance, catalogue, daily, observed) if daily else None,
-        checks=_checks(instance, catalogue, past, findings, known.since, not_refreshed=not_refreshed),
-        sources=_sources(instance, catalogue),
-        built_at=_built_at(instance, catalogue),
-        groups=catalogue.lineage.groups,
+        checks=_checks(catalogue, past, findings, known.since, not_refreshed),
+        sources=_sources(catalogue, built),
+        built_at={name: _time_of(built[name]) for name in built if groups[name] in catalogue.project.marts},
+        groups=groups,
         figures=catalogue.figures,
         not_built=not_refreshed,
         notice=notice,
         is_sample=is_sample_data(instance, catalogue),
     )
-
-
-def _remembered(project: Project) -> tuple[Remembered, str]:
-    try:
-        return remembered(project, RUNS_SHOWN), ""
-    except LedgerError as error:
-        # The figures and the newest state are worth a page without its memory.
-        return Remembered(), f"Earlier runs are not shown. {error}"
 
 
 def _not_remembered(
@@ -108,12 +110,9 @@ def _not_remembered(
         ended_at = datetime.fromtimestamp(daily.end_time, UTC) if daily.end_time else now
         run = read_run(instance, RunEnd(0, daily_id, daily.dagster_run.status.value, ended_at), catalogue)
         runs += [run] if run else []
-    found = {seen.subject for seen in remembered.seen}
-    if unseen := {key: spec for key, spec in catalogue.checks.items() if _subject(key) not in found}:
-        newer = {run.run_id for run in runs}
-        before = last_evaluations(instance, replace(catalogue, checks=unseen))
-        runs += [run for run in before if run.run_id not in newer | known]
-    return runs
+    unseen = {_subject(key) for key in catalogue.checks} - {seen.subject for seen in remembered.seen}
+    newer = known | {run.run_id for run in runs}
+    return runs + [run for run in _evaluated_last(instance, catalogue, unseen) if run.run_id not in newer]
 
 
 def _numbers(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, int]:
@@ -142,18 +141,13 @@ def _by_subject(
 
 
 def _checks(
-    instance: dg.DagsterInstance,
     catalogue: Catalogue,
     past: Mapping[Subject, list[PastRun]],
     findings: Mapping[Subject, Finding],
     since: Mapping[Subject, datetime],
-    *,
     not_refreshed: Collection[str],
 ) -> list[CheckFacts]:
     checks = []
-    # Failing ones that only the ledger knows: what was found is in Dagster's log.
-    failing = {subject for subject, runs in past.items() if subject not in findings and runs[-1].standing.is_failing}
-    found_earlier = _found_earlier(instance, catalogue, failing)
     for key, spec in catalogue.checks.items():
         subject = _subject(key)
         runs = past.get(subject, [])[-RUNS_SHOWN:]
@@ -164,7 +158,7 @@ def _checks(
         if standing.is_failing:
             severity = Severity.ERROR if standing == Standing.FAILED else Severity.WARN
             unknown = replace(found, outcome=Outcome.FAILED, severity=severity)
-            found = findings.get(subject) or found_earlier.get(subject) or unknown
+            found = findings.get(subject, unknown)
             began = [_failing_since(runs), *([since[subject]] if subject in since else [])]
         if standing == Standing.FAILED:
             stopped = [name for name in catalogue.lineage.marts_from(subject.asset) if name in not_refreshed]
@@ -179,7 +173,9 @@ def _checks(
                 frozen=tuple(frozen),
             )
         )
-    return sorted(checks, key=lambda check: (position(check.group), check.asset, check.assumption, check.name))
+    return sorted(
+        checks, key=lambda check: (position(check.group), check.subject.asset, check.assumption, check.subject.name)
+    )
 
 
 def _failing_since(runs: list[PastRun]) -> datetime:
@@ -193,14 +189,12 @@ def _failing_since(runs: list[PastRun]) -> datetime:
     return since
 
 
-def _found_earlier(
-    instance: dg.DagsterInstance, catalogue: Catalogue, subjects: set[Subject]
-) -> dict[Subject, Finding]:
-    if not subjects:
-        return {}
+def _evaluated_last(
+    instance: dg.DagsterInstance, catalogue: Catalogue, subjects: Collection[Subject]
+) -> list[RunObservation]:
+    """How Dagster's log has the last evaluation of some checks."""
     wanted = {key: spec for key, spec in catalogue.checks.items() if _subject(key) in subjects}
-    runs = last_evaluations(instance, replace(catalogue, checks=wanted))
-    return {finding.subject: finding for run in runs for finding in run.findings}
+    return last_evaluations(instance, replace(catalogue, checks=wanted)) if wanted else []
 
 
 def _daily_run(
@@ -222,40 +216,37 @@ def _daily_run(
     return DailyRunFacts(run_id, started_at, ended_at, has_failed, problem, is_canceled)
 
 
-def _not_refreshed(instance: dg.DagsterInstance, catalogue: Catalogue, daily: dg.RunRecord) -> set[str]:
+def _last_built(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, dg.EventLogRecord | None]:
+    """The last materialization of each asset, None of one that was never built."""
+    entries = [record.asset_entry for record in instance.get_asset_records(list(catalogue.built))]
+    found = {entry.asset_key: entry.last_materialization_record for entry in entries}
+    return {key.to_user_string(): found.get(key) for key in catalogue.built}
+
+
+def _not_refreshed(
+    instance: dg.DagsterInstance,
+    catalogue: Catalogue,
+    daily: dg.RunRecord,
+    built: Mapping[str, dg.EventLogRecord | None],
+) -> set[str]:
     """What neither the daily run built nor a run that was started after it, but for the page, which is built now."""
-    names = [
-        name
-        for name, group in catalogue.lineage.groups.items()
-        if group != REPORTING and dg.AssetKey.from_user_string(name) in catalogue.built
-    ]
-    built_by = {name: last.run_id for name, last in _last_built(instance, names).items()}
+    built_by = {name: last.run_id if last else "" for name, last in built.items()}
     numbers = _numbers(instance, set(built_by.values()))
-    return {name for name in names if numbers.get(built_by.get(name, ""), 0) < daily.storage_id}
+    groups = catalogue.lineage.groups
+    late = {name for name, run_id in built_by.items() if numbers.get(run_id, 0) < daily.storage_id}
+    return {name for name in late if groups[name] != REPORTING}
 
 
-def _built_at(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, datetime | None]:
-    names = [
-        name
-        for name, group in catalogue.lineage.groups.items()
-        if group in catalogue.project.marts and dg.AssetKey.from_user_string(name) in catalogue.built
-    ]
-    built = _last_built(instance, names)
-    return {name: datetime.fromtimestamp(built[name].timestamp, UTC) if name in built else None for name in names}
-
-
-def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceFacts]:
-    names = sorted(name for name, group in catalogue.lineage.groups.items() if group == "raw")
-    loaded = _last_built(instance, names)
+def _sources(catalogue: Catalogue, built: Mapping[str, dg.EventLogRecord | None]) -> list[SourceFacts]:
     sources = []
-    for name in names:
-        last = loaded.get(name)
+    for name in sorted(name for name, group in catalogue.lineage.groups.items() if group == "raw"):
+        last = built.get(name)
         said = last.asset_materialization.metadata if last and last.asset_materialization else {}
         rows, rejected, newest = (said.get(what) for what in ("dagster/row_count", "rejected_rows", "newest"))
         sources.append(
             SourceFacts(
                 name.rsplit("/", 1)[-1],
-                datetime.fromtimestamp(last.timestamp, UTC) if last else None,
+                _time_of(last),
                 int(str(rows.value)) if rows else None,
                 int(str(rejected.value)) if rejected else 0,
                 datetime.fromtimestamp(float(str(newest.value)), UTC) if newest else None,
@@ -264,14 +255,8 @@ def _sources(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[SourceF
     return sources
 
 
-def _last_built(instance: dg.DagsterInstance, names: Iterable[str]) -> dict[str, dg.EventLogRecord]:
-    """The last materialization of each asset that has one."""
-    records = instance.get_asset_records([dg.AssetKey.from_user_string(name) for name in names])
-    return {
-        record.asset_entry.asset_key.to_user_string(): last
-        for record in records
-        if (last := record.asset_entry.last_materialization_record)
-    }
+def _time_of(record: dg.EventLogRecord | None) -> datetime | None:
+    return datetime.fromtimestamp(record.timestamp, UTC) if record else None
 
 
 def _subject(key: dg.AssetCheckKey) -> Subject:

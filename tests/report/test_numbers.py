@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from greenery_assets.report.numbers import dollars
+from greenery_assets.report.wording import dollars
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from html import unescape
 
 import pytest
 
-from greenery_assets.report.build import figure_sections
 from greenery_assets.report.facts import PastRun, ReportFacts, SourceFacts, Standing
 from greenery_assets.report.figures import FunnelStep, ProductConversion
 from greenery_assets.report.page import by_assumption, by_mart, render_page, strip
+from greenery_assets.report.parts import figure_sections
 from tests.report.builders import EMPTY, NOW, READER, RUN, YESTERDAY, check, facts, figures
 
 SCRIPT = "</script><script>alert(1)</script>"
@@ -125,7 +125,7 @@ def test_what_fails_comes_first_then_the_marts() -> None:
     failing = [check("b", standing=Standing.WARNED), check("c", standing=Standing.FAILED)]
     groups = by_mart([check("a"), of_marketing, *failing])
     assert [group[0].group for group in groups] == ["staging", "marketing"]
-    assert [each.name for each in groups[0]] == ["c", "b", "a"]
+    assert [each.subject.name for each in groups[0]] == ["c", "b", "a"]
     assert "1 ERROR, 1 warning in 3 checks" in visible(page(facts(check("a"), of_marketing, *failing)))
 
 

@@ -25,12 +25,12 @@ def read(shop: Shop) -> Read:
 
 
 def named(facts: ReportFacts, name: str) -> CheckFacts:
-    return next(check for check in facts.checks if check.name == name)
+    return next(check for check in facts.checks if check.subject.name == name)
 
 
 def strips(facts: ReportFacts) -> dict[str, str]:
     """The past of each check in letters: passed, warned, failed, unknown."""
-    return {check.name: "".join(run.standing.value[0] for run in check.past) for check in facts.checks}
+    return {check.subject.name: "".join(run.standing.value[0] for run in check.past) for check in facts.checks}
 
 
 def test_before_any_run_nothing_is_claimed(read: Read) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from greenery_assets.report.build import figure_sections
 from greenery_assets.report.figures import (
     Conversion,
     Figures,
@@ -15,7 +14,7 @@ from greenery_assets.report.figures import (
     Spread,
     with_band,
 )
-from greenery_assets.report.sections import Section
+from greenery_assets.report.parts import Section, figure_sections
 from tests.report.builders import EMPTY, NOW, days, figures, rows_by_day
 
 LONG = "Monstera " * 1_000

@@ -8,8 +8,7 @@ import pytest
 
 from greenery_assets.alerts.incidents import Outcome, Severity
 from greenery_assets.report.facts import ReportFacts, Standing
-from greenery_assets.report.numbers import duration, points, share, unit_of
-from greenery_assets.report.wording import moment, strip_in_words, tone, verdict
+from greenery_assets.report.wording import duration, moment, points, share, strip_in_words, tone, unit_of, verdict
 from tests.report.builders import NOW, RUN, YESTERDAY, check, facts
 
 UTC_ZONE = ZoneInfo("UTC")
