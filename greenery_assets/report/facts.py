@@ -75,22 +75,14 @@ class SourceFacts:
 class DailyRunFacts:
     """The daily run that the page is about; `ended_at` is None while it goes on: the page is its last step.
 
-    `problem` says why it failed where no check says it.
+    `how_it_ended` is "ended", "failed" or "was canceled". `problem` says why it failed where no check says it.
     """
 
     run_id: str
     started_at: datetime
     ended_at: datetime | None
-    has_failed: bool
+    how_it_ended: str = "ended"
     problem: str = ""
-    is_canceled: bool = False
-
-    @property
-    def how_it_ended(self) -> str:
-        """In a word or two."""
-        if self.is_canceled:
-            return "was canceled"
-        return "failed" if self.has_failed else "ended"
 
 
 @dataclass(frozen=True, kw_only=True)

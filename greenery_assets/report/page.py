@@ -55,7 +55,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         "ago": lambda at: duration_in_words(facts.made_at - at),
         "owner": owner_name,
         "strip": strip,
-        "anchor": anchor,
+        "anchor": lambda name: re.sub(r"[^\w-]+", "-", name),
         "finding": lambda check: in_one_line(check, check.frozen),
         "tally": lambda failing: tally(counts(failing)),
         "counted": wording.counted,
@@ -75,9 +75,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         begins_with="failing" if facts.count(Standing.PASSED) < len(facts.checks) else "all",
         shown_failing=facts.failing[:SHOWN_FAILING],
         not_shown=len(facts.failing[SHOWN_FAILING:]),
-        fresh={
-            check.subject.asset.rsplit("/", 1)[-1]: check for check in facts.checks if check.assumption == FRESHNESS
-        },
+        fresh={each.subject.asset.rsplit("/", 1)[-1]: each for each in facts.checks if each.assumption == FRESHNESS},
         marts=by_mart(facts.checks),
         assumptions=by_assumption(facts.checks),
         sections=sections,
@@ -140,8 +138,3 @@ def strip(check: CheckFacts) -> Markup:
         f'<svg class="strip" width="{width}" height="16" viewBox="0 0 {width} 16" role="img" aria-label="{{}}">'
         f"{paths}</svg>"
     ).format(wording.strip_in_words(standings))
-
-
-def anchor(text: str) -> str:
-    """What an element may be called by, made of a name."""
-    return re.sub(r"[^\w-]+", "-", text)

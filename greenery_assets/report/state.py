@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 import dagster as dg
@@ -42,6 +43,7 @@ RUNS_SHOWN = 30
 # Among so many there is one of ours that is not queued or going on.
 RECENT_DAILY_RUNS = 30
 UNREAD_RUNS = 30
+HOW_A_RUN_ENDS = {dg.DagsterRunStatus.CANCELED: "was canceled", dg.DagsterRunStatus.FAILURE: "failed"}
 # What the spec of a check says whatever a run finds.
 STATED = ("assumption", "owner", "why", "remedy", "affects", "use")
 
@@ -180,13 +182,8 @@ def _checks(
 
 def _failing_since(runs: list[PastRun]) -> datetime:
     """When the first run of the present streak of failures ended; runs that did not evaluate it do not end a streak."""
-    since = runs[-1].ended_at
-    for run in reversed(runs):
-        if run.standing == Standing.PASSED:
-            break
-        if run.standing.is_failing:
-            since = run.ended_at
-    return since
+    streak = takewhile(lambda run: run.standing != Standing.PASSED, reversed(runs))
+    return [run.ended_at for run in streak if run.standing.is_failing][-1]
 
 
 def _evaluated_last(
@@ -205,15 +202,13 @@ def _daily_run(
 ) -> DailyRunFacts:
     run_id = record.dagster_run.run_id
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
-    has_failed = record.dagster_run.is_failure_or_canceled
-    is_canceled = record.dagster_run.status == dg.DagsterRunStatus.CANCELED
-    problem = ""
-    if has_failed and ended_at:
+    how_it_ended, problem = HOW_A_RUN_ENDS.get(record.dagster_run.status, "ended"), ""
+    if record.dagster_run.is_failure_or_canceled and ended_at:
         found = next((run for run in observed if run.run_id == run_id), None)
         found = found or read_run(instance, RunEnd(0, run_id, "FAILURE", ended_at), catalogue)
         problem = found.problem if found else ""
     started_at = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
-    return DailyRunFacts(run_id, started_at, ended_at, has_failed, problem, is_canceled)
+    return DailyRunFacts(run_id, started_at, ended_at, how_it_ended, problem)
 
 
 def _last_built(instance: dg.DagsterInstance, catalogue: Catalogue) -> dict[str, dg.EventLogRecord | None]:

@@ -11,8 +11,6 @@ from greenery_assets.alerts.runs import MartState, counts, figures_by_age, statu
 from greenery_assets.report.facts import ReportFacts, Standing
 
 SAMPLE_MARK = "SAMPLE DATA"
-NONE = "none"
-CENT = Decimal("0.01")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 Tone = Literal["good", "warn", "bad"]
 
@@ -24,7 +22,7 @@ def verdict(facts: ReportFacts, zone: ZoneInfo) -> str:
     """
     failed = ""
     # Once everything was built otherwise, how that run ended matters to nobody.
-    if facts.run and facts.run.has_failed and facts.stale and not facts.count(Standing.FAILED):
+    if facts.run and facts.run.how_it_ended != "ended" and facts.stale and not facts.count(Standing.FAILED):
         is_today = facts.run.started_at.astimezone(zone).date() == facts.made_at.astimezone(zone).date()
         which = "Today's" if is_today else "The daily"
         failed = f"{which} run {facts.run.how_it_ended}"
@@ -79,18 +77,18 @@ def not_refreshed(facts: ReportFacts, zone: ZoneInfo) -> list[str]:
 
 def share(value: float | None) -> str:
     """ "79.8 %"; "none" where it is one of nobody."""
-    return NONE if value is None else f"{value * 100:.1f} %"
+    return "none" if value is None else f"{value * 100:.1f} %"
 
 
 def points(value: float | None) -> str:
     """A difference of two shares: "-14.6 points", of a hundred."""
-    return NONE if value is None else f"{value * 100:+.1f} points"
+    return "none" if value is None else f"{value * 100:+.1f} points"
 
 
 def dollars(value: Decimal) -> str:
     """ "$1,234.50"; half a cent is rounded up, as in the tables."""
     # Python's own formatting rounds half to even.
-    return f"${value.quantize(CENT, ROUND_HALF_UP):,}"
+    return f"${value.quantize(Decimal("0.01"), ROUND_HALF_UP):,}"
 
 
 def counted(number: int, word: str) -> str:

@@ -30,7 +30,7 @@ OUTCOMES = {
     Standing.FAILED: Outcome.FAILED,
     Standing.UNKNOWN: Outcome.UNKNOWN,
 }
-RUN = DailyRunFacts("4f6c8a1e", NOW - timedelta(minutes=5), None, False)
+RUN = DailyRunFacts("4f6c8a1e", NOW - timedelta(minutes=5), None)
 
 
 def check(name: str = "order_has_at_most_one_checkout", **changed: Any) -> CheckFacts:

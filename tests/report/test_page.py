@@ -63,7 +63,7 @@ def test_each_check_and_run_is_a_link_into_dagster() -> None:
 
 
 def test_the_daily_run_is_told_as_it_went() -> None:
-    ended = replace(RUN, ended_at=NOW, has_failed=True, problem="The folder /data is missing.\nName another.")
+    ended = replace(RUN, ended_at=NOW, how_it_ended="failed", problem="The folder /data is missing.\nName another.")
     text = visible(page(facts(check(), run=ended)))
     assert "The last daily run began today 06:00 and failed today 06:05." in text
     assert "The folder /data is missing. Name another." in text

@@ -49,7 +49,7 @@ def test_a_run_that_nobody_has_read_yet_is_told_from_dagsters_own_log(shop: Shop
     assert (orders.failing_rows, orders.rows_checked, orders.kept_in) == (3, 1000, "quality.rows")
     assert facts.failing_rows == {"raw": 5, "staging": 0, "marketing": 0, "product": 0}
     assert facts.run
-    assert facts.run.has_failed
+    assert facts.run.how_it_ended == "failed"
     assert facts.run.problem == ""
     assert set(facts.stale) == {"marketing/users", "product/daily"}
 
@@ -136,7 +136,7 @@ def test_a_run_that_failed_without_a_check_says_why_in_words_without_data(shop: 
     shop.run(breaks="raw/orders")
     facts = read()
     assert facts.run
-    assert (facts.run.has_failed, facts.run.problem) == (True, "The step raw__orders failed: ValueError.")
+    assert (facts.run.how_it_ended, facts.run.problem) == ("failed", "The step raw__orders failed: ValueError.")
     assert "alice" not in str(facts)
 
 

@@ -15,7 +15,7 @@ UTC_ZONE = ZoneInfo("UTC")
 WARNED, FAILED = check("a", standing=Standing.WARNED), check("b", standing=Standing.FAILED)
 UNKNOWN = check("c", standing=Standing.UNKNOWN)
 STALE = {"core/dim_orders": NOW, "marketing/fact_repeat_rate": YESTERDAY, "marketing/fact_user_orders": YESTERDAY}
-FAILED_RUN = replace(RUN, ended_at=NOW, has_failed=True, problem="The source folder is missing.")
+FAILED_RUN = replace(RUN, ended_at=NOW, how_it_ended="failed", problem="The source folder is missing.")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ FAILED_RUN = replace(RUN, ended_at=NOW, has_failed=True, problem="The source fol
         # Mended since, by runs of parts: how the daily one ended matters to nobody.
         (facts(check("a"), run=FAILED_RUN, built_at={"core/dim_orders": NOW}), "The check holds.", "good"),
         (
-            facts(UNKNOWN, check("d"), run=replace(FAILED_RUN, is_canceled=True), built_at=STALE),
+            facts(UNKNOWN, check("d"), run=replace(FAILED_RUN, how_it_ended="was canceled"), built_at=STALE),
             "Today's run was canceled: 1 check not evaluated. Marketing figures are from yesterday 06:04.",
             "bad",
         ),
