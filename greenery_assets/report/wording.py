@@ -88,7 +88,7 @@ def points(value: float | None) -> str:
 def dollars(value: Decimal) -> str:
     """ "$1,234.50"; half a cent is rounded up, as in the tables."""
     # Python's own formatting rounds half to even.
-    return f"${value.quantize(Decimal("0.01"), ROUND_HALF_UP):,}"
+    return f"${value.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
 
 
 def counted(number: int, word: str) -> str:
