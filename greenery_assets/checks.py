@@ -22,9 +22,8 @@ FIGURES_OF = {"events": "traffic"}
 class Assumption:
     """What is assumed, for people: `statement` in plain words, `why` it matters to whom, `remedy` when it fails.
 
-    `id` is short (docs/checks.md lists them), `affects` the figures that are wrong when it fails, in the
-    words of their readers ("no figure" where none is). `use` says whether they can be used, where there is more to say
-    than that they may be wrong.
+    `id` is short (docs/checks.md lists them). `affects` names the figures that are wrong when it fails, in the words of
+    their readers, or "no figure". `use` says whether they can be used; without it they may be wrong.
     """
 
     id: str
@@ -206,9 +205,9 @@ def _days_before(rows_by_day: Mapping[date, int], day: date) -> list[int]:
 
 
 def day_to_judge(event_days: Mapping[date, int], today: date, fresh: bool) -> date | None:
-    """The last day that is over: yesterday, also where nothing came for it, as long as the source is fresh.
+    """The day that A21 judges: yesterday, with or without events, if the source is fresh.
 
-    A source that is not fresh is A20's finding; of such a one the newest day with events is judged.
+    If the source is not fresh, A20 reports that, and A21 judges the newest day with events before today.
     """
     if fresh:
         return today - timedelta(days=1)

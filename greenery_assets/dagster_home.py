@@ -41,7 +41,7 @@ def check_home(home: Path) -> None:
 
 
 def history_error(error: Exception, home: Path) -> DagsterHomeError | None:
-    """What a database error that came through Dagster says of its history; None for any other error."""
+    """The cause of a database error that Dagster raised from its history; None for any other error."""
     if not isinstance(error, DBAPIError):
         return None
     try:

@@ -71,7 +71,7 @@ def foreign_names(environment: Iterable[str], asked_for: Collection[str] = ()) -
 def asked_for_by(dagster_yaml: Path) -> set[str]:
     """The variables that a dagster.yaml takes values from (`env: NAME`), such as the password of a database.
 
-    None where it cannot be read: that is reported where Dagster's home is checked.
+    Empty if the file cannot be read: dagster_home.check_home reports that.
     """
     try:
         waiting = [yaml.safe_load(dagster_yaml.read_text(encoding="utf-8"))]
@@ -95,9 +95,9 @@ def check_names(
     known: Collection[str],
     asked_for: Collection[str] = (),
 ) -> None:
-    """Raise EnvironmentNamesError naming every name of ours that is not among the known ones, and where it stands.
+    """Raise EnvironmentNamesError with every unknown name that looks like one of ours, and its place.
 
-    `entries` are those of `.env`, where what Dagster's home asked for may stand as well.
+    `entries` are those of `.env`, which may also hold variables that Dagster's home asked for.
     """
     # Dagster's own commands put what is in `.env` into the environment: it is the file that must be corrected.
     from_file = {(entry.name, entry.value) for entry in entries}
@@ -126,7 +126,7 @@ def is_passed_on(name: str, asked_for: Collection[str]) -> bool:
 def empty_names(
     environment: Mapping[str, str], entries: Collection[Assignment], names: Collection[str]
 ) -> dict[str, str]:
-    """Those of the names that are set to nothing, with where; the environment wins over the entries of `.env`."""
+    """The names whose value is empty, each with the place that sets it. The environment overrides `.env`."""
     from_file = {(entry.name, entry.value) for entry in entries}
     places = {
         entry.name: (
@@ -145,9 +145,9 @@ def empty_names(
 def read_env_file(path: Path, known: Collection[str]) -> list[Assignment]:
     """The assignments of `.env`, none where there is no such file.
 
-    A value in several lines, a name without one and a name that is set twice are errors only where one of the known
-    names is meant: another program that reads the file may want them so. Raises EnvironmentNamesError, which never
-    quotes a line: it may hold a token.
+    Another program may read the same file. So a value in several lines, a name without a value and a name that is set
+    twice are errors only for the known names. Raises EnvironmentNamesError, which never quotes a line: it may hold a
+    token.
     """
     # A link to a file that is gone is not the same as no file.
     if not path.exists() and not path.is_symlink():

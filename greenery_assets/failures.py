@@ -17,10 +17,10 @@ PACKAGE = PROJECT_ROOT / "greenery_assets"
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn faults of our surroundings into failures that name cause and remedy; `path` is the file worked on.
+    """Turn faults of the machine into failures that name cause and remedy; `path` is the file in use.
 
-    Of other errors of DuckDB, whose texts quote rows, kind and place are left. Everything else passes as it is, and so
-    does what this project raises itself, which says more.
+    Any other error of DuckDB becomes a failure with its type and place only, because its text may quote rows. All other
+    errors pass unchanged, also those that this project raises: their text says more.
     """
     try:
         yield

@@ -45,7 +45,7 @@ def check_result(
 ) -> dg.AssetCheckResult:
     """The outcome of a Python check; `kept_in` names the table that holds its failing rows.
 
-    What was found is a headline where it fails: it begins with what it is `about`, if it does not say it itself.
+    The description of a failed check is a headline. It begins with `about`, if that is given.
     """
     return dg.AssetCheckResult(
         passed=verdict.passed,

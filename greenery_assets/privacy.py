@@ -118,7 +118,7 @@ class Table:
 
 
 def masked(text: str) -> str:
-    """The text without mail addresses and telephone numbers, which a badly exported column may hold."""
+    """The text with mail addresses and telephone numbers masked: a wrong export may put them into any column."""
     return TELEPHONE.sub(lambda found: "[telephone]" if found["telephone"] else found[0], MAIL.sub("[mail]", text))
 
 
@@ -157,9 +157,9 @@ def sample(
 ) -> Table:
     """Up to five rows of a relation (schema.name), in a stable order, of its shareable columns only.
 
-    Text that no contract knows is masked: a shifted row may hold a name in any column. The columns that it is
-    `about` come first: where there is little room, they are what must be seen. Text in `own` columns was worded by
-    this project, without anything from a source.
+    Text that the contract does not know is masked: a shifted row may hold a name in any column. The columns in `about`
+    come first, as a narrow place shows only a few. Text in `own` columns is written by this project and holds nothing
+    from a source.
     """
     shown = sorted(_shareable_columns(connection, relation), key=lambda name: name not in about)
     return _shown(connection, shown, f"from {relation} where {where} order by all limit {SAMPLE_ROWS}", texts, own)
@@ -175,7 +175,7 @@ def preview(connection: Connection, relation: str, texts: Texts) -> Table:
 
 
 def finding(connection: Connection, relation: str, template: str, texts: Texts, rows_checked: int | None = None) -> str:
-    """What was found, from a sentence with names in braces.
+    """The finding of a check, made from a sentence with names in braces.
 
     `{n}` is the number of failing rows, `{of}` of how many, `{n.order_id}` that of the orders they are of, and
     `{sum.off_by}` a sum over all of them; `{n:row has|rows have}` are the words for one and for more. Other names are

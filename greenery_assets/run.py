@@ -33,7 +33,7 @@ from greenery_assets.warehouse import (
 
 
 def no_facts_yet(catalogue: Catalogue) -> RunFacts:
-    """The facts of a run before it starts: all that there is to build and to check, by group."""
+    """The facts of a run before it starts: all planned assets and checks, by group."""
     groups = catalogue.lineage.groups
     order = sorted(set(groups.values()), key=position)
     return RunFacts(
@@ -62,12 +62,12 @@ def run_daily_job(
     new_source: bool = False,
     accept_row_loss: bool = False,
 ) -> int:
-    """Run `daily_job` once and print what came of it; `full_refresh` builds every model from all of the history,
-    `days` are rebuilt whatever was loaded (refresh.named_days says how to write them).
+    """Run `daily_job` once and print the result, failures last.
 
-    `new_source` and `accept_row_loss` say that a change of the source, or of its rows, is meant (assets/raw.py).
-    Returns the exit code: 0 when the job ran, all that was planned was built and evaluated, no ERROR check failed and
-    alerts could be made of it, else 1. What failed is printed last.
+    `full_refresh` builds every model from the whole history. `days` are rebuilt in addition to the affected days
+    (refresh.named_days explains the form). `new_source` and `accept_row_loss` confirm a change of the source or of its
+    rows (assets/raw.py). Returns the exit code: 0 if the job ran, everything planned was built and evaluated, no ERROR
+    check failed and the alerts worked, else 1.
     """
     console = Console(file=os.fdopen(os.dup(1), "w"), highlight=False)
     source = shown(settings.source_dir) if settings.source_dir else "sample data (GREENERY_SOURCE_DIR is not set)"

@@ -251,10 +251,10 @@ def load_settings() -> Settings:
 
 
 def prepare(settings: Settings) -> list[str]:
-    """Make the folders that dbt and Dagster need, and the environment that they are meant to have in this process.
+    """Make the folders that dbt and Dagster need, and set the environment of this process for them.
 
-    Variables of theirs that somebody set are removed: they could publish empty tables with every check green. Returns
-    their names. Raises SettingsError where a folder or file of the settings cannot be used.
+    Variables of dbt and Dagster that somebody set are removed: they could publish empty tables with every check green.
+    Returns their names. Raises SettingsError if a folder or file of the settings cannot be used.
     """
     _prepare_folders(settings)
     asked_for = asked_for_by(settings.dagster_home / "dagster.yaml")
@@ -291,7 +291,7 @@ def _dagster_yaml(entries: list[Assignment]) -> Path:
         found = _from_project_root(Path(given)) / "dagster.yaml" if given else own
         return found if found.exists() else own
     except (ValueError, OSError):
-        # That is said where the home itself is looked at.
+        # The check of the home itself reports that.
         return own
 
 
@@ -338,7 +338,7 @@ def _naming(variable: str) -> Iterator[None]:
 
 
 def can_be_written_down(path: Path) -> bool:
-    """Whether a path can be written down: no file system takes NUL, and neither Dagster nor a page what is no UTF-8."""
+    """Whether a path is UTF-8 without control characters. Others cannot be stored in Dagster or shown on a page."""
     return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", str(path))
 
 
@@ -349,7 +349,7 @@ def is_writable(path: Path) -> bool:
 
 
 def shown(path: Path) -> str:
-    """A path as people want to read it: from where they are, if that is near."""
+    """A path for people: relative to the current folder if it is near, else absolute."""
     near = os.path.relpath(path)
     return near if near.count("..") < 3 else str(path)
 

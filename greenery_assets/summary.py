@@ -28,10 +28,10 @@ REPORTING = "reporting"
 class RunFacts:
     """What is known of a run so far, collected while it goes on.
 
-    `planned_assets` and `planned_checks` are the names by group, in the order in which data flows, those of checks as
-    asset and check; `rows` holds the rows of each asset built. `problems` are whatever else went wrong, each a text
-    with its remedy. `is_sample`: the tables hold sample data. `figures` is what people know the figures of a table as,
-    `marts_from` gives the tables of marts that are made from one.
+    `planned_assets` and `planned_checks` are the names by group, in the order in which data flows; a check is named by
+    its asset and its own name. `rows` has the number of rows of each built asset. `problems` are all other failures,
+    each a text with its remedy. `is_sample`: the tables hold sample data. `figures` has the name that people use for
+    the figures of a table, `marts_from` gives the tables of marts that are made from an asset.
     """
 
     planned_assets: dict[str, list[str]]

@@ -76,10 +76,10 @@ _BY_SQLSTATE: Mapping[str, str] = {
 
 
 def explain(error: BaseException, path: Path | None = None) -> str | None:
-    """Cause and remedy of an error, or of what caused it; None where it is no fault of our surroundings.
+    """Cause and remedy of an error, or of the error behind it; None if the machine did not cause it.
 
-    `path` is the file or folder of ours that was worked on. It alone is named, or what lies below or beside it by its
-    name (`greenery.duckdb.wal`): another file's name may be a person's.
+    `path` is our file or folder that was in use. Only a name that begins with it is shown (also
+    `greenery.duckdb.wal`): the name of another file may be a person's.
     """
     for each in _chain(error):
         if cause := _explain(each, path):
@@ -88,7 +88,7 @@ def explain(error: BaseException, path: Path | None = None) -> str | None:
 
 
 def fault_of(path: Path) -> str | None:
-    """What the system says is wrong with a file of ours, or with the folder that it is to be in; None if nothing is."""
+    """What is wrong with one of our files or with its folder, as the system reports it; None if nothing is."""
     where = str(path)
     folder = path if path.is_dir() else path.parent
     try:

@@ -16,8 +16,8 @@ from importlib.metadata import version
 def end_with_reader() -> None:
     """Kill this process as soon as nobody reads its stdout any more; does nothing where stdout is no pipe.
 
-    The system closes the pipe of a reader that ends in whatever way. Unlike a signal on the parent's death that is so
-    on all of POSIX, also if the reader ended before this was called, and whichever thread started dbt.
+    The system closes the pipe when its reader ends, in whatever way. A signal on the death of the parent does not exist
+    on all of POSIX, depends on the thread that started dbt, and is lost if the parent has ended before.
     """
     descriptor = sys.stdout.fileno()
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):

@@ -36,9 +36,9 @@ def killed(number: int, built: int, planned: int) -> str:
 
 
 def surroundings(errors: Iterable[str], *written_to: Path) -> str | None:
-    """What around dbt explains its errors: memory, or the files that it writes; None where nothing does.
+    """The cause of dbt's errors outside of dbt: memory, or the files that it writes; None if it is neither.
 
-    What a failed dbt gave back when it ended is not seen any more.
+    Memory or disk that dbt freed when it ended cannot be seen any more.
     """
     for path in written_to:
         if fault := fault_of(path):

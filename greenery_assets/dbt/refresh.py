@@ -27,7 +27,7 @@ _GATE = ("--select", "path:models/staging", "dim_*", "--indirect-selection", "bu
 
 
 class DaysError(Exception):
-    """The days that somebody named are none; the text says what to write."""
+    """A text that should name days names none; the message says what to write."""
 
 
 def named_days(text: str) -> list[str]:
@@ -90,7 +90,7 @@ def is_first_build(connection: Connection, manifest: Mapping[str, Any]) -> bool:
 
 
 def full_refresh_reason(connection: Connection, manifest: Mapping[str, Any]) -> str | None:
-    """Why rebuilding by day would not do, as part of a sentence; None where it will, or nothing was built before."""
+    """Why a full refresh is due, as part of a sentence; None if it is not, or if nothing was built before."""
     if is_first_build(connection, manifest):
         return None
     tables = _tables(connection)
@@ -138,10 +138,10 @@ def variables(days: Iterable[str], *, only: bool = False) -> list[str]:
 
 
 def by_month(months: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:
-    """A full refresh in parts: what dbt runs beforehand, in this order as long as it succeeds, and what it runs last.
+    """A full refresh in parts: the arguments of the runs of dbt before the last one, in order, and of the last one.
 
-    What comes first is the gate, with its checks; then the tables by day, month by month; last everything, where of
-    the tables by day only the last month is left to build.
+    The first run builds the gate and its checks. The next runs build the tables by day, one month each. The last run
+    builds everything else, and the last month of the tables by day.
     """
     gate = ["build", "--partial-parse", *_GATE, "--exclude-resource-type", "unit_test", "--full-refresh"]
     run = ["run", "--partial-parse", *_BY_DAY]

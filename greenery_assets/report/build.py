@@ -46,9 +46,9 @@ class Report:
 def build_report(
     instance: dg.DagsterInstance, catalogue: Catalogue, settings: Settings, *, within_run: str | None = None
 ) -> Report:
-    """Show the state of the data as it is known now: a page and a picture, each whole or not at all.
+    """Write the page and the picture of the present state of the data, each whole or not at all.
 
-    As a step of a run (`within_run` is its id) it shows the checks also where the figures cannot be read. Raises
+    As a step of a run (`within_run` is its id) the page still shows the checks if the figures cannot be read. Raises
     ReportError.
     """
     facts = read_facts(instance, catalogue, datetime.now(UTC), within_run or "")

@@ -42,10 +42,10 @@ class PastRun:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFacts(Finding):
-    """A check as it stands: what the last run found, as the alerts know it, or what is assumed where none failed.
+    """A check and its state: the finding of the last run if it fails, else only the texts of the check.
 
-    `since` is when the first of the runs that find it failing now ended; `past` are its last runs, oldest first, the
-    newest included; `frozen` are the figures that it stopped.
+    `since` is the end of the first run of the present series of failures; `past` are its last runs, oldest first; `frozen` are the
+    figures that it stopped.
     """
 
     group: str
@@ -90,9 +90,9 @@ class ReportFacts:
     """Everything the page says but the figures.
 
     `built_at` is when each table of a mart was built last, None if it never was; `groups` names the mart of each.
-    `is_sample`: all this is about sample data. `not_built` names what the daily run planned, in any group, and neither
-    it nor a run since has built. Which run came first is known by the numbers of runs, not by their times: clocks are
-    set back. `figures` is what people know the figures of each table as.
+    `is_sample`: the tables hold sample data. `not_built` names the assets, of any group, that the daily run planned and
+    that neither it nor a later run has built. Runs are ordered by their numbers, not by time: a clock may be set back.
+    `figures` has the name that people use for the figures of each table.
     """
 
     made_at: datetime

@@ -150,8 +150,8 @@ class Figures:
 def with_band(rows_by_day: Mapping[date, int], today: date, band: float) -> list[DayVolume]:
     """Each of the last year's days up to the newest with rows, those without any included, with its expected band.
 
-    `band` is in standard deviations, as GREENERY_VOLUME_BAND. Today is not over: it has no band. Days yet to come are
-    left out, as one mistyped date would stretch the year.
+    `band` is in standard deviations, as GREENERY_VOLUME_BAND. Today is not over, so it has no band. Days in the future
+    are left out: one wrong date would fill the year with empty days.
     """
     known = {day: rows for day, rows in rows_by_day.items() if day <= today}
     if not known:

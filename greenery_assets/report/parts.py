@@ -100,7 +100,7 @@ def volumes(figures: Figures) -> Section:
         if not days:
             lead.append(f"There are no {name} yet.")
         elif not judged:
-            lead.append(f"Of {name} there is less than a week before each day: no band can be expected yet.")
+            lead.append(f"There is less than a week of {name} before each day, so there is no band yet.")
         elif unusual:
             named = f"{', '.join(unusual[-3:])}{' and earlier' if len(unusual) > 3 else ''}"
             lead.append(f"{counted(len(unusual), 'day')} of {judged:,} had an unusual number of {name}: {named}.")
@@ -112,8 +112,8 @@ def volumes(figures: Figures) -> Section:
         tuple(lead),
         tuple(views),
         (),
-        "The band is what the up to 28 days before make likely (assumption A21, which judges the last day that is "
-        "over); a cross marks a day outside it. Days are UTC. Today, which is not over, has no band.",
+        "The band shows the expected number, from up to 28 days before each day. A cross marks a day outside the band. "
+        "Assumption A21 checks the last whole day. Days are UTC. Today is not over, so it has no band.",
     )
 
 
@@ -156,10 +156,10 @@ def buying_again(figures: Figures) -> Section:
         tuple(lead),
         (View("", summary, chart, table),),
         ("marketing/fact_repeat_rate", "marketing/fact_repeat_indicators"),
-        "Each dot compares buyers with an indicator to those without: to the right, more of those with it bought "
-        "again; the line is the 95 % interval, and where it crosses zero the difference may be chance. Judged on what "
-        "was known before the second order; buyers who had bought again by then, or whose time has not come, are not "
-        "judged. What goes together need not be the cause.",
+        "Each dot compares buyers with an indicator to buyers without it. A dot to the right means that more buyers "
+        "with it bought again. The line is the 95 % interval; if it crosses zero, the difference may be chance. Only "
+        "facts from before the second order count. Buyers who bought again before the indicator was known, and buyers "
+        "for whom it is not known yet, are not judged. An indicator need not be the cause.",
     )
 
 
@@ -217,7 +217,7 @@ def funnel(figures: Figures) -> Section:
         lead,
         tuple(views),
         ("product/fact_funnel", "product/fact_funnel_by_product"),
-        "A session counts for a step if it came there or further: who checks out counts as having added to the cart.",
+        "A session counts for a step if it reached that step or a later one. A checkout counts as added to the cart.",
     )
 
 
@@ -240,15 +240,15 @@ def time_spent(figures: Figures) -> Section:
         lead.append(f"{view.summary}.")
         views.append(view)
     if not views and figures.funnel:
-        lead.append("No event has led to an order yet, or none has been followed by another.")
+        lead.append("No event has led to an order yet, or no other event has followed one.")
     return Section(
         "time",
         "Where the time goes",
         tuple(lead),
         tuple(views),
         ("product/fact_page_views",),
-        "From an event to the next one of the same visit; the last one of a visit has no length. The mark in the bar "
-        "is the median, the bar the middle half of all orders, the line nine tenths of them.",
+        "Time from an event to the next one of the same visit. The last event of a visit has no length. The mark in "
+        "the bar is the median. The bar holds the middle half of all orders, the line nine tenths of them.",
     )
 
 

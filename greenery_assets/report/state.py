@@ -54,9 +54,9 @@ def read_facts(
     now: datetime,
     within_run: str = "",
 ) -> ReportFacts:
-    """Everything the page says but the figures, as the last daily run left it.
+    """Everything on the page but the figures, as of the last daily run.
 
-    One that goes on counts only where the page is its last step: it is the run `within_run`.
+    A run that is still going on counts only if it writes the page itself: then it is the run `within_run`.
     """
     notice = ""
     try:

@@ -45,7 +45,7 @@ def yesterday(today: date | None = None) -> date:
 class SampleSpec:
     """The arguments of one sample; equal specs make byte-identical files.
 
-    `until` is the last day of data, inclusive. The size is given by `orders` (by default 400) or by
+    `until` is the last day of data. The size is given by `orders` (by default 400) or by
     `events` (about that many), not both. `defects` are texts NAME or NAME:COUNT, applied in the
     order given. Raises SampleError, a ValueError, naming what is allowed.
     """
