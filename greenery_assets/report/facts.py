@@ -44,8 +44,8 @@ class PastRun:
 class CheckFacts(Finding):
     """A check and its state: the finding of the last run if it fails, else only the texts of the check.
 
-    `since` is the end of the first run of the present series of failures; `past` are its last runs, oldest first; `frozen` are the
-    figures that it stopped.
+    `since` is the end of the first run of the present series of failures; `past` are its last runs, oldest first;
+    `frozen` are the figures that it stopped.
     """
 
     group: str

@@ -5,14 +5,8 @@
     where {{ column }} not in ('{{ values | join("', '") }}') {% if not or_null %} or {{ column }} is null {% endif %}
 {% endtest %}
 
-{% test is_not_negative(model, column) %}
+{% test is_at_least(model, column, least) %}
     select *
     from {{ model }}
-    where {{ column }} < 0 or {{ column }} is null
-{% endtest %}
-
-{% test is_positive(model, column) %}
-    select *
-    from {{ model }}
-    where {{ column }} <= 0 or {{ column }} is null
+    where {{ column }} < {{ least }} or {{ column }} is null
 {% endtest %}
