@@ -87,11 +87,6 @@ def materialization_metadata(rows: int, preview: Table) -> dict[str, Any]:
     return {"dagster/row_count": rows, **({"preview": _as_table(preview)} if preview.rows else {})}
 
 
-def group_metadata(in_words: str) -> dict[str, str]:
-    """What the group of an asset is for."""
-    return {"group": in_words}
-
-
 def _as_table(rows: Table) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(
         records=[dg.TableRecord(dict(record)) for record in rows.as_records()],

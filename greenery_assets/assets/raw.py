@@ -27,7 +27,7 @@ from greenery_assets.checks import (
 from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import SOURCES_YAML, WAREHOUSE_POOL
 from greenery_assets.failures import explained, failure
-from greenery_assets.presentation import check_result, check_spec, group_metadata, materialization_metadata
+from greenery_assets.presentation import check_result, check_spec, materialization_metadata
 from greenery_assets.privacy import (
     count,
     files_below,
@@ -126,7 +126,7 @@ def _raw_spec(source: Mapping[str, Any]) -> dg.AssetSpec:
         metadata={
             "dagster/column_schema": dg.TableSchema(columns),
             "dagster/table_name": f"raw.{source['name']}",
-            **group_metadata(GROUP.in_words),
+            **GROUP.metadata,
         },
     )
 

@@ -15,7 +15,6 @@ from greenery_assets.alerts.runs import RUN_ENDS, Catalogue, is_ours, newest_run
 from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.failures import explained, failure
-from greenery_assets.presentation import group_metadata
 from greenery_assets.report.facts import Standing
 from greenery_assets.settings import load_settings
 
@@ -52,7 +51,7 @@ PAGE = 20
     kinds={"html"},
     tags={"layer": "reporting"},
     metadata={
-        **group_metadata(GROUP.in_words),
+        **GROUP.metadata,
         "dagster/column_schema": dg.TableSchema(
             [
                 dg.TableColumn("verdict", "text", "The state of the data in one sentence."),

@@ -15,7 +15,7 @@ from greenery_assets.checks import Assumption, Verdict
 from greenery_assets.checks import messages_arrive as judge
 from greenery_assets.dbt.groups import groups
 from greenery_assets.failures import explained
-from greenery_assets.presentation import check_result, check_spec, group_metadata
+from greenery_assets.presentation import check_result, check_spec
 from greenery_assets.settings import load_settings
 
 GROUP = groups()["reporting"]
@@ -28,7 +28,7 @@ slack_messages = dg.AssetSpec(
     kinds={"slack"},
     tags={"layer": "reporting"},
     metadata={
-        **group_metadata(GROUP.in_words),
+        **GROUP.metadata,
         "dagster/column_schema": dg.TableSchema(
             [
                 dg.TableColumn("channel", "text", "The channel it is for."),

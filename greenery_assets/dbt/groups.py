@@ -18,9 +18,9 @@ class Group:
     is_mart: bool
 
     @property
-    def in_words(self) -> str:
-        """What each of its assets shows: Dagster knows the names of groups and no descriptions."""
-        return f"{self.name}: {self.purpose}" if self.purpose else self.name
+    def metadata(self) -> dict[str, str]:
+        """What each of its assets shows of it: Dagster knows the names of groups and no descriptions."""
+        return {"group": f"{self.name}: {self.purpose}" if self.purpose else self.name}
 
 
 def groups_of(manifest: Mapping[str, Any]) -> dict[str, Group]:

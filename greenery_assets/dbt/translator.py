@@ -12,7 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from greenery_assets.checks import Assumption
 from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import DbtError
-from greenery_assets.presentation import explanation, group_metadata
+from greenery_assets.presentation import explanation
 
 # What the `meta` of a test says, its own or that of the generic test.
 NEEDED = ("assumption", "why", "remedy")
@@ -34,7 +34,7 @@ class GreeneryTranslator(DagsterDbtTranslator):
         sql, figures = dbt_resource_props.get("raw_code"), dbt_resource_props["config"].get("meta", {}).get("figures")
         return {
             **super().get_metadata(dbt_resource_props),
-            **(group_metadata(groups()[group].in_words) if group else {}),
+            **(groups()[group].metadata if group else {}),
             **({"figures": figures} if figures else {}),
             **({"sql": dg.MetadataValue.md(f"```sql\n{sql}\n```")} if sql else {}),
         }
