@@ -80,7 +80,7 @@ def report() -> None:
     typer.echo(built.verdict)
     typer.echo(f"The page     {shown(built.page)}")
     typer.echo(f"The picture  {shown(built.picture)}")
-    # Where nobody sits in front of it, a browser would open for nobody.
+    # Without a terminal there is nobody to open a browser for.
     if sys.stdout.isatty():
         typer.launch(str(built.page))
 
@@ -105,7 +105,7 @@ def alerts(context: typer.Context) -> None:
 
 @contextmanager
 def open_project() -> "Iterator[tuple[Project, dg.RepositoryDefinition]]":
-    """The project as its alerts know it, and what there is to be alerted of."""
+    """The project and the definitions, for the commands of the alerts."""
     with command() as settings:
         from greenery_assets.definitions import alerts_project, defs  # noqa: PLC0415  seconds
 

@@ -1,7 +1,7 @@
-"""The judgements SQL expresses badly: volume against history, freshness, drift of a figure, rejects.
+"""Checks that are hard to write in SQL: volume against history, freshness, change of a figure, rejected rows.
 
-Plain functions over plain values; they import no Dagster and open no warehouse. The assumptions that
-SQL says well are dbt tests (dbt_project/tests).
+Plain functions over plain values; they import no Dagster and open no warehouse. All other assumptions are dbt tests
+(dbt_project/tests).
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def few_rows_rejected(read: int, rejected: int, max_share: float, *, is_accepted
 def columns_match(table: str, contract: int, extra_columns: Sequence[str]) -> Verdict:
     """A19: a source table has the contract's columns and no others (a missing one stops the load).
 
-    Extra columns are given as they may be shown: a header may hold a name.
+    `extra_columns` are in a form that may be shown, as a header may hold a person's name.
     """
     if not extra_columns:
         return Verdict(True, f"All {contract} columns of the contract are there and no others.", 0, 1)
@@ -109,7 +109,7 @@ def columns_match(table: str, contract: int, extra_columns: Sequence[str]) -> Ve
 
 
 def files_are_there(files: int, removed: Sequence[str]) -> Verdict:
-    """A19: no file that was loaded before has gone from the source folder. Names are given as they may be shown."""
+    """A19: no loaded file is gone from the source folder. `removed` are names in a form that may be shown."""
     if not removed:
         return Verdict(True, f"{files:,} files are loaded, none has gone.", 0, files)
     have = "1 file has" if len(removed) == 1 else f"{len(removed):,} files have"
@@ -160,8 +160,8 @@ class VolumeBand:
 def volume_band(history: Sequence[int], band: float) -> VolumeBand:
     """The band of a day's rows from those of the days before, `band` standard deviations to each side.
 
-    Days differ by chance even when nothing is wrong, by about the square root of their count; the deviation
-    is never taken to be less, so that a very even week does not make the band too narrow.
+    Days differ by chance even when nothing is wrong, by about the square root of their count. The deviation
+    is at least that, so a very even week does not make the band too narrow.
     """
     mean = fmean(history)
     spread = band * max(stdev(history), mean**0.5)

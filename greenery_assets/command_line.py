@@ -1,6 +1,6 @@
-"""What all commands share: settings that are ready to use, and an end in one sentence for what a user can get wrong.
+"""What all commands share: prepared settings, and one sentence instead of a traceback for mistakes of a user.
 
-What a command does belongs to the command. An error that nobody foresaw keeps its traceback, which is for us.
+What a command does belongs to the command. An unexpected error keeps its traceback, for developers.
 """
 
 import os
@@ -39,7 +39,7 @@ def command() -> Iterator[Settings]:
 
 
 def stop(reason: str) -> NoReturn:
-    """End the command with exit code 1, the reason being the last thing on the terminal."""
+    """End the command with exit code 1 and the reason as the last line on the terminal."""
     _write(reason, "red")
     raise typer.Exit(1)
 

@@ -1,9 +1,8 @@
 """Every environment variable of the project, typed and validated in one place.
 
-What a setting means and its default belong here; what is done with it belongs where it is done, which names may be
-there at all to environment. Values come from the environment, else from `.env` at the project's root.
-`load_settings` only reads. `prepare` makes the folders and the environment that dbt and Dagster need; a process calls
-it once, before either starts.
+The meaning and the default of each setting are here; `environment` decides which names are allowed. Values come from
+the environment, else from `.env` at the project's root. `load_settings` only reads. `prepare` makes the folders and the
+environment that dbt and Dagster need; a process calls it once, before either starts.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""A run of the daily job in a few lines for the terminal: what was built, what holds, what to open next, and last
-of all whether it went well, what failed and what to do.
+"""A run of the daily job in a few lines for the terminal: what was built, which checks hold, what to open next, and at
+the end the status, what failed and what to do.
 
 Pure: collects plain facts about a run and renders them with rich. Where the facts come from is run.py's
 business.
@@ -45,7 +45,7 @@ class RunFacts:
     marts_from: Callable[[str], Sequence[str]] = lambda _asset: ()
 
     def add(self, found: Finding) -> None:
-        """Take in how a check was evaluated, in place of an earlier attempt in the same run."""
+        """Add the result of a check. It replaces an earlier attempt in the same run."""
         self.checks[found.subject.asset, found.subject.name] = found
 
     def outcomes(self, group: str) -> list[Finding]:
@@ -60,7 +60,7 @@ class RunFacts:
 
     @property
     def not_refreshed(self) -> list[str]:
-        """Planned assets that were not built: what they held before, they still hold."""
+        """Planned assets that were not built. They keep their old content."""
         return [name for group, names in self.planned_assets.items() for name in names if name not in self.rows[group]]
 
     @property
@@ -91,13 +91,13 @@ class RunFacts:
 
 
 def group_line(facts: RunFacts, group: str) -> str:
-    """What to say when a group is complete."""
+    """The line that is printed when a group is complete."""
     failing = counts(found for found in facts.outcomes(group) if found.outcome.is_failing)
     return f"{group:<10} {len(facts.planned_assets[group]):>2} assets built, {tally(failing) or 'all checks hold'}"
 
 
 def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
-    """What the run did: a row a group, each failing check, what it left as it was, the repeat rate."""
+    """What the run did: one row for each group, each failing check, and the repeat rate."""
     parts: list[RenderableType] = [Text()]
     if any(facts.rows.values()):
         parts += [_by_group(facts), Text()]
@@ -129,7 +129,7 @@ def render_end(facts: RunFacts, run_url: str) -> RenderableType:
 
 
 def render_next_steps(next_steps: list[tuple[str, str]]) -> Text:
-    """What one may want to see, each with the command or address for it."""
+    """What to open next, each with its command or address."""
     width = max(len(what) for what, _ in next_steps) + 2
     return Text("\n").join(Text.assemble(f"{what:<{width}}", (how, "cyan")) for what, how in next_steps)
 

@@ -1,8 +1,8 @@
-"""Faults of our own surroundings, in one sentence with cause and remedy that holds no data: fit for Slack.
+"""Faults of the machine, in one sentence with cause and remedy. It holds no data, so Slack may show it.
 
 Belongs here: disk, rights, memory, damaged and locked databases, killed processes, distinguished by an error's type and
 code and by what the system says of a file. An error's own text is never read: it may quote a row, and it is no
-interface. What is wrong with a source is landing's to say. Imports no Dagster.
+interface. Faults of a source belong to landing. Imports no Dagster.
 """
 
 import errno
@@ -141,7 +141,7 @@ def _explain(error: BaseException, path: Path | None) -> str | None:
 
 
 def killed(number: int) -> str:
-    """What to say of a process that a signal ended."""
+    """The message about a process that a signal ended."""
     name = signal.Signals(number).name
     if number == signal.SIGKILL:
         return f"A process of the run was killed ({name}), mostly because memory ran out: {MEMORY.partition(': ')[2]}"

@@ -86,7 +86,7 @@ def dbt_models(
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
     The days that are affected by what was loaded are rebuilt and looked at (dbt_project/macros/days.sql), unless there
-    is a reason to rebuild everything. Raises dagster.Failure where nothing was loaded, or `days` names none.
+    is a reason to rebuild everything. Raises dagster.Failure if nothing was loaded, or if `days` names no days.
     """
     warehouse = load_settings().warehouse_path
     if not _ask(warehouse, is_loaded):

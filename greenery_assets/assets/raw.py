@@ -155,7 +155,7 @@ OF_THE_LOAD = (ROWS_KEPT.id, FEW_REJECTED.id)
 
 
 class LoadConfig(dg.Config):
-    """What somebody says of one load: that the source is another one, that lost or rejected rows are meant."""
+    """What a person confirms for one load: another source, or the loss or rejection of rows."""
 
     new_source: bool = False
     accept_row_loss: bool = False

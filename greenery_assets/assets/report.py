@@ -1,4 +1,4 @@
-"""The page about the state of the data: the last asset of the daily run, and on its own after any other.
+"""The page about the state of the data: the last asset of the daily run, and after any other run a run of its own.
 
 Thin glue: what the page says and looks like is the report package's business.
 """

@@ -1,4 +1,4 @@
-"""The command `greenery-dbt`: dbt that ends with the process that reads what it writes, however that one ends.
+"""The command `greenery-dbt`: dbt that ends when the process that reads its output ends, in whatever way.
 
 A dbt whose parent was killed would go on for seconds, and nobody else could open the warehouse meanwhile. What dbt runs
 and how its output is read belong elsewhere. Imports neither Dagster nor dbt until it has to.

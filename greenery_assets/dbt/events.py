@@ -1,7 +1,7 @@
 """A running `dbt build` as Dagster events: live, with row counts and a few rows, and with failing rows shown.
 
-dagster-dbt's own `fetch_row_counts` and `fetch_column_metadata` wait until dbt has let go of the DuckDB
-file, which keeps every event back to the end; here dbt itself reports all (macros/log_built_relation.sql).
+dagster-dbt's own `fetch_row_counts` and `fetch_column_metadata` wait until dbt has closed the DuckDB file, so all
+events would come at the end. Here dbt itself reports row counts and rows (macros/log_built_relation.sql).
 """
 
 import json
@@ -36,8 +36,8 @@ def asset_events(
 ) -> Iterator[BuildEvent]:
     """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
 
-    Raises dagster.Failure when dbt failed for another reason than a failed check, or left out what was planned without
-    an error; dagster.RetryRequested when it was killed, up to twice.
+    Raises dagster.Failure if dbt failed for another reason than a failed check, or left out planned tables or checks
+    without an error; dagster.RetryRequested if it was killed, up to twice.
     """
     manifest: Mapping[str, Any] | None = None
     built: dict[str, dict[str, Any]] = {}
@@ -84,10 +84,10 @@ def asset_events(
 
 @dataclass(frozen=True)
 class Seen:
-    """What a dbt that has ended built and said.
+    """The result of an ended dbt.
 
-    Of `planned` tables `tables` were not built, and `checks` not evaluated; `errors` are dbt's own words, `broken` the
-    nodes that they are about, `failed` the checks that do not hold.
+    `planned` is the number of planned tables; `tables` were not built, `checks` not evaluated. `errors` are dbt's own
+    words, `broken` the nodes with errors, `failed` the checks that failed.
     """
 
     planned: int

@@ -1,6 +1,6 @@
-"""Why a dbt process failed, judged by what it ended with and by its surroundings, in words with a remedy.
+"""Why a dbt process failed, from its exit status, memory and files, in words with a remedy.
 
-Plain functions; they import neither Dagster nor dbt. Which checks failed and what dbt itself says belong to dbt_events.
+Plain functions; they import neither Dagster nor dbt. Failed checks and dbt's own messages belong to events.
 """
 
 import re
@@ -16,7 +16,7 @@ LONGEST_LIST = 3
 
 
 def killed_by(returncode: int | None) -> int | None:
-    """The signal that ended a process, by its exit status; None where it ended by itself.
+    """The signal that ended a process, from its exit status; None if it ended by itself.
 
     A shell or a container in between reports a signal as 128 and its number.
     """
@@ -26,7 +26,7 @@ def killed_by(returncode: int | None) -> int | None:
 
 
 def killed(number: int, built: int, planned: int) -> str:
-    """What to say of a dbt that was ended by a signal, having built so many tables."""
+    """The message about a dbt that a signal ended after it had built some tables."""
     cause = (
         "usually because memory ran out: lower GREENERY_MEMORY_LIMIT or free memory, and run again"
         if number == signal.SIGKILL
@@ -49,7 +49,7 @@ def surroundings(errors: Iterable[str], *written_to: Path) -> str | None:
 
 
 def left_out(tables: Collection[str], checks: Collection[str]) -> str | None:
-    """What to say of planned tables and checks that dbt left out without an error; None where there are none."""
+    """The message about planned tables and checks that dbt left out without an error; None if there are none."""
     parts = [
         f"{verb} {len(names)} planned {word if len(names) == 1 else word + 's'} ({listed(names)})"
         for verb, word, names in (("build", "table", tables), ("evaluate", "check", checks))

@@ -19,12 +19,12 @@ class Group:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What each of its assets shows of it: Dagster knows the names of groups and no descriptions."""
+        """Metadata for its assets, as Dagster shows a group's name and no description."""
         return {"group": f"{self.name}: {self.purpose}" if self.purpose else self.name}
 
 
 def groups_of(manifest: Mapping[str, Any]) -> dict[str, Group]:
-    """The groups by name, in the order of the YAML: that in which data flows through them."""
+    """The groups by name, in the order of the YAML, which is the order in which data flows."""
     marts = {
         node["config"].get("group")
         for node in manifest["nodes"].values()
@@ -53,5 +53,5 @@ def is_mart(name: str) -> bool:
 
 
 def position(name: str) -> int:
-    """Where a group stands among the groups; one that the YAML does not know stands behind them."""
+    """The place of a group in the YAML; an unknown group comes last."""
     return list(groups()).index(name) if name in groups() else len(groups())

@@ -1,4 +1,4 @@
-"""Where the dbt project lies and that its manifest is up to date. Imports no assets."""
+"""Where the dbt project is, and its manifest, kept up to date. Imports no assets."""
 
 import json
 import os
@@ -24,7 +24,7 @@ DBT_COMMAND = "greenery-dbt"
 
 
 class DbtError(Exception):
-    """dbt, or what is done with its output, failed; the text says why and what to do."""
+    """dbt failed, or its output cannot be used; the text says why and what to do."""
 
 
 dbt_project = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
@@ -43,9 +43,9 @@ def dbt_executable() -> str:
 def prepared_manifest() -> Mapping[str, Any]:
     """Parse the dbt project if anything in it changed since the last parse, and return its manifest.
 
-    Whatever loads the definitions comes by here before anything starts dbt, so the process is prepared here.
-    `prepare_if_dev` would parse only under `dagster dev`; a clean clone must load anywhere. Raises SettingsError, and
-    DbtError where the project cannot be parsed, or dbt's folder not be written.
+    Every process that loads the definitions calls this before it starts dbt, so it prepares the environment too.
+    `prepare_if_dev` would parse only under `dagster dev`; a clean clone must load anywhere. Raises SettingsError;
+    DbtError if the project cannot be parsed or dbt's folder cannot be written.
     """
     prepare(load_settings())
     # dagster-dbt finds dbt on the PATH only; a virtual environment need not be activated to be used.
@@ -70,7 +70,7 @@ def prepared_manifest() -> Mapping[str, Any]:
 
 @cache
 def manifest() -> Mapping[str, Any]:
-    """The manifest that this process goes by, as it was first asked for. Raises what prepared_manifest raises."""
+    """The manifest, read once by this process. Raises what prepared_manifest raises."""
     return prepared_manifest()
 
 

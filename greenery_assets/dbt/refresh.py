@@ -1,7 +1,7 @@
 """Which days a run of dbt rebuilds beyond those that are affected, and when it rebuilds everything.
 
-Plain functions over the warehouse and dbt's manifest; they import no Dagster. Which days are affected is dbt's business
-(dbt_project/macros/days.sql), and so is what that relies on (guards.sql).
+Plain functions over the warehouse and dbt's manifest; they import no Dagster. dbt itself finds the affected days
+(dbt_project/macros/days.sql) and checks the rules that this needs (guards.sql).
 """
 
 import hashlib
@@ -75,12 +75,12 @@ def definition(manifest: Mapping[str, Any]) -> str:
 
 
 def is_loaded(connection: Connection) -> bool:
-    """Whether the loader has made what dbt asks it for (warehouse/loads.py)."""
+    """Whether the tables are there in which the loader notes what it loaded (warehouse/loads.py)."""
     return {"landing.files", "landing.complete_runs", "landing.dbt_runs"} <= _tables(connection)
 
 
 def is_first_build(connection: Connection, manifest: Mapping[str, Any]) -> bool:
-    """Whether none of the tables that are rebuilt by day is there yet."""
+    """Whether no table that is rebuilt by day exists yet."""
     built = {
         f"{node['schema']}.{node['alias']}"
         for node in manifest["nodes"].values()
@@ -116,13 +116,13 @@ def _tables(connection: Connection) -> set[str]:
 
 
 def broken_guards(connection: Connection) -> str | None:
-    """What kept the last run from rebuilding by day, as part of a sentence; None where nothing did."""
+    """Why the last run could not rebuild by day, as part of a sentence; None if it could."""
     found = connection.execute("select cases, guard from landing.broken_guards order by guard").fetchall()
     return " and ".join(f"{cases:,} {guard}" for cases, guard in found) or None
 
 
 def months(connection: Connection, most: int = LARGE) -> list[list[str]]:
-    """The days of events and orders, month by month, where there are more than `most` events; else nothing."""
+    """The days of events and orders by month, if there are more than `most` events; else an empty list."""
     rows = connection.execute(
         "select cast(day as varchar), sum(case when source_table = 'events' then row_count else 0 end) "
         "from landing.days where source_table in ('events', 'orders') and day is not null group by day order by day"
@@ -133,7 +133,7 @@ def months(connection: Connection, most: int = LARGE) -> list[list[str]]:
 
 
 def variables(days: Iterable[str], *, only: bool = False) -> list[str]:
-    """Arguments that make dbt rebuild these days besides those affected, or only these."""
+    """Arguments that make dbt rebuild these days: besides the affected days, or `only` these."""
     return ["--vars", json.dumps({"days": list(days), "only_days": only})]
 
 

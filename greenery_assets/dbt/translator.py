@@ -1,4 +1,4 @@
-"""What dbt's YAML says of models and tests, in Dagster's terms, where dagster-dbt does not carry it over.
+"""What dbt's YAML says of models and tests, as far as dagster-dbt does not pass it on to Dagster.
 
 Only general rules belong here: nothing that names a model or a test.
 """
@@ -58,10 +58,10 @@ class GreeneryTranslator(DagsterDbtTranslator):
 
 
 def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
-    """The assumption that a dbt test holds, from its own YAML or, for a generic test, its macro's.
+    """The assumption that a dbt test checks, from its own YAML or from the YAML of its generic test.
 
     A generic test's statement is its macro's description with the names filled in. Raises DbtError, which names
-    the file, where the YAML leaves something out.
+    the file, if the YAML lacks something.
     """
     test = manifest["nodes"][test_id]
     meta = test_meta(manifest, test_id)
@@ -85,7 +85,7 @@ def assumption_of(manifest: Mapping[str, Any], test_id: str) -> Assumption:
 
 
 def words_of(manifest: Mapping[str, Any], test_id: str) -> dict[str, str]:
-    """What a generic test was given, in words, and the name of its model; nothing for a singular test."""
+    """The arguments of a generic test in words, and the name of its model; empty for a singular test."""
     test = manifest["nodes"][test_id]
     if not test.get("test_metadata"):
         return {}
@@ -94,7 +94,7 @@ def words_of(manifest: Mapping[str, Any], test_id: str) -> dict[str, str]:
 
 
 def test_meta(manifest: Mapping[str, Any], test_id: str) -> Mapping[str, Any]:
-    """A dbt test's `meta`, over that of the generic test it is a case of, whose names are filled in."""
+    """The `meta` of a dbt test, completed from its generic test, with names in braces filled in."""
     test = manifest["nodes"][test_id]
     meta = {**_macro_of(manifest, test).get("meta", {}), **test["config"]["meta"]}
     return {**meta, "finding": _filled(meta["finding"], manifest, test)} if "finding" in meta else meta

@@ -1,7 +1,6 @@
 """Who visits on which day, and which of these visits end in an order.
 
-Only the distribution of visits over users and days belongs here; what happens within a visit is in
-`sessions`.
+Only the distribution of visits over users and days belongs here; what happens within a visit is in `visits`.
 """
 
 from dataclasses import dataclass

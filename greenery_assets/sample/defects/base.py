@@ -88,7 +88,7 @@ def _choose_victims(connection: Connection, eligible: str, count: int, rng: np.r
 
 
 def set_in(table: str, key: str, assignments: str) -> str:
-    """Return the statement that changes the rows of a table that are chosen, found by the column `key`."""
+    """Return the statement that changes the chosen rows of a table, found by the column `key`."""
     return f"update {table} set {assignments} from victims where {table}.{key} = victims.{key}"
 
 

@@ -42,13 +42,13 @@ FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
 
 
 def spoil_columns(connection: Connection) -> None:
-    """Turn the columns that the defects of this module have chosen into text, as they are to be written."""
+    """Turn the columns chosen by defects into text, in the form in which the files have them."""
     for table, column, written in connection.execute("select distinct * from spoilt_columns").fetchall():
         connection.execute(f"alter table {table} alter {column} type varchar using {written}")
 
 
 def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
-    """Rewrite the lines of the CSV `event_files` that the defects of this module have chosen."""
+    """Rewrite the lines of the CSV `event_files` that defects have chosen."""
     faults = dict(connection.execute("select event_id::text, fault from line_faults").fetchall())
     if not faults:
         return
