@@ -100,7 +100,7 @@ def volumes(figures: Figures) -> Section:
         if not days:
             lead.append(f"There are no {name} yet.")
         elif not judged:
-            lead.append(f"There is less than a week of {name} before each day, so there is no band yet.")
+            lead.append(f"There is less than a week of {name} before each day: no band can be expected yet.")
         elif unusual:
             named = f"{', '.join(unusual[-3:])}{' and earlier' if len(unusual) > 3 else ''}"
             lead.append(f"{counted(len(unusual), 'day')} of {judged:,} had an unusual number of {name}: {named}.")
