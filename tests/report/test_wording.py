@@ -2,13 +2,24 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from greenery_assets.alerts.incidents import Outcome, Severity
 from greenery_assets.report.facts import ReportFacts, Standing
-from greenery_assets.report.wording import duration, moment, points, share, strip_in_words, tone, unit_of, verdict
+from greenery_assets.report.wording import (
+    dollars,
+    duration,
+    moment,
+    points,
+    share,
+    strip_in_words,
+    tone,
+    unit_of,
+    verdict,
+)
 from tests.report.builders import NOW, RUN, YESTERDAY, check, facts
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -118,3 +129,22 @@ def test_numbers_are_said_in_the_unit_that_suits_them() -> None:
     assert duration(10_800, 25_200) == "3.0 to 7.0 hours"
     assert unit_of([]) == ("seconds", 1)
     assert (share(0.79838), share(None), points(-0.0904), points(None)) == ("79.8 %", "none", "-9.0 points", "none")
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        ("0", "$0.00"),
+        ("0.125", "$0.13"),
+        ("286.225", "$286.23"),
+        ("286.2249", "$286.22"),
+        ("1234.5", "$1,234.50"),
+        ("-0.125", "$-0.13"),
+    ],
+)
+def test_money_is_written_in_cents_rounded_half_up(amount: str, written: str) -> None:
+    assert dollars(Decimal(amount)) == written
+
+
+def test_a_mean_is_rounded_once() -> None:
+    assert dollars(Decimal("572.45") / 2) == "$286.23"
