@@ -22,7 +22,6 @@ from greenery_assets.alerts.digest import Editor
 from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
-    Memory,
     RunObservation,
     Severity,
     State,
@@ -245,9 +244,7 @@ class Alerts:
             track, transitions = lifecycle.acknowledge(before[incident.subject], by, now)
             if not transitions:
                 return incident if incident.announced else None
-            after = Memory(before)
-            after[incident.subject] = track
-            self._notify(book, before, after, transitions, now)
+            self._notify(book, before, {**before, incident.subject: track}, transitions, now)
             return track.incident
 
     def look_at_source(self) -> None:
@@ -315,7 +312,7 @@ class Alerts:
                 return
             book.record_run(end_id, run, is_sound=failed_run(run) is None)
             book.record_outcomes(run)
-            before = book.state(found.subject for found in run.findings)
+            before = book.state()
             after, transitions = lifecycle.observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
             left = [incident for incident in book.left_stale() if lifecycle.rebuilt(incident, run) != incident]
             self._notify(

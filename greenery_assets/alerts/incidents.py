@@ -4,7 +4,7 @@ The vocabulary of this package: subjects, findings, lineage, incidents, silences
 business of runs, what happens to an incident that of lifecycle.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -323,34 +323,8 @@ class Track:
         return (self.evaluations + ("F" if is_failing else "P"))[-REMEMBERED_EVALUATIONS:]
 
 
+# What is remembered of every subject that was ever seen.
 State = Mapping[Subject, Track]
-
-
-def _nothing(_subject: Subject) -> Track:
-    return Track()
-
-
-class Memory(dict[Subject, Track]):
-    """What is remembered of every subject: what was not loaded is recalled when it is asked for.
-
-    So no judgment, and no number of an episode, depends on what happened to be loaded. Loaded are, at least, all
-    subjects with an open incident; iterating gives what is loaded. A copy of a memory recalls from where that does.
-    """
-
-    def __init__(self, loaded: State, recall: Callable[[Subject], Track] = _nothing) -> None:
-        super().__init__(loaded)
-        self._recall: Callable[[Subject], Track] = loaded._recall if isinstance(loaded, Memory) else recall
-
-    def __missing__(self, subject: Subject) -> Track:
-        """Recall a subject that was not loaded; of one that nobody has seen yet nothing is remembered."""
-        track = self._recall(subject)
-        if track != Track():
-            self[subject] = track
-        return track
-
-    def get(self, subject: Subject, default: object = None) -> Track:  # noqa: ARG002
-        """The same: a default would take the place of what is remembered."""
-        return self[subject]
 
 
 @dataclass(frozen=True)

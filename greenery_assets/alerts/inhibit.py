@@ -6,7 +6,7 @@ Pure. The lineage that decides it is here; what an inhibited incident goes throu
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from greenery_assets.alerts.incidents import Memory, Subject
+from greenery_assets.alerts.incidents import State, Subject, Track
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Lineage:
         return frozenset(reached)
 
 
-def cause_of(subject: Subject, state: Memory, lineage: Lineage) -> Subject | None:
+def cause_of(subject: Subject, state: State, lineage: Lineage) -> Subject | None:
     """The open blocking incident furthest upstream of a subject's asset."""
     upstream = lineage.upstream(subject.asset)
     causes = [
@@ -69,9 +69,9 @@ def cause_of(subject: Subject, state: Memory, lineage: Lineage) -> Subject | Non
     return min(causes, key=lambda cause: causes_first(cause, lineage), default=None)
 
 
-def speaks(cause: Subject, state: Memory) -> bool:
+def speaks(cause: Subject, state: State) -> bool:
     """Whether the incident of a cause still speaks for those inhibited by it."""
-    incident = state[cause].open_incident
+    incident = state.get(cause, Track()).open_incident
     return incident is not None and incident.blocks
 
 

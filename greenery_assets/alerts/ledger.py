@@ -18,7 +18,6 @@ from pydantic import TypeAdapter
 from greenery_assets.alerts.incidents import (
     RETRIED,
     Incident,
-    Memory,
     Outcome,
     RunObservation,
     Severity,
@@ -209,32 +208,17 @@ class Book:
 
     # Incidents
 
-    def state(self, subjects: Iterable[Subject] = ()) -> Memory:
-        """What is remembered of every subject: loaded of these and of all that have an open incident."""
-        open_ones = self._do(sa.select(incidents).where(incidents.c.is_open).order_by(incidents.c.id)).all()
-        state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
-        wanted = {*subjects, *state}
-        for row in self._do(sa.select(tracks).order_by(tracks.c.asset, tracks.c.name, tracks.c.partition)):
-            if (subject := _subject(row)) in wanted:
-                known = state.get(subject, Track())
-                state[subject] = Track(row.evaluations, known.incident)
-        closed = wanted - {subject for subject, track in state.items() if track.incident}
-        for subject, incident in self._newest(closed):
-            state[subject] = Track(state.get(subject, Track()).evaluations, incident)
-        return Memory(state, self._track)
-
-    def _track(self, subject: Subject) -> Track:
-        evaluations = self._do(sa.select(tracks.c.evaluations).where(_is(tracks, subject))).scalar()
-        return Track(evaluations or "", next((incident for _, incident in self._newest({subject})), None))
-
-    def _newest(self, subjects: set[Subject]) -> Iterator[tuple[Subject, Incident]]:
-        if not subjects:
-            return
+    def state(self) -> State:
+        """What is remembered of every subject, with its newest incident."""
         key = (incidents.c.asset, incidents.c.name, incidents.c.partition)
-        wanted = sa.tuple_(*key).in_([tuple(_key(subject).values()) for subject in subjects])
-        newest = sa.select(sa.func.max(incidents.c.id)).where(wanted).group_by(*key)
-        for row in self._do(sa.select(incidents).where(incidents.c.id.in_(newest)).order_by(incidents.c.id)):
-            yield _subject(row), _incident(row)
+        newest = sa.select(sa.func.max(incidents.c.id)).group_by(*key)
+        rows = self._do(sa.select(incidents).where(incidents.c.id.in_(newest)))
+        found = {_subject(row): _incident(row) for row in rows}
+        evaluations = {_subject(row): row.evaluations for row in self._do(sa.select(tracks))}
+        return {
+            subject: Track(evaluations.get(subject, ""), found.get(subject))
+            for subject in sorted(found.keys() | evaluations.keys())
+        }
 
     def save(self, before: State, after: State) -> None:
         """Keep what changed of the tracks and of their newest incidents."""

@@ -14,7 +14,6 @@ from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
     MartState,
-    Memory,
     Outcome,
     RunObservation,
     Severity,
@@ -43,7 +42,7 @@ def observe(
 
     An unknown check changes nothing of its own incident: it neither opens nor resolves one.
     """
-    judge = _Judge(Memory(state), run, lineage, policy, now)
+    judge = _Judge(dict(state), run, lineage, policy, now)
     evaluated = [found for found in run.findings if found.outcome != Outcome.UNKNOWN]
     for finding in sorted(evaluated, key=lambda found: causes_first(found.subject, lineage)):
         judge.see_check(finding)
@@ -57,11 +56,12 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
     Incidents whose silence ended or whose cause is gone are opened, or inhibited by the next cause; what is open
     for long is recalled.
     """
-    after = Memory(state)
+    after = dict(state)
     transitions = []
-    for subject, track in sorted(state.items(), key=lambda item: causes_first(item[0], lineage)):
-        incident = track.open_incident
-        if incident is None or policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
+    open_ones = [track.open_incident for track in state.values() if track.open_incident]
+    for incident in sorted(open_ones, key=lambda each: causes_first(each.subject, lineage)):
+        subject, track = incident.subject, state[incident.subject]
+        if policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
             continue
         for happened in _due(incident, after, lineage, policy, now):
             after[subject] = replace(track, incident=happened.incident)
@@ -76,7 +76,7 @@ def retire(
 
     Where its `jobs` are not given, all are taken to be there.
     """
-    after = Memory(state)
+    after = dict(state)
     transitions = []
     for subject, track in sorted(state.items()):
         incident = track.open_incident
@@ -110,7 +110,7 @@ def acknowledge(track: Track, by: str, now: datetime) -> tuple[Track, list[Trans
 class _Judge:
     """One run being judged: `state` and `transitions` grow as its findings are seen."""
 
-    state: Memory
+    state: dict[Subject, Track]
     run: RunObservation
     lineage: Lineage
     policy: Policy
@@ -119,7 +119,7 @@ class _Judge:
 
     def see_check(self, finding: Finding) -> None:
         """Take in one evaluated check."""
-        track = self.state[finding.subject]
+        track = self.state.get(finding.subject, Track())
         evaluations = track.evaluated(finding.outcome.is_failing)
         incident = track.open_incident
         if finding.outcome.is_failing:
@@ -143,7 +143,7 @@ class _Judge:
             changed = self._holding(incident, "") if repeated or has_recovered else replace(incident, awaiting=awaiting)
             self.state[subject] = Track(incident=changed)
         if failed:
-            track = self.state[failed.subject]
+            track = self.state.get(failed.subject, Track())
             earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
             left = self.run.not_built | {unknown.id for unknown in unevaluated(self.run)}
             marts = self._marts(name for name in self.run.not_built if self.lineage.is_mart(name))
@@ -305,7 +305,7 @@ def rebuilt(incident: Incident, run: RunObservation) -> Incident:
     return replace(incident, marts=marts)
 
 
-def _due(incident: Incident, state: Memory, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
+def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
     """What is due for an open, unsilenced incident by now, in order; the last carries it as it is then."""
     if incident.inhibited_by and speaks(incident.inhibited_by, state):
         return
