@@ -29,7 +29,7 @@ from greenery_assets.alerts.incidents import (
     Transition,
     failed_run,
 )
-from greenery_assets.alerts.inhibit import Lineage
+from greenery_assets.alerts.inhibit import Lineage, causes_first
 from greenery_assets.alerts.ledger import (
     FIRST_PASS,
     READ_TO,
@@ -269,16 +269,20 @@ class Alerts:
             book.set_progress(READ_TO, head)
             book.set_progress(STARTED_AFTER, head)
             book.set_progress(FIRST_PASS, now.isoformat())
-            transitions: list[Transition] = []
-            before = book.state()
-            state: State = before
-            evaluated = runs.last_evaluations(self.instance, self.catalogue)
-            for run in [*evaluated, *runs.broken_runs(self.instance, self.catalogue, evaluated)]:
-                state, opened = lifecycle.observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
-                transitions += opened
-                book.record_outcomes(run)
+            before = state = book.state()
+            for end in runs.runs_that_count(self.instance, self.catalogue):
+                if run := runs.read_run(self.instance, end, self.catalogue):
+                    state, _ = lifecycle.observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
+                    book.record_outcomes(run)
+            open_ones = [track.open_incident for track in state.values() if track.open_incident]
+            ranked = sorted(open_ones, key=lambda each: causes_first(each.subject, self.catalogue.lineage))
+            known = [
+                Transition(Kind.INHIBITED if each.inhibited_by else Kind.OPENED, each, now, each.last_run)
+                for each in ranked
+                if each.inhibited_by or each.announced
+            ]
             if newest:
-                self._notify(book, before, state, transitions, now, is_first=True)
+                self._notify(book, before, state, known, now, is_first=True)
 
     def _news(self, book: Book) -> list[RunEnd] | None:
         """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""

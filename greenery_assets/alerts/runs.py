@@ -25,7 +25,6 @@ from greenery_assets.alerts.incidents import (
     Sample,
     Severity,
     Subject,
-    failed_run,
 )
 from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.ledger import READ_TO, Ledger, Seen
@@ -67,6 +66,8 @@ OVERLAP = 500
 WILL_RETRY_TAG = "dagster/will_retry"
 UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
 RECENT_EXECUTIONS = 20
+RECENT_RUNS = 100
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 LONGEST_PROBLEM = 600
 QUERY_INTERRUPTED = "RuntimeError: Query interrupted"
 
@@ -209,35 +210,52 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
 def last_evaluations(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[RunObservation]:
     """How each check was found the last time it was evaluated, by the runs that found it, oldest first."""
     found: dict[str, list[tuple[Finding, datetime]]] = {}
+    for run_id, at, evaluation in _evaluated_last(instance, catalogue):
+        found.setdefault(run_id, []).append((finding_of(evaluation, catalogue), at))
+    runs = []
+    for run_id, evaluated in found.items():
+        at = max(at for _, at in evaluated)
+        runs.append(RunObservation(run_id, "", "SUCCESS", at, at, tuple(finding for finding, _ in evaluated)))
+    return sorted(runs, key=lambda run: run.ended_at)
+
+
+def _evaluated_last(
+    instance: dg.DagsterInstance, catalogue: Catalogue
+) -> Iterator[tuple[str, datetime, dg.AssetCheckEvaluation]]:
+    """The last evaluation of each check, with its run and its time."""
     for key in catalogue.checks:
         # The newest are often enough: one may have been planned, and not evaluated.
         for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT_EXECUTIONS):
             event = record.event and record.event.dagster_event
             if record.event and event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                finding = finding_of(event.asset_check_evaluation_data, catalogue)
-                found.setdefault(record.run_id, []).append((finding, _utc(record.event.timestamp)))
+                yield record.run_id, _utc(record.event.timestamp), event.asset_check_evaluation_data
                 break
-    return sorted(
-        (_evaluated_by(instance, run_id, evaluated, catalogue) for run_id, evaluated in found.items()),
-        key=lambda run: run.ended_at,
-    )
 
 
-def _evaluated_by(
-    instance: dg.DagsterInstance, run_id: str, evaluated: list[tuple[Finding, datetime]], catalogue: Catalogue
-) -> RunObservation:
-    """A run of the past, as far as its evaluations still count."""
-    findings = [finding for finding, _ in evaluated]
-    at = max(at for _, at in evaluated)
-    return RunObservation(
-        run_id=run_id,
-        job="",
-        status="SUCCESS",
-        started_at=at,
-        ended_at=at,
-        findings=tuple(findings),
-        data_of=_built_before(instance, datetime.now(UTC), _marts_to_date(catalogue.lineage, findings, (), {})),
-    )
+def runs_that_count(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[RunEnd]:
+    """The ended runs by which everything is as it is, oldest first.
+
+    They evaluated a check last, built an asset last, or were the last of their job.
+    """
+    assets = [dg.AssetKey.from_user_string(name) for name in catalogue.lineage.groups]
+    built = [record.asset_entry.last_materialization_record for record in instance.get_asset_records(assets)]
+    ids = {run_id for run_id, _, _ in _evaluated_last(instance, catalogue)} | {last.run_id for last in built if last}
+    records = list(instance.get_run_records(dg.RunsFilter(run_ids=sorted(ids), statuses=ENDED))) if ids else []
+    for job in catalogue.jobs:
+        found: set[str] = set()
+        # Some of a job's runs may be of chosen assets only, or of another project.
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_RUNS):
+            name = job_of(record.dagster_run, catalogue)
+            if name not in found and is_ours(instance, record.dagster_run, catalogue):
+                found.add(name)
+                records.append(record)
+    ends = {
+        record.dagster_run.run_id: RunEnd(
+            record.storage_id, record.dagster_run.run_id, record.dagster_run.status.value, _utc(record.end_time or 0)
+        )
+        for record in records
+    }
+    return sorted(ends.values(), key=lambda end: end.at)
 
 
 def job_of(run: dg.DagsterRun, catalogue: Catalogue) -> str:
@@ -428,55 +446,6 @@ def _built_before(instance: dg.DagsterInstance, at: datetime, assets: Iterable[s
 
 def _utc(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, UTC)
-
-
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-
-RECENT_RUNS = 100
-
-
-def broken_runs(
-    instance: dg.DagsterInstance, catalogue: Catalogue, evaluated: Iterable[RunObservation]
-) -> list[RunObservation]:
-    """The last run of each job where it failed by itself, with what was neither built nor evaluated since.
-
-    `evaluated` shows when each check was evaluated last. Runs that others recovered are left out.
-    """
-    evaluated_at = {found.subject: run.ended_at for run in evaluated for found in run.findings}
-    runs = [read_run(instance, end, catalogue) for end in _last_ends(instance, catalogue)]
-    left = [_left(instance, run, evaluated_at) for run in runs if run and failed_run(run)]
-    return sorted((run for run in left if run), key=lambda run: run.ended_at)
-
-
-def _last_ends(instance: dg.DagsterInstance, catalogue: Catalogue) -> Iterable[RunEnd]:
-    newest: dict[str, RunEnd] = {}
-    for job in catalogue.jobs:
-        # Some of a job's runs may be of chosen assets only, or of another project.
-        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_RUNS):
-            run, at = record.dagster_run, datetime.fromtimestamp(record.end_time or 0, UTC)
-            if not is_ours(instance, run, catalogue):
-                continue
-            end = RunEnd(record.storage_id, run.run_id, run.status.value, at)
-            name = job_of(run, catalogue)
-            newest[name] = max(end, newest.get(name, end), key=lambda each: each.at)
-    return newest.values()
-
-
-def _left(
-    instance: dg.DagsterInstance, run: RunObservation, evaluated_at: dict[Subject, datetime]
-) -> RunObservation | None:
-    """What a run left that no other has recovered since; None where nothing is left of what it planned."""
-    not_built = frozenset(name for name in run.not_built if not _is_built_since(instance, name, run.ended_at))
-    unknown = [found for found in run.findings if found.outcome == Outcome.UNKNOWN]
-    not_evaluated = tuple(found for found in unknown if evaluated_at.get(found.subject, run.ended_at) <= run.ended_at)
-    if (run.not_built or unknown) and not (not_built or not_evaluated):
-        return None
-    return replace(run, findings=not_evaluated, not_built=not_built)
-
-
-def _is_built_since(instance: dg.DagsterInstance, asset: str, at: datetime) -> bool:
-    wanted = dg.AssetRecordsFilter(dg.AssetKey.from_user_string(asset), after_timestamp=at.timestamp())
-    return bool(instance.fetch_materializations(wanted, limit=1).records)
 
 
 @dataclass(frozen=True)
