@@ -16,9 +16,9 @@ from uuid import uuid4
 
 import dagster as dg
 from filelock import FileLock, Timeout
+from sqlalchemy import Row
 
-from greenery_assets.alerts import lifecycle, messages, runs
-from greenery_assets.alerts.digest import Editor
+from greenery_assets.alerts import digest, lifecycle, messages, runs
 from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
@@ -38,7 +38,6 @@ from greenery_assets.alerts.ledger import (
     Ledger,
     Outgoing,
     Thread,
-    outgoing_of,
 )
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.notify import SETTLE, Deliverer, Report, Transport
@@ -58,13 +57,6 @@ LONGEST_READING = timedelta(seconds=8)
 
 class BusyError(AlertsError):
     """Another process is at work on the same ledger."""
-
-
-@dataclass
-class PassReport(Report):
-    """What a pass did: ended runs read, beside what was delivered."""
-
-    runs: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,7 +156,7 @@ class Alerts:
     settle: timedelta = SETTLE
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
 
-    def run_pass(self, wait_s: float = 0) -> PassReport:
+    def run_pass(self, wait_s: float = 0) -> Report:
         """Observe what is new and deliver what waits. Raises BusyError when another pass goes on for longer."""
         with self._alone(wait_s):
             try:
@@ -173,7 +165,8 @@ class Alerts:
             finally:
                 # What waits goes out even where something new cannot be read.
                 delivered = self.deliver()
-        return PassReport(**vars(delivered), runs=taken)
+        delivered.runs = taken
+        return delivered
 
     def begin(self) -> None:
         """Start at the head of history, if this is the first time: what already fails comes in one summary."""
@@ -200,13 +193,12 @@ class Alerts:
     def mind_the_time(self, now: datetime) -> None:
         """Say what is due without any run: reminders, silences that ended, the day's digest."""
         self.pass_time(now)
+        project = self.catalogue.project
+        built_at = runs.figures_built_at(self.instance, project)
         with self.ledger.transaction() as book:
-            policy = self._policy(book, now)
-            editor = Editor(
-                self.catalogue, self.routing, self.reader, runs.figures_built_at(self.instance, self.catalogue.project)
-            )
-            if due := editor.due(book, policy, now):
-                editor.write(book, due, runs.figures(self.instance, self.catalogue.project), now)
+            if facts := digest.facts_of_today(book, self.catalogue, self.routing, now, built_at):
+                facts = replace(facts, figures=tuple(runs.figures(self.instance, project)))
+                digest.keep_current(book, facts, self.reader, self.routing.digest_channel, now)
 
     def pass_time(self, now: datetime) -> None:
         """Reminders, and what a silence or a cause kept back until now."""
@@ -218,7 +210,6 @@ class Alerts:
             self._notify(book, before, after, [*closed, *transitions], now)
 
     def deliver(self) -> Report:
-        """Send what waits."""
         deliverer = Deliverer(
             self.ledger, self.transport, self.routing.channels, self.routing.default_channel, self.log, self.settle
         )
@@ -381,20 +372,20 @@ def _has_changed(before: Track | None, incident: Incident) -> bool:
     return known is not None and replace(known, last_run=incident.last_run, found_at=incident.found_at) != incident
 
 
-def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoing]]:
+def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Row[Any]]]:
     """The messages of the runs that ended since a time, with the run's end, as if alerts had begun then."""
     ledger = Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))
     rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
     rehearsal.look_at_source()
     last = 0
     try:
-        for end in runs.run_ends_since(alerts.instance, since):
+        for end in runs.run_ends(alerts.instance, since=since):
             rehearsal.pass_time(end.at)
             rehearsal.take_in(end, end.at)
             with ledger.transaction() as book:
                 for row in book.waiting():
                     if row.id > last and not row.edits:
-                        yield end.at, outgoing_of(row)
+                        yield end.at, row
                     last = max(last, row.id)
     finally:
         ledger.close()

@@ -38,7 +38,6 @@ class Outcome(StrEnum):
 
     @property
     def is_failing(self) -> bool:
-        """Whether it is reason for an incident."""
         return self in {Outcome.FAILED, Outcome.ERRORED}
 
 
@@ -52,7 +51,6 @@ class Subject:
 
     @property
     def id(self) -> str:
-        """The same in one string, for people and as a key."""
         return " ".join(filter(None, (self.asset, self.name, self.partition)))
 
     @property
@@ -128,7 +126,6 @@ class MartState:
 
     @property
     def mart(self) -> str:
-        """What people know the mart as."""
         return self.group or self.asset.rpartition("/")[0]
 
 
@@ -280,7 +277,6 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not resolved yet."""
         return self.resolved_at is None
 
     @property
@@ -315,11 +311,9 @@ class Track:
 
     @property
     def open_incident(self) -> Incident | None:
-        """The newest episode, if it is still open."""
         return self.incident if self.incident and self.incident.is_open else None
 
     def evaluated(self, is_failing: bool) -> str:
-        """The evaluations with one more."""
         return (self.evaluations + ("F" if is_failing else "P"))[-REMEMBERED_EVALUATIONS:]
 
 

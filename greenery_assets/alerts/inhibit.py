@@ -27,7 +27,6 @@ class Lineage:
 
     @property
     def children(self) -> Mapping[str, frozenset[str]]:
-        """The assets made directly from each asset."""
         found: dict[str, set[str]] = {asset: set() for asset in self.parents}
         for asset, parents in self.parents.items():
             for parent in parents:
@@ -39,7 +38,6 @@ class Lineage:
         return sorted(filter(self.is_mart, {asset, *self.downstream(asset)}))
 
     def is_mart(self, asset: str) -> bool:
-        """Whether people use the asset's table."""
         return self.groups.get(asset) in self.marts
 
     def depth(self, asset: str) -> int:

@@ -118,7 +118,6 @@ class _Judge:
     transitions: list[Transition] = field(default_factory=list)
 
     def see_check(self, finding: Finding) -> None:
-        """Take in one evaluated check."""
         track = self.state.get(finding.subject, Track())
         evaluations = track.evaluated(finding.outcome.is_failing)
         incident = track.open_incident

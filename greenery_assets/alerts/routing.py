@@ -51,7 +51,6 @@ class Routing:
 
     @property
     def channels(self) -> frozenset[str]:
-        """Every channel that may be written to."""
         return frozenset([self.default_channel, self.digest_channel, *self.by_owner.values(), *self.by_mart.values()])
 
     def channels_for(self, owner: str, group: str, held_back_groups: Iterable[str] = ()) -> tuple[str, ...]:

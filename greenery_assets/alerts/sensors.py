@@ -11,8 +11,9 @@ import dagster as dg
 from dagster_slack import SlackResource
 from slack_sdk import WebClient
 
-from greenery_assets.alerts.dispatch import Alerts, BusyError, PassReport
+from greenery_assets.alerts.dispatch import Alerts, BusyError
 from greenery_assets.alerts.ledger import Ledger
+from greenery_assets.alerts.notify import Report
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.project import Catalogue, Project
 from greenery_assets.alerts.routing import Routing, load_routing
@@ -65,7 +66,6 @@ def alerts_of(
 
 
 def reader_of(project: Project, routing: Routing, figures: Mapping[str, str] | None = None) -> Reader:
-    """Whom the messages speak to."""
     return Reader(
         project.timezone, project.ui_url, routing.mentions, figures=figures or {}, daily_job=project.daily_job
     )
@@ -97,7 +97,7 @@ def tick(context: dg.SensorEvaluationContext, project: Project, slack: PatientSl
             return dg.SkipReason(f"{busy} It does this tick's work.")
 
 
-def in_words(report: PassReport) -> str:
+def in_words(report: Report) -> str:
     """A pass in a sentence or two for whoever looks at the sensor's ticks."""
     did = [f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."]
     return " ".join([*did, *report.problems])

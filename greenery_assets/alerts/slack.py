@@ -199,7 +199,6 @@ class SlackTransport:
             return self._with_picture(message, send)
 
     def edit(self, posted: Receipt, message: Message) -> Receipt:
-        """Give a sent message new content."""
 
         def send(blocks: list[Block]) -> Receipt:
             self._call(
@@ -240,7 +239,6 @@ class SlackTransport:
         return receipt.channel != PREVIEW
 
     def identity(self) -> tuple[str, str]:
-        """Which workspace and which bot the token is for."""
         answer = self._call("", "auth.test")
         return answer["team"], answer["user"]
 
@@ -263,7 +261,6 @@ class SlackTransport:
         self._call("", "files.getUploadURLExternal", filename="test.png", length=1)
 
     def channel_id(self, channel: str) -> str:
-        """The id of a channel given by name or id."""
         if not channel.startswith("#"):
             return channel
         if channel not in self._ids:
