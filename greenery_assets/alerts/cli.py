@@ -1,8 +1,8 @@
 """The alerts on the command line: to see them, and to steer them.
 
-The command of a project is `app(obj=...)`, with a function that opens the project: its context manager gives the Project
-and its repository, and ends the command in a sentence where either cannot be had. Wording and tables of the terminal
-belong here; everything that counts is done by dispatch and its parts.
+The command of a project is `app(obj=...)`, with a function that opens the project: its context manager gives the
+Project and its repository, and ends the command in a sentence where either cannot be had. Wording and tables of the
+terminal belong here; everything that counts is done by dispatch and its parts.
 """
 
 from collections.abc import Iterator

@@ -206,7 +206,7 @@ class _Reader:
         is_empty = node.tag == "tag:yaml.org,2002:null"
         match shape:
             case _Fields():
-                return {} if is_empty else self._fields(node, shape, line, *at)
+                return {} if is_empty and not shape.needed else self._fields(node, shape, line, *at)
             case _Named():
                 pairs = () if is_empty else self._pairs(node, line, *at)
                 return {

@@ -229,6 +229,7 @@ SILENCED = "{reason: Moving., until: 2026-12-31"
         ),
         ("silences: {}\n", "1: silences: must be a list, each item after a hyphen"),
         ("silences:\n  - raw/*\n", f"2: silences.0='raw/*': {FIELDS}"),
+        ("silences:\n  -\n", f"2: silences.0='': {FIELDS}"),
         (
             f"silences:\n  - {SILENCED}}}\n",
             "2: silences.0.check: must be given where no asset is: a silence names an asset, a check or both",
