@@ -165,29 +165,21 @@ class _Judge:
     def _renew_marts(self) -> None:
         """Note in every open incident which of its marts this run has built, and which are no longer current."""
         for subject, track in self.state.items():
-            incident = track.open_incident
-            if incident and any(mart.asset in self.run.not_built for mart in incident.current):
-                current = tuple(mart for mart in incident.current if mart.asset not in self.run.not_built)
-                incident = replace(incident, current=current)
-                self.state[subject] = replace(track, incident=incident)
-            if incident and any(mart.asset in self.run.built for mart in incident.marts):
-                renewed = rebuilt(incident, self.run)
+            if incident := track.open_incident:
+                marts = rebuilt(incident, self.run).marts
                 if subject.is_job:
                     # What a failed run did not build is recovered once another has.
-                    left = tuple(mart for mart in renewed.marts if mart.asset not in self.run.built)
-                    renewed = replace(renewed, marts=left)
-                self.state[subject] = replace(track, incident=renewed)
+                    marts = tuple(mart for mart in marts if mart.asset not in self.run.built)
+                current = tuple(mart for mart in incident.current if mart.asset not in self.run.not_built)
+                self.state[subject] = replace(track, incident=replace(incident, marts=marts, current=current))
 
     def _with_impact(self, incident: Incident) -> Incident:
         """With the marts that are made from it, and the checks that it held back by stopping the run."""
         asset = incident.subject.asset
-        held_back = 0
-        if incident.finding.severity == Severity.ERROR or incident.finding in self._stopping:
-            held_back = (
-                sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
-            )
+        stops = incident.finding.severity == Severity.ERROR or incident.finding in self._stopping
+        held_back = sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
         marts = self._marts(self.lineage.marts_from(asset))
-        return replace(incident, marts=marts, held_back=held_back, current=self._current(marts))
+        return replace(incident, marts=marts, held_back=held_back if stops else 0, current=self._current(marts))
 
     @cached_property
     def _stopping(self) -> list[Finding]:

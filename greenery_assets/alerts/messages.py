@@ -252,7 +252,9 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     incident, before = transition.incident, transition.before
     now = wording.amount(incident.finding)
     extent = f" {now}:" if now else ""
-    step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}:"
+    first, last = (at.astimezone(reader.timezone).date() for at in (incident.opened_at, transition.at))
+    day = f"day {(last - first).days + 1}"
+    step = f" {', '.join(filter(None, (wording.step(before, incident.finding), day)))}:"
     left = wording.left_stale([incident])
     what = "job" if incident.subject.is_job else "check"
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
@@ -274,12 +276,6 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
         Kind.ACKNOWLEDGED: ("is working on this;", " reminders are off until it gets worse:"),
     }[transition.kind]
-
-
-def _day(transition: Transition, reader: Reader) -> int:
-    """The day of the incident, from 1, by the reader's calendar."""
-    first, last = (at.astimezone(reader.timezone).date() for at in (transition.incident.opened_at, transition.at))
-    return (last - first).days + 1
 
 
 def _owner(incident: Incident, reader: Reader) -> str:

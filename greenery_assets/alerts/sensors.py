@@ -13,7 +13,6 @@ from slack_sdk import WebClient
 
 from greenery_assets.alerts.dispatch import Alerts, BusyError
 from greenery_assets.alerts.ledger import Ledger
-from greenery_assets.alerts.notify import Report
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.project import Catalogue, Project
 from greenery_assets.alerts.routing import Routing, load_routing
@@ -92,15 +91,11 @@ def tick(context: dg.SensorEvaluationContext, project: Project, slack: PatientSl
     location = context.code_location_origin.location_name if context.code_location_origin else ""
     with alerts_of(project, context.instance, context.repository_def, client, context.log, location=location) as alerts:
         try:
-            return dg.SkipReason(in_words(alerts.run_pass()))
+            report = alerts.run_pass()
         except BusyError as busy:
             return dg.SkipReason(f"{busy} It does this tick's work.")
-
-
-def in_words(report: Report) -> str:
-    """A pass in a sentence or two for whoever looks at the sensor's ticks."""
-    did = [f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."]
-    return " ".join([*did, *report.problems])
+    did = f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."
+    return dg.SkipReason(" ".join([did, *report.problems]))
 
 
 @dataclass
