@@ -7,7 +7,7 @@ thread; what happens to an incident later is a reply in its thread, and the thre
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -203,10 +203,9 @@ class Alerts:
     def pass_time(self, now: datetime) -> None:
         """Reminders, and what a silence or a cause kept back until now."""
         with self.ledger.transaction() as book:
-            before, policy = book.state(), self._policy(book, now)
-            catalogue = self.catalogue
-            left, closed = lifecycle.retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
-            after, transitions = lifecycle.time_passes(left, self.catalogue.lineage, policy, now)
+            before, known = book.state(), self.catalogue
+            left, closed = lifecycle.retire(before, known.lineage, known.subjects, now, known.jobs)
+            after, transitions = lifecycle.time_passes(left, known.lineage, self._policy(book, now), now)
             self._notify(book, before, after, [*closed, *transitions], now)
 
     def deliver(self) -> Report:
@@ -309,16 +308,8 @@ class Alerts:
             book.record_outcomes(run)
             before = book.state()
             after, transitions = lifecycle.observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
-            left = [incident for incident in book.left_stale() if lifecycle.rebuilt(incident, run) != incident]
-            self._notify(
-                book,
-                before,
-                after,
-                transitions,
-                now,
-                run_ended_at=run.ended_at,
-                rebuilt=[lifecycle.rebuilt(incident, run) for incident in left],
-            )
+            rebuilt = [new for old in book.left_stale() if (new := lifecycle.rebuilt(old, run)) != old]
+            self._notify(book, before, after, transitions, now, run_ended_at=run.ended_at, rebuilt=rebuilt)
 
     def _notify(
         self,
@@ -374,11 +365,10 @@ def _has_changed(before: Track | None, incident: Incident) -> bool:
 
 def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Row[Any]]]:
     """The messages of the runs that ended since a time, with the run's end, as if alerts had begun then."""
-    ledger = Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))
-    rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
-    rehearsal.look_at_source()
-    last = 0
-    try:
+    with closing(Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))) as ledger:
+        rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
+        rehearsal.look_at_source()
+        last = 0
         for end in runs.run_ends(alerts.instance, since=since):
             rehearsal.pass_time(end.at)
             rehearsal.take_in(end, end.at)
@@ -387,5 +377,3 @@ def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Row[An
                     if row.id > last and not row.edits:
                         yield end.at, row
                     last = max(last, row.id)
-    finally:
-        ledger.close()

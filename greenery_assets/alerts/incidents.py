@@ -1,7 +1,7 @@
 """What a run found, and the incidents made of it, in plain values that outlive the run.
 
-The vocabulary of this package: subjects, findings, lineage, incidents, silences. Reading findings out of Dagster is the
-business of runs, what happens to an incident that of lifecycle.
+The vocabulary of this package: subjects, findings, incidents and what happens to them. Reading findings out of Dagster
+is the business of runs, what becomes of an incident that of lifecycle.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,8 +15,6 @@ from pydantic import AliasChoices, Field
 AD_HOC_JOB = "__ASSET_JOB"
 # The status of a failed run that another attempt follows: that one counts.
 RETRIED = "RETRIED"
-
-
 # What a check affects that no figure depends on.
 NO_FIGURE = "no figure"
 

@@ -6,6 +6,7 @@ from a cursor on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -430,11 +431,7 @@ class Remembered:
 
 def remembered(project: Project, limit: int) -> Remembered:
     """What the ledger holds of the last `limit` runs of each check. Raises LedgerError."""
-    ledger = Ledger.open(project)
-    try:
-        with ledger.transaction() as book:
-            since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
-            read_to = book.progress(READ_TO)
-            return Remembered(book.last_seen(limit), int(read_to) if read_to is not None else None, since)
-    finally:
-        ledger.close()
+    with closing(Ledger.open(project)) as ledger, ledger.transaction() as book:
+        since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
+        read_to = book.progress(READ_TO)
+        return Remembered(book.last_seen(limit), int(read_to) if read_to is not None else None, since)

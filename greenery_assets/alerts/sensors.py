@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -48,8 +48,7 @@ def alerts_of(
 ) -> Iterator[Alerts]:
     """The alerts, with their ledger open; `location` names the code location. Raises LedgerError and RoutingError."""
     routing, catalogue = routing_of(project), Catalogue.of(project, repository, location)
-    ledger = Ledger.open(project)
-    try:
+    with closing(Ledger.open(project)) as ledger:
         yield Alerts(
             instance=instance,
             catalogue=catalogue,
@@ -60,8 +59,6 @@ def alerts_of(
             preview=None if client else project.preview,
             log=log,
         )
-    finally:
-        ledger.close()
 
 
 def reader_of(project: Project, routing: Routing, figures: Mapping[str, str] | None = None) -> Reader:
