@@ -204,7 +204,7 @@ class Alerts:
         """Reminders, and what a silence or a cause kept back until now."""
         with self.ledger.transaction() as book:
             before, known = book.state(), self.catalogue
-            left, closed = lifecycle.retire(before, known.lineage, known.subjects, now, known.jobs)
+            left, closed = lifecycle.retire(before, known.lineage, known.subjects, known.jobs, now)
             after, transitions = lifecycle.time_passes(left, known.lineage, self._policy(book, now), now)
             self._notify(book, before, after, [*closed, *transitions], now)
 

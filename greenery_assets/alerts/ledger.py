@@ -5,7 +5,6 @@ true together or not at all. Decides nothing; its tables are the business of sch
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -297,19 +296,19 @@ class Book:
         wanted = outbox.c.state.in_(["pending", "sending"])
         return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
 
-    def refused(self, since: datetime | None = None) -> list[sa.Row[Any]]:
-        """The messages that Slack will not take in any form: all, or those made since a time.
+    def refused(self, since: datetime) -> list[sa.Row[Any]]:
+        """The messages made since a time that Slack will not take in any form.
 
         Those made LATELY are reported, by the status and by the check alike: all that can be done about one is to fix
         its cause, and whether that is done shows in those that follow.
         """
-        wanted = [outbox.c.state == "refused", *([outbox.c.created_at >= since] if since else [])]
-        return list(self._do(sa.select(outbox).where(*wanted).order_by(outbox.c.id)))
+        wanted = sa.and_(outbox.c.state == "refused", outbox.c.created_at >= since)
+        return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
 
-    def created_since(self, since: datetime) -> Counter[str]:
-        """How many messages were made since a time, by how far their delivery is."""
-        number = sa.select(outbox.c.state, sa.func.count()).where(outbox.c.created_at >= since)
-        return Counter(dict(self._do(number.group_by(outbox.c.state)).tuples().all()))
+    def sent_since(self, since: datetime) -> int:
+        """How many of the messages that were made since a time are sent."""
+        wanted = sa.and_(outbox.c.state == "sent", outbox.c.created_at >= since)
+        return self._do(sa.select(sa.func.count()).select_from(outbox).where(wanted)).scalar_one()
 
     def message(self, delivery_id: str) -> sa.Row[Any] | None:
         return self._do(sa.select(outbox).where(outbox.c.delivery_id == delivery_id)).first()

@@ -70,19 +70,16 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
 
 
 def retire(
-    state: State, lineage: Lineage, checks: Set[Subject], now: datetime, jobs: Set[str] | None = None
+    state: State, lineage: Lineage, checks: Set[Subject], jobs: Set[str], now: datetime
 ) -> tuple[State, list[Transition]]:
-    """Close the incidents of checks and jobs that the project does not have, and await nothing that is gone.
-
-    Where its `jobs` are not given, all are taken to be there.
-    """
+    """Close the incidents of checks and jobs that the project does not have, and await nothing that is gone."""
     after = dict(state)
     transitions = []
     for subject, track in sorted(state.items()):
         incident = track.open_incident
         if incident is None:
             continue
-        if subject.is_job and (jobs is None or subject.name in jobs):
+        if subject.is_job and subject.name in jobs:
             known = lineage.groups.keys() | {check.id for check in checks}
             after[subject] = replace(track, incident=replace(incident, awaiting=incident.awaiting & known))
         elif subject.is_job or replace(subject, partition="") not in checks:

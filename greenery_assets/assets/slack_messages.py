@@ -71,5 +71,5 @@ def _look(project: Project, now: datetime) -> Verdict:
         # One of a clock that was ahead has waited for nobody knows how long.
         waiting = [row.created_at if row.created_at <= now else now - timedelta(days=1) for row in book.waiting()]
         refused = book.refused(now - LATELY)
-        lately = book.created_since(now - LATELY)
-    return judge(waiting, len(refused), lately["sent"], now)
+        sent = book.sent_since(now - LATELY)
+    return judge(waiting, len(refused), sent, now)
