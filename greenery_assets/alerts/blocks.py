@@ -220,9 +220,9 @@ def packed(lines_of_text: Iterable[Sequence[Element]], room: int = FULLEST_MESSA
     return [[lines(*block) for block in page] for page in pages]
 
 
-def fitting(lines_of_text: Sequence[Sequence[Element]], room: int) -> tuple[list[Block], int]:
-    """The first lines, as the blocks that `room` characters hold, and how many lines are left."""
-    page = packed(lines_of_text, room)[0]
+def fitting(lines_of_text: Sequence[Sequence[Element]], room: int, most: int) -> tuple[list[Block], int]:
+    """The first lines, at most `most`, as the blocks that `room` characters hold, and how many lines are left."""
+    page = packed(lines_of_text[:most], room)[0]
     return page, len(lines_of_text) - sum(len(block["elements"]) for block in page)
 
 

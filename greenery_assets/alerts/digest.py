@@ -152,8 +152,7 @@ def _until(silence: Silence, reader: Reader) -> str:
 def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int) -> list[Block]:
     if not lines:
         return []
-    page, left = blocks.fitting(lines[:most], room)
-    left += len(lines[most:])
+    page, left = blocks.fitting(lines, room, most)
     more = [blocks.section(f"{left:,} more")] if left else []
     return [blocks.section(f"*{title} ({len(lines):,})*"), *page, *more]
 

@@ -61,8 +61,7 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     # What those that are over left as it was before, each table once.
     left_stale = {mart.asset: mart for each in ranked for mart in each.stale_marts}
     stale = wording.marts_in_words(list(left_stale.values()), reader, is_over=not ongoing)
-    causes, left = blocks.fitting([line_elements(each, reader) for each in ranked[:SHOWN_CAUSES]], ROOM_FOR_CAUSES)
-    left += len(ranked[SHOWN_CAUSES:])
+    causes, left = blocks.fitting([line_elements(each, reader) for each in ranked], ROOM_FOR_CAUSES, SHOWN_CAUSES)
     end = [*([f"{left:,} more in the thread"] if left else []), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
