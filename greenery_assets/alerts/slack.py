@@ -172,42 +172,24 @@ class SlackTransport:
         self, channel: str, message: Message, delivery_id: str, thread: Receipt | None, *, is_broadcast: bool
     ) -> Receipt:
         """Send a message. Nothing in it is turned into a mention or a link that is not marked as one."""
-
-        def send(blocks: list[Block]) -> Receipt:
-            answer = self._call(
+        with self._together():
+            answer = self._send(
                 channel,
                 "chat.postMessage",
+                message,
                 channel=self.channel_id(channel),
-                text=message.text,
-                blocks=blocks or None,
                 thread_ts=thread.ts if thread else None,
                 reply_broadcast=is_broadcast or None,
                 metadata={"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id}},
-                parse="none",
                 unfurl_links=False,
                 unfurl_media=False,
             )
-            return Receipt(answer["channel"], answer["ts"])
-
-        with self._together():
-            return self._with_picture(message, send)
+        return Receipt(answer["channel"], answer["ts"])
 
     def edit(self, posted: Receipt, message: Message) -> Receipt:
-
-        def send(blocks: list[Block]) -> Receipt:
-            self._call(
-                posted.channel,
-                "chat.update",
-                channel=posted.channel,
-                ts=posted.ts,
-                text=message.text,
-                blocks=blocks,
-                parse="none",
-            )
-            return posted
-
         with self._together():
-            return self._with_picture(message, send)
+            self._send(posted.channel, "chat.update", message, channel=posted.channel, ts=posted.ts)
+        return posted
 
     def find(self, channel: str, delivery_id: str, thread: Receipt | None, since: datetime) -> Receipt | None:
         """Look through the channel, or the thread, since a little before a time."""
@@ -273,8 +255,14 @@ class SlackTransport:
             raise ChannelRefusedError(CHANNEL["channel_not_found"].format(channel=channel, **self._words))
         return self._ids[channel]
 
-    def _with_picture(self, message: Message, send: Callable[[list[Block]], Receipt]) -> Receipt:
+    def _send(self, shown_channel: str, method: str, message: Message, **arguments: Any) -> dict[str, Any]:
         """Send a message with its picture, or without it where Slack refuses it, or the message with it."""
+
+        def send(blocks: list[Block]) -> dict[str, Any]:
+            # An edit to plain text takes the blocks away.
+            given = blocks or ([] if method == "chat.update" else None)
+            return self._call(shown_channel, method, text=message.text, blocks=given, parse="none", **arguments)
+
         name = picture_in(message.blocks)
         file = self._file(name) if name else ""
         if file:
