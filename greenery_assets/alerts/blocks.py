@@ -14,7 +14,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 Block = Mapping[str, Any]
 Element = Mapping[str, Any]
@@ -103,7 +102,6 @@ def read_picture(file: Path, name: str) -> bytes | None:
 
 
 def picture_in(blocks: Iterable[Block]) -> str:
-    """The name of the picture in a message; empty where there is none."""
     return next((str(block["slack_file"]["id"]) for block in blocks if block["type"] == "image"), "")
 
 
@@ -129,7 +127,6 @@ def text(value: str, *, bold: bool = False, code: bool = False) -> Element:
 
 
 def emoji(name: str) -> Element:
-    """A shortcode's emoji in rich text."""
     return {"type": "emoji", "name": name}
 
 
@@ -137,11 +134,6 @@ def lines(*each: Sequence[Element]) -> Block:
     """Rich text, one line for each sequence of elements."""
     elements = [{"type": "rich_text_section", "elements": list(line)} for line in each]
     return {"type": "rich_text", "elements": elements}
-
-
-def preformatted(value: str) -> Block:
-    """Rich text in a fixed width, with its line breaks."""
-    return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [text(value)]}]}
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Block:
@@ -165,7 +157,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Block:
     ]
     left = ((len(rows) + 1 - len(shown), "more row"), (len(widths) - kept, "more column"))
     lines += [f"({counted(number, noun)})" for number, noun in left if number]
-    return preformatted("\n".join(lines).rstrip() or EMPTY)
+    shown_as = {"type": "rich_text_preformatted", "elements": [text("\n".join(lines).rstrip() or EMPTY)]}
+    return {"type": "rich_text", "elements": [shown_as]}
 
 
 def _short(value: str) -> str:
@@ -180,12 +173,10 @@ def mention(slack_id: str) -> str:
 
 
 def mention_element(slack_id: str) -> Element | None:
-    """The same in rich text."""
     if not mention(slack_id):
         return None
-    if slack_id.startswith("S"):
-        return {"type": "usergroup", "usergroup_id": slack_id}
-    return {"type": "user", "user_id": slack_id}
+    is_group = slack_id.startswith("S")
+    return {"type": "usergroup", "usergroup_id": slack_id} if is_group else {"type": "user", "user_id": slack_id}
 
 
 def link(base: str, path: str, words: str) -> str:
@@ -229,9 +220,9 @@ def packed(lines_of_text: Iterable[Sequence[Element]], room: int = FULLEST_MESSA
     return [[lines(*block) for block in page] for page in pages]
 
 
-def fitting(lines_of_text: Sequence[Sequence[Element]], room: int) -> tuple[list[Block], int]:
-    """The first lines, as the blocks that `room` characters hold, and how many lines are left."""
-    page = packed(lines_of_text, room)[0]
+def fitting(lines_of_text: Sequence[Sequence[Element]], room: int, most: int) -> tuple[list[Block], int]:
+    """The first lines, at most `most`, as the blocks that `room` characters hold, and how many lines are left."""
+    page = packed(lines_of_text[:most], room)[0]
     return page, len(lines_of_text) - sum(len(block["elements"]) for block in page)
 
 
@@ -296,12 +287,6 @@ def duration_in_words(duration: timedelta) -> str:
     if hours:
         return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     return f"{minutes} min" if minutes else "less than a minute"
-
-
-def moment(at: datetime, timezone: ZoneInfo) -> str:
-    """A time as the reader's clock shows it: "21 Nov 06:04 UTC"."""
-    local = at.astimezone(timezone)
-    return f"{local.day} {local:%b %H:%M %Z}"
 
 
 def _mrkdwn(value: str) -> Mapping[str, Any]:

@@ -1,12 +1,12 @@
 """The alerts on the command line: to see them, and to steer them.
 
-The command of a project is `app(obj=...)`, with what opens the project: a context manager that gives its Project and
-its repository, and that ends the command in a sentence where either cannot be had. Wording and tables of the terminal
-belong here; everything that counts is done by dispatch and its parts.
+The command of a project is `app(obj=...)`, with a function that opens the project: its context manager gives the
+Project and its repository, and ends the command in a sentence where either cannot be had. Wording and tables of the
+terminal belong here; everything that counts is done by dispatch and its parts.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from statistics import median
 from typing import Annotated, NoReturn
@@ -23,13 +23,10 @@ from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Subject
 from greenery_assets.alerts.ledger import LATELY
 from greenery_assets.alerts.messages import test_message
 from greenery_assets.alerts.notify import DeliveryError
-from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.sensors import LOG, alerts_of, client_of, reader_of, routing_of
 from greenery_assets.alerts.silence import Silence, end_of_silence
 from greenery_assets.alerts.slack import SlackTransport
 from greenery_assets.alerts.wording import found, severity_word
-
-Opened = AbstractContextManager[tuple[Project, dg.RepositoryDefinition]]
 
 app = typer.Typer(
     help="See and steer the alerts about failed checks.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -76,17 +73,17 @@ def replay(
     """Show what would have been sent of the runs since a day. Sends nothing."""
     number = 0
     with _alerts(context) as alerts:
-        for at, outgoing in replayed(alerts, since.replace(tzinfo=UTC)):
+        for at, message in replayed(alerts, since.replace(tzinfo=UTC)):
             number += 1
-            place = f"{outgoing.channel}, in a thread" if outgoing.root else outgoing.channel
-            console.print(Text.assemble((f"{at:%Y-%m-%d %H:%M} UTC {place}\n", "bold"), f"{outgoing.message.text}\n"))
+            place = f"{message.channel}, in a thread" if message.root else message.channel
+            console.print(Text.assemble((f"{at:%Y-%m-%d %H:%M} UTC {place}\n", "bold"), f"{message.text}\n"))
     console.print(f"{number} messages would have been sent of the runs since {since:%Y-%m-%d}. None was.")
 
 
 @app.command()
 def test(context: typer.Context) -> None:
     """Post a test message to each channel in use, and say in plain words what is wrong, if anything."""
-    with _opened(context) as (project, _):
+    with context.obj() as (project, _):
         client = client_of(project)
         if client is None:
             _stop(
@@ -152,7 +149,8 @@ def silence(
     if until <= now:
         _stop(f"--until {until:%Y-%m-%d %H:%M} UTC is over; give a time to come.")
     with _alerts(context) as alerts:
-        covered = [subject for subject in _known_subjects(alerts) if silence.covers(subject, now)]
+        jobs = {Subject("", job) for job in alerts.catalogue.jobs - {AD_HOC_JOB}}
+        covered = [each for each in sorted(alerts.catalogue.subjects | jobs) if silence.covers(each, now)]
         if not covered:
             _stop(
                 f"No check matches asset {asset} and check {check}. Write both as messages name them, such as "
@@ -160,11 +158,6 @@ def silence(
             )
         alerts.silence(silence)
     _say(f"Silenced until {until:%Y-%m-%d %H:%M} UTC: asset {asset}, check {check}. {_in_words(covered)}")
-
-
-def _known_subjects(alerts: Alerts) -> list[Subject]:
-    jobs = alerts.catalogue.jobs - {AD_HOC_JOB}
-    return [*alerts.catalogue.subjects, *(Subject("", job) for job in sorted(jobs))]
 
 
 def _in_words(covered: list[Subject]) -> str:
@@ -196,16 +189,10 @@ def _one_a_reason(rows: list[Row]) -> list[Row]:
     return list({row.last_error: row for row in reversed(rows) if row.last_error}.values())
 
 
-def _opened(context: typer.Context) -> Opened:
-    """What is served, as the project's command gave it."""
-    opened: Callable[[], Opened] = context.obj
-    return opened()
-
-
 @contextmanager
 def _alerts(context: typer.Context) -> Iterator[Alerts]:
     with (
-        _opened(context) as (project, repository),
+        context.obj() as (project, repository),
         dg.DagsterInstance.get() as instance,
         alerts_of(project, instance, repository, client_of(project)) as alerts,
     ):

@@ -1,11 +1,11 @@
 """The day's one message on the state of the data: what it is made of, when it is due, when it is edited.
 
 `digest_message` is pure, and without any wording that is true only for a while: the message is edited when its facts
-change, not when time passes. `Editor` collects the facts.
+change, not when time passes. `facts_of_today` collects the facts, `keep_current` writes the message.
 """
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from hashlib import sha256
@@ -14,40 +14,36 @@ from uuid import uuid4
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, escaped, text
 from greenery_assets.alerts.incidents import Figure, Finding, Incident, MartState, Outcome
-from greenery_assets.alerts.ledger import FIRST_PASS, Book, CheckState, Outgoing
+from greenery_assets.alerts.ledger import FIRST_PASS, Book, Outgoing
 from greenery_assets.alerts.messages import Message, line_elements, message, rank
-from greenery_assets.alerts.project import Catalogue, in_order, subject_of
+from greenery_assets.alerts.project import Catalogue, Project, in_order, subject_of
 from greenery_assets.alerts.routing import Routing
-from greenery_assets.alerts.silence import Policy, Silence
+from greenery_assets.alerts.silence import Silence
 from greenery_assets.alerts.wording import Reader
 
 SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
 LONGEST_SILENCE_REASON = 200
 LONGEST_STATUS = 1_000
-COLUMNS = (Outcome.PASSED.value, "Warning", "ERROR", Outcome.UNKNOWN.value, "Note")
+# How a check may stand, and what its column is called.
+COLUMNS = {
+    Outcome.PASSED.value: "hold",
+    "ERROR": "ERROR",
+    "Warning": "warning",
+    "Note": "note",
+    Outcome.UNKNOWN.value: "not evaluated",
+}
 PICTURED = "The state of the data in one picture."
 # Characters for each list of incidents, so that both and the tables fit in one message.
 ROOM_FOR_OPEN = 2_700
 ROOM_FOR_SILENCED = 1_100
 
 
-@dataclass(frozen=True)
-class MartCounts:
-    """What became of the checks of a mart, or of another group of assets."""
-
-    mart: str
-    passed: int
-    warned: int
-    failed: int
-    unknown: int
-    noted: int = 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class DigestFacts:
     """What is known of a day, once its daily run ended or is late.
 
+    `marts` has, of each mart or other group of assets, how many checks stand how: by the keys of COLUMNS.
     `picture` is the name of the report's picture, empty where none was drawn since the day's last run began.
     `expected_by` is on the reader's clock, `is_late` that the run had not finished by then. The day's last one ended
     either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks. One
@@ -60,12 +56,17 @@ class DigestFacts:
     is_complete: bool = True
     expected_by: time
     is_late: bool
-    marts: tuple[MartCounts, ...]
+    marts: Mapping[str, Mapping[str, int]]
     open_incidents: tuple[Incident, ...]
     silenced: tuple[tuple[Incident, Silence], ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[Figure, ...] = ()
     stale: tuple[MartState, ...]
     picture: str = ""
+
+    @property
+    def checks(self) -> Counter[str]:
+        """How many checks stand how, in all."""
+        return sum(map(Counter[str], self.marts.values()), Counter[str]())
 
 
 def digest_message(facts: DigestFacts, reader: Reader) -> Message:
@@ -99,8 +100,8 @@ def _mark(facts: DigestFacts) -> str:
         return blocks.ERROR
     if facts.finished_at is None:
         return blocks.LATE
-    not_held = sum(mart.warned + mart.failed + mart.noted + mart.unknown for mart in facts.marts)
-    is_well = facts.is_complete and facts.marts and not facts.open_incidents and not facts.stale and not not_held
+    all_hold = facts.checks.keys() == {Outcome.PASSED.value}
+    is_well = facts.is_complete and all_hold and not facts.open_incidents and not facts.stale
     return blocks.RESOLVED if is_well else blocks.WARNING
 
 
@@ -121,16 +122,11 @@ def _status(facts: DigestFacts, reader: Reader) -> list[str]:
         ended = "The daily run did not build all of its tables and evaluate all of its checks"
     is_said = ended and failed and failed.is_error
     failing = wording.counts(finding for finding in findings if not (is_said and finding is failed))
-    # Nobody is to be notified of those that come and go.
-    by_check = {
-        "ERROR": sum(mart.failed for mart in facts.marts),
-        "Warning": sum(mart.warned for mart in facts.marts),
-        "Note": sum(mart.noted for mart in facts.marts),
-    }
     said = wording.status(
-        failing or by_check,
-        sum(mart.passed + mart.warned + mart.failed + mart.noted + mart.unknown for mart in facts.marts),
-        unknown=sum(mart.unknown for mart in facts.marts),
+        # Nobody is to be notified of those that come and go.
+        failing or facts.checks,
+        facts.checks.total(),
+        unknown=facts.checks[Outcome.UNKNOWN.value],
         failed=wording.found(failed, reader.daily_job) if failed and is_said else ended,
         ages=wording.figures_by_age(facts.stale, reader.figures, reader.moment),
     )
@@ -156,8 +152,7 @@ def _until(silence: Silence, reader: Reader) -> str:
 def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int) -> list[Block]:
     if not lines:
         return []
-    page, left = blocks.fitting(lines[:most], room)
-    left += len(lines[most:])
+    page, left = blocks.fitting(lines, room, most)
     more = [blocks.section(f"{left:,} more")] if left else []
     return [blocks.section(f"*{title} ({len(lines):,})*"), *page, *more]
 
@@ -167,10 +162,9 @@ def _figures(figures: Sequence[Figure]) -> list[Block]:
     return _table("Key figures", ("", "now", "before", "change"), rows)
 
 
-def _counts(marts: Sequence[MartCounts]) -> list[Block]:
-    numbers = [(each.mart, (each.passed, each.failed, each.warned, each.noted, each.unknown)) for each in marts]
-    rows = [(mart, *(f"{number:,}" for number in each)) for mart, each in numbers]
-    return _table("Checks, as last evaluated", ("", "hold", "ERROR", "warning", "note", "not evaluated"), rows)
+def _counts(marts: Mapping[str, Mapping[str, int]]) -> list[Block]:
+    rows = [(mart, *(f"{found.get(column, 0):,}" for column in COLUMNS)) for mart, found in marts.items()]
+    return _table("Checks, as last evaluated", ("", *COLUMNS.values()), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
@@ -178,7 +172,6 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _before(figure: Figure) -> tuple[str, str]:
-    """What it was, and how far it moved since."""
     if figure.previous is None:
         return "none", ""
     return _share(figure.previous), f"{(figure.value - figure.previous) * 100:+.1f} percentage points"
@@ -188,93 +181,74 @@ def _share(value: float) -> str:
     return f"{value * 100:.1f} %"
 
 
-@dataclass(frozen=True)
-class Editor:
-    """Writes the day's digest and keeps it current. `figures_built_at` is when its key figures changed last."""
+def facts_of_today(
+    book: Book, catalogue: Catalogue, routing: Routing, now: datetime, figures_built_at: datetime | None
+) -> DigestFacts | None:
+    """What the day's digest says, but for the key figures, whose tables were built last at `figures_built_at`.
 
-    catalogue: Catalogue
-    routing: Routing
-    reader: Reader
-    figures_built_at: datetime | None = None
-
-    def due(self, book: Book, policy: Policy, now: datetime) -> DigestFacts | None:
-        """What the day's digest says, if it is not written yet or says something else by now."""
-        today = now.astimezone(self.reader.timezone).date()
-        # One that ended after now did so by a clock that was wrong: of today it says nothing.
-        project = self.catalogue.project
-        runs = book.runs_of(project.daily_job, datetime.combine(today, time(), self.reader.timezone), now)
-        first_end = next((run.ended_at for run in runs if run.reached_end), None)
-        is_late = (first_end or now) >= self._expected(today) and not self._began_on(today, book)
-        if not runs and not is_late:
-            return None
-        open_incidents = list(book.open_incidents().values())
-        known = self.catalogue.lineage.groups.keys()
-        silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
-        last = runs[-1] if runs else None
-        facts = DigestFacts(
-            day=today,
-            finished_at=last.ended_at if last and last.reached_end else None,
-            failed_at=last.ended_at if last and not last.reached_end else None,
-            is_complete=last is None or last.is_complete,
-            expected_by=self.routing.expected_by,
-            is_late=is_late,
-            marts=_counts_of(book.check_states(), self.catalogue),
-            open_incidents=tuple(incident for incident, silence in silenced if silence is None),
-            silenced=tuple((incident, silence) for incident, silence in silenced if silence),
-            figures=(),
-            stale=_stale([*open_incidents, *book.left_stale()], known),
-            picture=self._picture(last.started_at) if last else "",
-        )
-        written = book.digest(today)
-        return None if written and written.content == self._fingerprint(facts) else facts
-
-    def write(self, book: Book, facts: DigestFacts, figures: Sequence[Figure], now: datetime) -> None:
-        """Queue the day's digest, or its new content."""
-        message = digest_message(replace(facts, figures=tuple(figures)), self.reader)
-        written = book.digest(facts.day)
-        new_id = str(uuid4())
-        edits = written.delivery_id if written else None
-        book.enqueue(Outgoing(new_id, self.routing.digest_channel, message, edits=edits), now)
-        book.set_digest(facts.day, edits or new_id, self._fingerprint(facts))
-
-    def _picture(self, since: datetime) -> str:
-        """The picture's name; one of before the run, or of older figures, would contradict the words beside it."""
-        file = self.catalogue.project.picture
-        return blocks.picture_name(file, max(since, self.figures_built_at or since)) if file else ""
-
-    def _fingerprint(self, facts: DigestFacts) -> str:
-        """What differs between two contents; the key figures change only with the rest."""
-        return sha256(str(digest_message(facts, self.reader)).encode()).hexdigest()
-
-    def _expected(self, day: date) -> datetime:
-        return datetime.combine(day, self.routing.expected_by, self.reader.timezone)
-
-    def _began_on(self, day: date, book: Book) -> bool:
-        """Whether alerts were first switched on that day: nobody expected a run then."""
-        began = book.progress(FIRST_PASS)
-        return began is not None and datetime.fromisoformat(began).astimezone(self.reader.timezone).date() == day
-
-
-def _counts_of(states: Sequence[CheckState], catalogue: Catalogue) -> tuple[MartCounts, ...]:
-    groups, specs = catalogue.lineage.groups, {subject_of(key): spec for key, spec in catalogue.checks.items()}
-    found = Counter(
-        (groups.get(state.subject.asset, ""), _column(state, str(specs[subject].metadata.get("affects", ""))))
-        for state in states
-        if (subject := replace(state.subject, partition="")) in specs
-    )
-    return tuple(
-        MartCounts(group, *(found[group, column] for column in COLUMNS))
-        for group in in_order({of for of, _ in found}, catalogue.project.groups)
+    None while the day's run has not ended and is not expected yet.
+    """
+    project = catalogue.project
+    today = now.astimezone(project.timezone).date()
+    # One that ended after now did so by a clock that was wrong: of today it says nothing.
+    runs = book.runs_of(project.daily_job, datetime.combine(today, time(), project.timezone), now)
+    first_end = next((run.ended_at for run in runs if run.reached_end), now)
+    expected = datetime.combine(today, routing.expected_by, project.timezone)
+    is_late = first_end >= expected and not _began_on(today, book, project)
+    if not runs and not is_late:
+        return None
+    open_incidents = list(book.open_incidents().values())
+    policy = routing.policy(book.silences(now))
+    silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
+    last = runs[-1] if runs else None
+    # A picture of before the run, or of older figures, would contradict the words beside it.
+    since = max(last.started_at, figures_built_at or last.started_at) if last else now
+    return DigestFacts(
+        day=today,
+        finished_at=last.ended_at if last and last.reached_end else None,
+        failed_at=last.ended_at if last and not last.reached_end else None,
+        is_complete=last is None or last.is_complete,
+        expected_by=routing.expected_by,
+        is_late=is_late,
+        marts=_counts_of(book.check_states(), catalogue),
+        open_incidents=tuple(incident for incident, silence in silenced if silence is None),
+        silenced=tuple((incident, silence) for incident, silence in silenced if silence),
+        stale=_stale([*open_incidents, *book.left_stale()], catalogue.lineage.groups.keys()),
+        picture=blocks.picture_name(project.picture, since) if project.picture and last else "",
     )
 
 
-def _column(state: CheckState, affects: str) -> str:
-    if not state.outcome.is_failing:
-        return state.outcome.value
-    return wording.severity_word(Finding(state.subject, state.outcome, state.severity, "", affects=affects))
+def keep_current(book: Book, facts: DigestFacts, reader: Reader, channel: str, now: datetime) -> None:
+    """Queue the day's digest, or its new content, if it is not written yet or says something else by now."""
+    # The key figures change only with the rest.
+    content = sha256(str(digest_message(replace(facts, figures=()), reader)).encode()).hexdigest()
+    written = book.digest(facts.day)
+    if written and written.content == content:
+        return
+    new_id = str(uuid4())
+    edits = written.delivery_id if written else None
+    book.enqueue(Outgoing(new_id, channel, digest_message(facts, reader), edits=edits), now)
+    book.set_digest(facts.day, edits or new_id, content)
 
 
-def _stale(incidents: Sequence[Incident], known: Set[str]) -> tuple[MartState, ...]:
+def _began_on(day: date, book: Book, project: Project) -> bool:
+    """Whether alerts were first switched on that day: nobody expected a run then."""
+    began = book.progress(FIRST_PASS)
+    return began is not None and datetime.fromisoformat(began).astimezone(project.timezone).date() == day
+
+
+def _counts_of(checks: Sequence[Finding], catalogue: Catalogue) -> Mapping[str, Counter[str]]:
+    specs = {subject_of(key): spec for key, spec in catalogue.checks.items()}
+    counts: dict[str, Counter[str]] = {}
+    for found in checks:
+        if spec := specs.get(replace(found.subject, partition="")):
+            known = replace(found, affects=str(spec.metadata.get("affects", "")))
+            column = wording.severity_word(known) if found.outcome.is_failing else found.outcome.value
+            counts.setdefault(catalogue.lineage.groups.get(found.subject.asset, ""), Counter())[column] += 1
+    return {group: counts[group] for group in in_order(counts, catalogue.project.groups)}
+
+
+def _stale(incidents: Sequence[Incident], known: Collection[str]) -> tuple[MartState, ...]:
     """The marts that incidents stopped, the resolved ones among them, and that the project still has."""
     stale = {
         mart.asset: mart

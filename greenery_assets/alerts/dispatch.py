@@ -7,7 +7,7 @@ thread; what happens to an incident later is a reply in its thread, and the thre
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,13 +16,12 @@ from uuid import uuid4
 
 import dagster as dg
 from filelock import FileLock, Timeout
+from sqlalchemy import Row
 
-from greenery_assets.alerts import lifecycle, messages, runs
-from greenery_assets.alerts.digest import Editor
+from greenery_assets.alerts import digest, lifecycle, messages, runs
 from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
-    Memory,
     RunObservation,
     Severity,
     State,
@@ -30,7 +29,7 @@ from greenery_assets.alerts.incidents import (
     Transition,
     failed_run,
 )
-from greenery_assets.alerts.inhibit import Lineage
+from greenery_assets.alerts.inhibit import Lineage, causes_first
 from greenery_assets.alerts.ledger import (
     FIRST_PASS,
     READ_TO,
@@ -39,7 +38,6 @@ from greenery_assets.alerts.ledger import (
     Ledger,
     Outgoing,
     Thread,
-    outgoing_of,
 )
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.notify import SETTLE, Deliverer, Report, Transport
@@ -59,13 +57,6 @@ LONGEST_READING = timedelta(seconds=8)
 
 class BusyError(AlertsError):
     """Another process is at work on the same ledger."""
-
-
-@dataclass
-class PassReport(Report):
-    """What a pass did: ended runs read, beside what was delivered."""
-
-    runs: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,7 +156,7 @@ class Alerts:
     settle: timedelta = SETTLE
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
 
-    def run_pass(self, wait_s: float = 0) -> PassReport:
+    def run_pass(self, wait_s: float = 0) -> Report:
         """Observe what is new and deliver what waits. Raises BusyError when another pass goes on for longer."""
         with self._alone(wait_s):
             try:
@@ -174,7 +165,8 @@ class Alerts:
             finally:
                 # What waits goes out even where something new cannot be read.
                 delivered = self.deliver()
-        return PassReport(**vars(delivered), runs=taken)
+        delivered.runs = taken
+        return delivered
 
     def begin(self) -> None:
         """Start at the head of history, if this is the first time: what already fails comes in one summary."""
@@ -201,25 +193,22 @@ class Alerts:
     def mind_the_time(self, now: datetime) -> None:
         """Say what is due without any run: reminders, silences that ended, the day's digest."""
         self.pass_time(now)
+        project = self.catalogue.project
+        built_at = runs.figures_built_at(self.instance, project)
         with self.ledger.transaction() as book:
-            policy = self._policy(book, now)
-            editor = Editor(
-                self.catalogue, self.routing, self.reader, runs.figures_built_at(self.instance, self.catalogue.project)
-            )
-            if due := editor.due(book, policy, now):
-                editor.write(book, due, runs.figures(self.instance, self.catalogue.project), now)
+            if facts := digest.facts_of_today(book, self.catalogue, self.routing, now, built_at):
+                facts = replace(facts, figures=tuple(runs.figures(self.instance, project)))
+                digest.keep_current(book, facts, self.reader, self.routing.digest_channel, now)
 
     def pass_time(self, now: datetime) -> None:
         """Reminders, and what a silence or a cause kept back until now."""
         with self.ledger.transaction() as book:
-            before, policy = book.state(), self._policy(book, now)
-            catalogue = self.catalogue
-            left, closed = lifecycle.retire(before, catalogue.lineage, catalogue.subjects, now, catalogue.jobs)
-            after, transitions = lifecycle.time_passes(left, self.catalogue.lineage, policy, now)
+            before, known = book.state(), self.catalogue
+            left, closed = lifecycle.retire(before, known.lineage, known.subjects, known.jobs, now)
+            after, transitions = lifecycle.time_passes(left, known.lineage, self._policy(book, now), now)
             self._notify(book, before, after, [*closed, *transitions], now)
 
     def deliver(self) -> Report:
-        """Send what waits."""
         deliverer = Deliverer(
             self.ledger, self.transport, self.routing.channels, self.routing.default_channel, self.log, self.settle
         )
@@ -245,9 +234,7 @@ class Alerts:
             track, transitions = lifecycle.acknowledge(before[incident.subject], by, now)
             if not transitions:
                 return incident if incident.announced else None
-            after = Memory(before)
-            after[incident.subject] = track
-            self._notify(book, before, after, transitions, now)
+            self._notify(book, before, {**before, incident.subject: track}, transitions, now)
             return track.incident
 
     def look_at_source(self) -> None:
@@ -272,16 +259,20 @@ class Alerts:
             book.set_progress(READ_TO, head)
             book.set_progress(STARTED_AFTER, head)
             book.set_progress(FIRST_PASS, now.isoformat())
-            transitions: list[Transition] = []
-            before = book.state()
-            state: State = before
-            evaluated = runs.last_evaluations(self.instance, self.catalogue)
-            for run in [*evaluated, *runs.broken_runs(self.instance, self.catalogue, evaluated)]:
-                state, opened = lifecycle.observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
-                transitions += opened
-                book.record_outcomes(run)
+            before = state = book.state()
+            for end in runs.runs_that_count(self.instance, self.catalogue):
+                if run := runs.read_run(self.instance, end, self.catalogue):
+                    state, _ = lifecycle.observe(state, run, self.catalogue.lineage, self._policy(book, now), now)
+                    book.record_outcomes(run)
+            open_ones = [track.open_incident for track in state.values() if track.open_incident]
+            ranked = sorted(open_ones, key=lambda each: causes_first(each.subject, self.catalogue.lineage))
+            known = [
+                Transition(Kind.INHIBITED if each.inhibited_by else Kind.OPENED, each, now, each.last_run)
+                for each in ranked
+                if each.inhibited_by or each.announced
+            ]
             if newest:
-                self._notify(book, before, state, transitions, now, is_first=True)
+                self._notify(book, before, state, known, now, is_first=True)
 
     def _news(self, book: Book) -> list[RunEnd] | None:
         """The ended runs that were not recorded yet; None where Dagster's log is not the one known so far."""
@@ -315,18 +306,10 @@ class Alerts:
                 return
             book.record_run(end_id, run, is_sound=failed_run(run) is None)
             book.record_outcomes(run)
-            before = book.state(found.subject for found in run.findings)
+            before = book.state()
             after, transitions = lifecycle.observe(before, run, self.catalogue.lineage, self._policy(book, now), now)
-            left = [incident for incident in book.left_stale() if lifecycle.rebuilt(incident, run) != incident]
-            self._notify(
-                book,
-                before,
-                after,
-                transitions,
-                now,
-                run_ended_at=run.ended_at,
-                rebuilt=[lifecycle.rebuilt(incident, run) for incident in left],
-            )
+            rebuilt = [new for old in book.left_stale() if (new := lifecycle.rebuilt(old, run)) != old]
+            self._notify(book, before, after, transitions, now, run_ended_at=run.ended_at, rebuilt=rebuilt)
 
     def _notify(
         self,
@@ -380,20 +363,17 @@ def _has_changed(before: Track | None, incident: Incident) -> bool:
     return known is not None and replace(known, last_run=incident.last_run, found_at=incident.found_at) != incident
 
 
-def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Outgoing]]:
+def replayed(alerts: Alerts, since: datetime) -> Iterator[tuple[datetime, Row[Any]]]:
     """The messages of the runs that ended since a time, with the run's end, as if alerts had begun then."""
-    ledger = Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))
-    rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
-    rehearsal.look_at_source()
-    last = 0
-    try:
-        for end in runs.run_ends_since(alerts.instance, since):
+    with closing(Ledger.open(replace(alerts.catalogue.project, ledger_url="sqlite://"))) as ledger:
+        rehearsal = replace(alerts, ledger=ledger, log=logging.getLogger(f"{__name__}.replay"))
+        rehearsal.look_at_source()
+        last = 0
+        for end in runs.run_ends(alerts.instance, since=since):
             rehearsal.pass_time(end.at)
             rehearsal.take_in(end, end.at)
             with ledger.transaction() as book:
                 for row in book.waiting():
                     if row.id > last and not row.edits:
-                        yield end.at, outgoing_of(row)
+                        yield end.at, row
                     last = max(last, row.id)
-    finally:
-        ledger.close()

@@ -1,10 +1,10 @@
 """What a run found, and the incidents made of it, in plain values that outlive the run.
 
-The vocabulary of this package: subjects, findings, lineage, incidents, silences. Reading findings out of Dagster is the
-business of runs, what happens to an incident that of lifecycle.
+The vocabulary of this package: subjects, findings, incidents and what happens to them. Reading findings out of Dagster
+is the business of runs, what becomes of an incident that of lifecycle.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,8 +15,6 @@ from pydantic import AliasChoices, Field
 AD_HOC_JOB = "__ASSET_JOB"
 # The status of a failed run that another attempt follows: that one counts.
 RETRIED = "RETRIED"
-
-
 # What a check affects that no figure depends on.
 NO_FIGURE = "no figure"
 
@@ -38,7 +36,6 @@ class Outcome(StrEnum):
 
     @property
     def is_failing(self) -> bool:
-        """Whether it is reason for an incident."""
         return self in {Outcome.FAILED, Outcome.ERRORED}
 
 
@@ -52,7 +49,6 @@ class Subject:
 
     @property
     def id(self) -> str:
-        """The same in one string, for people and as a key."""
         return " ".join(filter(None, (self.asset, self.name, self.partition)))
 
     @property
@@ -128,7 +124,6 @@ class MartState:
 
     @property
     def mart(self) -> str:
-        """What people know the mart as."""
         return self.group or self.asset.rpartition("/")[0]
 
 
@@ -280,7 +275,6 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not resolved yet."""
         return self.resolved_at is None
 
     @property
@@ -315,42 +309,14 @@ class Track:
 
     @property
     def open_incident(self) -> Incident | None:
-        """The newest episode, if it is still open."""
         return self.incident if self.incident and self.incident.is_open else None
 
     def evaluated(self, is_failing: bool) -> str:
-        """The evaluations with one more."""
         return (self.evaluations + ("F" if is_failing else "P"))[-REMEMBERED_EVALUATIONS:]
 
 
+# What is remembered of every subject that was ever seen.
 State = Mapping[Subject, Track]
-
-
-def _nothing(_subject: Subject) -> Track:
-    return Track()
-
-
-class Memory(dict[Subject, Track]):
-    """What is remembered of every subject: what was not loaded is recalled when it is asked for.
-
-    So no judgment, and no number of an episode, depends on what happened to be loaded. Loaded are, at least, all
-    subjects with an open incident; iterating gives what is loaded. A copy of a memory recalls from where that does.
-    """
-
-    def __init__(self, loaded: State, recall: Callable[[Subject], Track] = _nothing) -> None:
-        super().__init__(loaded)
-        self._recall: Callable[[Subject], Track] = loaded._recall if isinstance(loaded, Memory) else recall
-
-    def __missing__(self, subject: Subject) -> Track:
-        """Recall a subject that was not loaded; of one that nobody has seen yet nothing is remembered."""
-        track = self._recall(subject)
-        if track != Track():
-            self[subject] = track
-        return track
-
-    def get(self, subject: Subject, default: object = None) -> Track:  # noqa: ARG002
-        """The same: a default would take the place of what is remembered."""
-        return self[subject]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Pure. The lineage that decides it is here; what an inhibited incident goes throu
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from greenery_assets.alerts.incidents import Memory, Subject
+from greenery_assets.alerts.incidents import State, Subject, Track
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Lineage:
 
     @property
     def children(self) -> Mapping[str, frozenset[str]]:
-        """The assets made directly from each asset."""
         found: dict[str, set[str]] = {asset: set() for asset in self.parents}
         for asset, parents in self.parents.items():
             for parent in parents:
@@ -39,7 +38,6 @@ class Lineage:
         return sorted(filter(self.is_mart, {asset, *self.downstream(asset)}))
 
     def is_mart(self, asset: str) -> bool:
-        """Whether people use the asset's table."""
         return self.groups.get(asset) in self.marts
 
     def depth(self, asset: str) -> int:
@@ -58,7 +56,7 @@ class Lineage:
         return frozenset(reached)
 
 
-def cause_of(subject: Subject, state: Memory, lineage: Lineage) -> Subject | None:
+def cause_of(subject: Subject, state: State, lineage: Lineage) -> Subject | None:
     """The open blocking incident furthest upstream of a subject's asset."""
     upstream = lineage.upstream(subject.asset)
     causes = [
@@ -69,9 +67,9 @@ def cause_of(subject: Subject, state: Memory, lineage: Lineage) -> Subject | Non
     return min(causes, key=lambda cause: causes_first(cause, lineage), default=None)
 
 
-def speaks(cause: Subject, state: Memory) -> bool:
+def speaks(cause: Subject, state: State) -> bool:
     """Whether the incident of a cause still speaks for those inhibited by it."""
-    incident = state[cause].open_incident
+    incident = state.get(cause, Track()).open_incident
     return incident is not None and incident.blocks
 
 

@@ -5,7 +5,6 @@ true together or not at all. Decides nothing; its tables are the business of sch
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from pydantic import TypeAdapter
 
 from greenery_assets.alerts.incidents import (
     RETRIED,
+    Finding,
     Incident,
-    Memory,
     Outcome,
     RunObservation,
     Severity,
@@ -41,15 +40,6 @@ from greenery_assets.alerts.schema import (
     tracks,
 )
 from greenery_assets.alerts.silence import Silence
-
-
-@dataclass(frozen=True)
-class CheckState:
-    """How a check was found by the last run that planned it."""
-
-    subject: Subject
-    outcome: Outcome
-    severity: Severity
 
 
 class Seen(NamedTuple):
@@ -129,7 +119,6 @@ class Ledger:
             yield Book(connection)
 
     def close(self) -> None:
-        """Let go of the database."""
         self._engine.dispose()
 
 
@@ -142,11 +131,9 @@ class Book:
     # Progress
 
     def progress(self, name: str) -> str | None:
-        """A remembered value."""
         return self._do(sa.select(progress.c.value).where(progress.c.name == name)).scalar()
 
     def set_progress(self, name: str, value: str) -> None:
-        """Remember a value."""
         self._do(sa.delete(progress).where(progress.c.name == name))
         self._do(sa.insert(progress).values(name=name, value=value))
 
@@ -156,7 +143,6 @@ class Book:
         return {row.end_id: row.run_id for row in rows}
 
     def newest_runs(self, limit: int = 20) -> list[str]:
-        """The ids of the runs that were recorded last."""
         return list(self._do(sa.select(runs.c.run_id).order_by(runs.c.end_id.desc()).limit(limit)).scalars())
 
     def forget_runs(self) -> None:
@@ -171,26 +157,12 @@ class Book:
         # A place in Dagster's log may be given again after its run was deleted.
         for table in (runs, observations):
             self._do(sa.delete(table).where(table.c.end_id == end_id))
-        self._do(
-            sa.insert(runs).values(
-                end_id=end_id,
-                run_id=run.run_id,
-                job=run.job,
-                status=run.status
-                if is_sound
-                else {"FAILURE": BROKEN, "SUCCESS": INCOMPLETE}.get(run.status, run.status),
-                started_at=run.started_at,
-                ended_at=run.ended_at,
-            )
-        )
+        broken = {"FAILURE": BROKEN, "SUCCESS": INCOMPLETE}
+        status = run.status if is_sound else broken.get(run.status, run.status)
+        known = {"run_id": run.run_id, "job": run.job, "started_at": run.started_at, "ended_at": run.ended_at}
+        self._do(sa.insert(runs).values(end_id=end_id, status=status, **known))
         rows = [
-            {
-                **_key(found.subject),
-                "end_id": end_id,
-                "outcome": found.outcome,
-                "severity": found.severity,
-                "failing_rows": found.failing_rows,
-            }
+            {"end_id": end_id, **_key(found.subject), **_found(found), "failing_rows": found.failing_rows}
             for found in run.findings
         ]
         if rows:
@@ -209,32 +181,18 @@ class Book:
 
     # Incidents
 
-    def state(self, subjects: Iterable[Subject] = ()) -> Memory:
-        """What is remembered of every subject: loaded of these and of all that have an open incident."""
-        open_ones = self._do(sa.select(incidents).where(incidents.c.is_open).order_by(incidents.c.id)).all()
-        state: dict[Subject, Track] = {_subject(row): Track(incident=_incident(row)) for row in open_ones}
-        wanted = {*subjects, *state}
-        for row in self._do(sa.select(tracks).order_by(tracks.c.asset, tracks.c.name, tracks.c.partition)):
-            if (subject := _subject(row)) in wanted:
-                known = state.get(subject, Track())
-                state[subject] = Track(row.evaluations, known.incident)
-        closed = wanted - {subject for subject, track in state.items() if track.incident}
-        for subject, incident in self._newest(closed):
-            state[subject] = Track(state.get(subject, Track()).evaluations, incident)
-        return Memory(state, self._track)
-
-    def _track(self, subject: Subject) -> Track:
-        evaluations = self._do(sa.select(tracks.c.evaluations).where(_is(tracks, subject))).scalar()
-        return Track(evaluations or "", next((incident for _, incident in self._newest({subject})), None))
-
-    def _newest(self, subjects: set[Subject]) -> Iterator[tuple[Subject, Incident]]:
-        if not subjects:
-            return
+    def state(self) -> State:
+        """What is remembered of every subject, with its newest incident."""
         key = (incidents.c.asset, incidents.c.name, incidents.c.partition)
-        wanted = sa.tuple_(*key).in_([tuple(_key(subject).values()) for subject in subjects])
-        newest = sa.select(sa.func.max(incidents.c.id)).where(wanted).group_by(*key)
-        for row in self._do(sa.select(incidents).where(incidents.c.id.in_(newest)).order_by(incidents.c.id)):
-            yield _subject(row), _incident(row)
+        newest = sa.select(sa.func.max(incidents.c.id)).group_by(*key)
+        rows = self._do(sa.select(incidents).where(incidents.c.id.in_(newest)))
+        found = {_subject(row): _incident(row) for row in rows}
+        judged = self._do(sa.select(tracks).where(tracks.c.evaluations != ""))
+        evaluations = {_subject(row): row.evaluations for row in judged}
+        return {
+            subject: Track(evaluations.get(subject, ""), found.get(subject))
+            for subject in sorted(found.keys() | evaluations.keys())
+        }
 
     def save(self, before: State, after: State) -> None:
         """Keep what changed of the tracks and of their newest incidents."""
@@ -259,33 +217,28 @@ class Book:
     def record_outcomes(self, run: RunObservation) -> None:
         """Keep how each check of a run was found, for the counts by mart."""
         for found in run.findings:
-            self._upsert_track(found.subject, outcome=found.outcome, severity=found.severity)
+            self._upsert_track(found.subject, **_found(found))
 
     def _upsert_track(self, subject: Subject, **values: str) -> None:
         if not self._do(sa.update(tracks).where(_is(tracks, subject)).values(values)).rowcount:
-            blank = {"evaluations": "", "outcome": "", "severity": ""}
-            self._do(sa.insert(tracks).values({**_key(subject), **blank, **values}))
+            self._do(sa.insert(tracks).values({**_key(subject), **values}))
 
-    def check_states(self) -> list[CheckState]:
-        """How every check was found last."""
-        return [
-            CheckState(_subject(row), Outcome(row.outcome), Severity(row.severity))
-            for row in self._do(sa.select(tracks).where(tracks.c.outcome != "").order_by(tracks.c.asset, tracks.c.name))
-        ]
+    def check_states(self) -> list[Finding]:
+        """How every check was found by the last run that planned it: its outcome and severity."""
+        rows = self._do(sa.select(tracks).where(tracks.c.outcome != "").order_by(tracks.c.asset, tracks.c.name))
+        return [Finding(_subject(row), *_outcome(row), "") for row in rows]
 
     def last_seen(self, limit: int) -> list[Seen]:
         """The findings of every check by the last `limit` runs, oldest first."""
+        key = (observations.c.asset, observations.c.name, observations.c.partition)
+        place = sa.func.row_number().over(partition_by=key, order_by=observations.c.end_id.desc()).label("place")
+        oldest = sa.select(runs.c.end_id).order_by(runs.c.end_id.desc()).offset(RUNS_LOOKED_THROUGH).limit(1)
+        is_recent = observations.c.end_id > sa.func.coalesce(oldest.scalar_subquery(), -1)
+        newest = sa.select(observations, place).where(is_recent).subquery()
+        joined = sa.select(newest, runs.c.run_id, runs.c.ended_at).join(runs, runs.c.end_id == newest.c.end_id)
+        rows = self._do(joined.where(newest.c.place <= limit).order_by(newest.c.end_id))
         return [
-            Seen(
-                row.end_id,
-                row.run_id,
-                row.ended_at,
-                _subject(row),
-                Outcome(row.outcome),
-                Severity(row.severity),
-                row.failing_rows,
-            )
-            for row in self._do(_last_seen(limit))
+            Seen(row.end_id, row.run_id, row.ended_at, _subject(row), *_outcome(row), row.failing_rows) for row in rows
         ]
 
     def open_incidents(self) -> dict[int, Incident]:
@@ -334,49 +287,30 @@ class Book:
         if out.edits:
             older = sa.and_(outbox.c.edits == out.edits, outbox.c.state != "sent")
             self._do(sa.update(outbox).where(older).values(state="superseded"))
-        self._do(
-            sa.insert(outbox).values(
-                delivery_id=out.delivery_id,
-                channel=out.channel,
-                root=out.root,
-                edits=out.edits,
-                is_broadcast=out.is_broadcast,
-                text=out.message.text,
-                blocks=json.dumps(out.message.blocks, ensure_ascii=False),
-                about_run_ended_at=out.about_run_ended_at,
-                created_at=now,
-                state="pending",
-                attempts=0,
-                is_plain=False,
-                last_error="",
-            )
-        )
+        values = vars(out) | {"text": out.message.text, "created_at": now}
+        del values["message"]
+        self._do(sa.insert(outbox).values(blocks=json.dumps(out.message.blocks, ensure_ascii=False), **values))
 
     def waiting(self) -> list[sa.Row[Any]]:
         """The messages that are not sent yet, in the order in which they must be."""
         wanted = outbox.c.state.in_(["pending", "sending"])
         return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
 
-    def refused(self, since: datetime | None = None) -> list[sa.Row[Any]]:
-        """The messages that Slack will not take in any form: all, or those made since a time.
+    def refused(self, since: datetime) -> list[sa.Row[Any]]:
+        """The messages made since a time that Slack will not take in any form.
 
         Those made LATELY are reported, by the status and by the check alike: all that can be done about one is to fix
         its cause, and whether that is done shows in those that follow.
         """
-        wanted = [outbox.c.state == "refused", *([outbox.c.created_at >= since] if since else [])]
-        return list(self._do(sa.select(outbox).where(*wanted).order_by(outbox.c.id)))
+        wanted = sa.and_(outbox.c.state == "refused", outbox.c.created_at >= since)
+        return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
 
-    def created_since(self, since: datetime) -> Counter[str]:
-        """How many messages were made since a time, by how far their delivery is."""
-        wanted = (
-            sa.select(outbox.c.state, sa.func.count().label("number"))
-            .where(outbox.c.created_at >= since)
-            .group_by(outbox.c.state)
-        )
-        return Counter({row.state: row.number for row in self._do(wanted)})
+    def sent_since(self, since: datetime) -> int:
+        """How many of the messages that were made since a time are sent."""
+        wanted = sa.and_(outbox.c.state == "sent", outbox.c.created_at >= since)
+        return self._do(sa.select(sa.func.count()).select_from(outbox).where(wanted)).scalar_one()
 
     def message(self, delivery_id: str) -> sa.Row[Any] | None:
-        """One message of the outbox."""
         return self._do(sa.select(outbox).where(outbox.c.delivery_id == delivery_id)).first()
 
     def mark(self, delivery_id: str, **values: object) -> None:
@@ -408,7 +342,6 @@ class Book:
         return self._do(sa.select(digests).where(digests.c.day == day.isoformat())).first()
 
     def set_digest(self, day: date, delivery_id: str, content: str) -> None:
-        """Remember the digest of a day."""
         self._do(sa.delete(digests).where(digests.c.day == day.isoformat()))
         self._do(sa.insert(digests).values(day=day.isoformat(), delivery_id=delivery_id, content=content))
 
@@ -420,29 +353,11 @@ class Book:
     def add_silence(self, silence: Silence) -> None:
         """Set a silence, in the place of one of the same patterns."""
         self._do(sa.delete(silences).where(silences.c.asset == silence.asset, silences.c.check == silence.check))
-        self._do(
-            sa.insert(silences).values(
-                asset=silence.asset, check=silence.check, reason=silence.reason, until=silence.until
-            )
-        )
+        self._do(sa.insert(silences).values(vars(silence)))
 
 
 def message_of(row: sa.Row[Any]) -> Message:
-    """The message of an outbox row."""
     return Message(row.text, tuple(json.loads(row.blocks)))
-
-
-def outgoing_of(row: sa.Row[Any]) -> Outgoing:
-    """An outbox row as it was put there."""
-    return Outgoing(
-        row.delivery_id,
-        row.channel,
-        message_of(row),
-        row.root,
-        row.edits,
-        row.is_broadcast,
-        row.about_run_ended_at,
-    )
 
 
 def _key(subject: Subject) -> dict[str, str]:
@@ -451,6 +366,14 @@ def _key(subject: Subject) -> dict[str, str]:
 
 def _subject(row: sa.Row[Any]) -> Subject:
     return Subject(row.asset, row.name, row.partition)
+
+
+def _found(finding: Finding) -> dict[str, str]:
+    return {"outcome": finding.outcome, "severity": finding.severity}
+
+
+def _outcome(row: sa.Row[Any]) -> tuple[Outcome, Severity]:
+    return Outcome(row.outcome), Severity(row.severity)
 
 
 def _values(incident: Incident) -> dict[str, object]:
@@ -471,13 +394,3 @@ def _is(table: sa.Table, subject: Subject) -> sa.ColumnElement[bool]:
 
 def _is_episode(incident: Incident) -> sa.ColumnElement[bool]:
     return sa.and_(_is(incidents, incident.subject), incidents.c.episode == incident.episode)
-
-
-def _last_seen(limit: int) -> sa.Select[Any]:
-    key = (observations.c.asset, observations.c.name, observations.c.partition)
-    place = sa.func.row_number().over(partition_by=key, order_by=observations.c.end_id.desc()).label("place")
-    oldest = sa.select(runs.c.end_id).order_by(runs.c.end_id.desc()).offset(RUNS_LOOKED_THROUGH).limit(1)
-    is_recent = observations.c.end_id > sa.func.coalesce(oldest.scalar_subquery(), -1)
-    newest = sa.select(observations, place).where(is_recent).subquery()
-    joined = sa.select(newest, runs.c.run_id, runs.c.ended_at).join(runs, runs.c.end_id == newest.c.end_id)
-    return joined.where(newest.c.place <= limit).order_by(newest.c.end_id)

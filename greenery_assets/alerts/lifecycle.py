@@ -14,7 +14,6 @@ from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
     MartState,
-    Memory,
     Outcome,
     RunObservation,
     Severity,
@@ -43,7 +42,7 @@ def observe(
 
     An unknown check changes nothing of its own incident: it neither opens nor resolves one.
     """
-    judge = _Judge(Memory(state), run, lineage, policy, now)
+    judge = _Judge(dict(state), run, lineage, policy, now)
     evaluated = [found for found in run.findings if found.outcome != Outcome.UNKNOWN]
     for finding in sorted(evaluated, key=lambda found: causes_first(found.subject, lineage)):
         judge.see_check(finding)
@@ -57,11 +56,12 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
     Incidents whose silence ended or whose cause is gone are opened, or inhibited by the next cause; what is open
     for long is recalled.
     """
-    after = Memory(state)
+    after = dict(state)
     transitions = []
-    for subject, track in sorted(state.items(), key=lambda item: causes_first(item[0], lineage)):
-        incident = track.open_incident
-        if incident is None or policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
+    open_ones = [track.open_incident for track in state.values() if track.open_incident]
+    for incident in sorted(open_ones, key=lambda each: causes_first(each.subject, lineage)):
+        subject, track = incident.subject, state[incident.subject]
+        if policy.silence(subject, now) or (incident.is_flapping and track.evaluations[-1:] == "P"):
             continue
         for happened in _due(incident, after, lineage, policy, now):
             after[subject] = replace(track, incident=happened.incident)
@@ -70,19 +70,16 @@ def time_passes(state: State, lineage: Lineage, policy: Policy, now: datetime) -
 
 
 def retire(
-    state: State, lineage: Lineage, checks: Set[Subject], now: datetime, jobs: Set[str] | None = None
+    state: State, lineage: Lineage, checks: Set[Subject], jobs: Set[str], now: datetime
 ) -> tuple[State, list[Transition]]:
-    """Close the incidents of checks and jobs that the project does not have, and await nothing that is gone.
-
-    Where its `jobs` are not given, all are taken to be there.
-    """
-    after = Memory(state)
+    """Close the incidents of checks and jobs that the project does not have, and await nothing that is gone."""
+    after = dict(state)
     transitions = []
     for subject, track in sorted(state.items()):
         incident = track.open_incident
         if incident is None:
             continue
-        if subject.is_job and (jobs is None or subject.name in jobs):
+        if subject.is_job and subject.name in jobs:
             known = lineage.groups.keys() | {check.id for check in checks}
             after[subject] = replace(track, incident=replace(incident, awaiting=incident.awaiting & known))
         elif subject.is_job or replace(subject, partition="") not in checks:
@@ -110,7 +107,7 @@ def acknowledge(track: Track, by: str, now: datetime) -> tuple[Track, list[Trans
 class _Judge:
     """One run being judged: `state` and `transitions` grow as its findings are seen."""
 
-    state: Memory
+    state: dict[Subject, Track]
     run: RunObservation
     lineage: Lineage
     policy: Policy
@@ -118,8 +115,7 @@ class _Judge:
     transitions: list[Transition] = field(default_factory=list)
 
     def see_check(self, finding: Finding) -> None:
-        """Take in one evaluated check."""
-        track = self.state[finding.subject]
+        track = self.state.get(finding.subject, Track())
         evaluations = track.evaluated(finding.outcome.is_failing)
         incident = track.open_incident
         if finding.outcome.is_failing:
@@ -143,7 +139,7 @@ class _Judge:
             changed = self._holding(incident, "") if repeated or has_recovered else replace(incident, awaiting=awaiting)
             self.state[subject] = Track(incident=changed)
         if failed:
-            track = self.state[failed.subject]
+            track = self.state.get(failed.subject, Track())
             earlier = track.open_incident.awaiting - done if track.open_incident else frozenset()
             left = self.run.not_built | {unknown.id for unknown in unevaluated(self.run)}
             marts = self._marts(name for name in self.run.not_built if self.lineage.is_mart(name))
@@ -166,29 +162,21 @@ class _Judge:
     def _renew_marts(self) -> None:
         """Note in every open incident which of its marts this run has built, and which are no longer current."""
         for subject, track in self.state.items():
-            incident = track.open_incident
-            if incident and any(mart.asset in self.run.not_built for mart in incident.current):
-                current = tuple(mart for mart in incident.current if mart.asset not in self.run.not_built)
-                incident = replace(incident, current=current)
-                self.state[subject] = replace(track, incident=incident)
-            if incident and any(mart.asset in self.run.built for mart in incident.marts):
-                renewed = rebuilt(incident, self.run)
+            if incident := track.open_incident:
+                marts = rebuilt(incident, self.run).marts
                 if subject.is_job:
                     # What a failed run did not build is recovered once another has.
-                    left = tuple(mart for mart in renewed.marts if mart.asset not in self.run.built)
-                    renewed = replace(renewed, marts=left)
-                self.state[subject] = replace(track, incident=renewed)
+                    marts = tuple(mart for mart in marts if mart.asset not in self.run.built)
+                current = tuple(mart for mart in incident.current if mart.asset not in self.run.not_built)
+                self.state[subject] = replace(track, incident=replace(incident, marts=marts, current=current))
 
     def _with_impact(self, incident: Incident) -> Incident:
         """With the marts that are made from it, and the checks that it held back by stopping the run."""
         asset = incident.subject.asset
-        held_back = 0
-        if incident.finding.severity == Severity.ERROR or incident.finding in self._stopping:
-            held_back = (
-                sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
-            )
+        stops = incident.finding.severity == Severity.ERROR or incident.finding in self._stopping
+        held_back = sum(unknown.asset in self._reach(asset) for unknown in unevaluated(self.run)) + self._unexplained
         marts = self._marts(self.lineage.marts_from(asset))
-        return replace(incident, marts=marts, held_back=held_back, current=self._current(marts))
+        return replace(incident, marts=marts, held_back=held_back if stops else 0, current=self._current(marts))
 
     @cached_property
     def _stopping(self) -> list[Finding]:
@@ -305,7 +293,7 @@ def rebuilt(incident: Incident, run: RunObservation) -> Incident:
     return replace(incident, marts=marts)
 
 
-def _due(incident: Incident, state: Memory, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
+def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now: datetime) -> Iterator[Transition]:
     """What is due for an open, unsilenced incident by now, in order; the last carries it as it is then."""
     if incident.inhibited_by and speaks(incident.inhibited_by, state):
         return

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, duration_in_words, escaped, text
-from greenery_assets.alerts.incidents import Incident, Kind, MartState, Outcome, Subject, Transition
+from greenery_assets.alerts.incidents import Incident, Kind, Outcome, Transition
 from greenery_assets.alerts.wording import Reader
 
 SAMPLE = "SAMPLE DATA"
@@ -35,7 +35,6 @@ class Message:
 
     @classmethod
     def of(cls, shown: Sequence[Block]) -> "Message":
-        """A message of blocks, whose text says the same."""
         return cls(blocks.as_text(shown), tuple(shown))
 
 
@@ -59,9 +58,10 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     if is_first:
         wrong = "This is wrong now" if ongoing else "This was wrong then"
         lead.append(f"*Alerts start here. {wrong},* some of it perhaps for long. You are notified of changes.")
-    stale = wording.marts_in_words(_stale(ranked), reader, is_over=not ongoing)
-    causes, left = blocks.fitting([line_elements(each, reader) for each in ranked[:SHOWN_CAUSES]], ROOM_FOR_CAUSES)
-    left += len(ranked[SHOWN_CAUSES:])
+    # What those that are over left as it was before, each table once.
+    left_stale = {mart.asset: mart for each in ranked for mart in each.stale_marts}
+    stale = wording.marts_in_words(list(left_stale.values()), reader, is_over=not ongoing)
+    causes, left = blocks.fitting([line_elements(each, reader) for each in ranked], ROOM_FOR_CAUSES, SHOWN_CAUSES)
     end = [*([f"{left:,} more in the thread"] if left else []), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
     links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
@@ -86,7 +86,9 @@ def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[M
     What starts a thread is not among it: that is for incident_message and group_message.
     """
     lines: list[tuple[Element, ...]] = []
-    for cause, group in groupby(transitions, key=_cause_of):
+    for cause, group in groupby(
+        transitions, key=lambda each: each.kind == Kind.INHIBITED and each.incident.inhibited_by
+    ):
         if cause:
             name = blocks.literal(cause.name, LONGEST_NAME)
             lines.append((text(f"Also failing because of this ({name} of {wording.place(cause)}):", bold=True),))
@@ -97,7 +99,6 @@ def change_messages(transitions: Sequence[Transition], reader: Reader) -> list[M
 
 
 def test_message(reader: Reader) -> Message:
-    """What is posted to try the way to a channel."""
     words = "This is a test; no action needed. Failed data checks will be reported in this channel."
     links = [blocks.link(reader.ui_url, "", "Open Dagster")]
     return message("Test of the data alerts", [blocks.section(words)], links, reader=reader)
@@ -165,7 +166,9 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
     label = "" if meaning.startswith("Figures") else "*Figures:* "
     lead = [f"{label}{escaped(meaning)}"] if meaning else []
     lead += [f"*Owner:* {owner}"] if owner else []
-    marts = wording.tables_in_words(incident, reader)
+    # Marts which are old are no warning's doing.
+    held = incident.marts if incident.stops or not incident.is_open else ()
+    marts = wording.marts_in_words(held, reader, is_over=not incident.is_open)
     if incident.held_back and incident.is_open and not incident.subject.is_job:
         marts.append(f"*Not evaluated because of this:* {counted(incident.held_back, 'check')}")
     todo = [
@@ -225,10 +228,6 @@ def _rows(incident: Incident) -> list[Block]:
     return shown
 
 
-def _cause_of(transition: Transition) -> Subject | None:
-    return transition.incident.inhibited_by if transition.kind == Kind.INHIBITED else None
-
-
 def _change(transition: Transition, reader: Reader) -> tuple[Element, ...]:
     incident, kind = transition.incident, transition.kind
     if kind == Kind.INHIBITED:
@@ -252,7 +251,9 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
     incident, before = transition.incident, transition.before
     now = wording.amount(incident.finding)
     extent = f" {now}:" if now else ""
-    step = f" {', '.join(filter(None, (wording.step(before, incident.finding), f'day {_day(transition, reader)}')))}:"
+    first, last = (at.astimezone(reader.timezone).date() for at in (incident.opened_at, transition.at))
+    day = f"day {(last - first).days + 1}"
+    step = f" {', '.join(filter(None, (wording.step(before, incident.finding), day)))}:"
     left = wording.left_stale([incident])
     what = "job" if incident.subject.is_job else "check"
     lasted = duration_in_words((incident.resolved_at or transition.at) - incident.opened_at)
@@ -274,17 +275,6 @@ def _news(transition: Transition, reader: Reader) -> tuple[str, str]:
         Kind.REMINDED: (f"Still open after {lasted}.", extent),
         Kind.ACKNOWLEDGED: ("is working on this;", " reminders are off until it gets worse:"),
     }[transition.kind]
-
-
-def _day(transition: Transition, reader: Reader) -> int:
-    """The day of the incident, from 1, by the reader's calendar."""
-    first, last = (at.astimezone(reader.timezone).date() for at in (transition.incident.opened_at, transition.at))
-    return (last - first).days + 1
-
-
-def _stale(ranked: Sequence[Incident]) -> list[MartState]:
-    """What those of a group that are over left as it was before, each table once."""
-    return list({mart.asset: mart for each in ranked for mart in each.stale_marts}.values())
 
 
 def _owner(incident: Incident, reader: Reader) -> str:

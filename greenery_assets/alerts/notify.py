@@ -117,8 +117,9 @@ class Transport(Protocol):
 
 @dataclass
 class Report:
-    """What a pass delivered: messages sent, messages edited, how many are left, and why, in plain words."""
+    """What a pass did: ended runs read, messages sent, edited, and left, and why these are left, in plain words."""
 
+    runs: int = 0
     sent: int = 0
     edited: int = 0
     waiting: int = 0

@@ -86,7 +86,6 @@ def render_preview(
 
 
 def _shown(message: Message, pictures: Mapping[str, bytes]) -> Markup:
-    """What a message shows, block by block; its text where it has no blocks."""
     found = message.blocks or (blocks.section(message.text),)
     return Markup("\n").join(part for block in found for part in _parts(block, pictures))
 
@@ -149,32 +148,16 @@ class LogTransport:
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
 
-    def post(
-        self,
-        channel: str,
-        message: Message,
-        delivery_id: str,
-        thread: Receipt | None,
-        *,
-        is_broadcast: bool,  # noqa: ARG002  both are in sight on the page
-    ) -> Receipt:
-        """Log a message."""
+    def post(self, channel: str, message: Message, delivery_id: str, thread: Receipt | None, **_: object) -> Receipt:
         self._log.info("%s %s%s", channel, "(in a thread) " if thread else "", message.text)
         return Receipt(PREVIEW, delivery_id)
 
-    def edit(self, posted: Receipt, message: Message) -> Receipt:  # noqa: ARG002  the page shows the newest content
-        """Nothing to do: what happened is logged as a message of its own."""
+    def edit(self, posted: Receipt, *_: object, **__: object) -> Receipt:
+        """Nothing to do: what happened is logged as a message of its own, and the page shows the newest content."""
         return posted
 
-    def find(
-        self,
-        channel: str,  # noqa: ARG002
-        delivery_id: str,  # noqa: ARG002
-        thread: Receipt | None,  # noqa: ARG002
-        since: datetime,  # noqa: ARG002
-    ) -> Receipt | None:
+    def find(self, *_: object, **__: object) -> None:
         """Nothing is ever lost on the way."""
-        return None
 
     def has(self, receipt: Receipt) -> bool:
         """Whether a message was written here, before a token was set or after it was taken away."""

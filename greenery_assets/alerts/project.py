@@ -97,7 +97,6 @@ class Project:
 
     @property
     def sender(self) -> str:
-        """What the app is called in Slack."""
         return f"{self.name} data"
 
     @property
@@ -106,7 +105,6 @@ class Project:
         return re.sub(r"\W+", "_", self.name.lower()) + "_alerts"
 
     def setting(self, name: str) -> str:
-        """The environment variable of a setting."""
         return f"{self.settings_prefix}{name}"
 
 
@@ -157,12 +155,10 @@ class Catalogue:
 
     @cached_property
     def subjects(self) -> frozenset[Subject]:
-        """Every check there is."""
         return frozenset(subject_of(key) for key in self.checks)
 
 
 def subject_of(key: dg.AssetCheckKey) -> Subject:
-    """What an incident of a check is about."""
     return Subject(key.asset_key.to_user_string(), key.name)
 
 

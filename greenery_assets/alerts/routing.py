@@ -51,7 +51,6 @@ class Routing:
 
     @property
     def channels(self) -> frozenset[str]:
-        """Every channel that may be written to."""
         return frozenset([self.default_channel, self.digest_channel, *self.by_owner.values(), *self.by_mart.values()])
 
     def channels_for(self, owner: str, group: str, held_back_groups: Iterable[str] = ()) -> tuple[str, ...]:
@@ -98,7 +97,8 @@ def load_routing(path: Path | None, default_channel: str, groups: Sequence[str] 
     )
 
 
-# What may stand in a place of the file: a value, given by its check; fields by name; any fields; a list.
+# What may stand in a place of the file: a value, given by its check; fields by name; any fields, as the checks of their
+# names and values; a list, as [what an item may be].
 Check = Callable[[yaml.ScalarNode], Any]
 
 
@@ -109,17 +109,6 @@ class _Fields:
     # Of these at least one is needed, and what is said where none is there.
     one_of: tuple[str, ...] = ()
     otherwise: str = ""
-
-
-@dataclass(frozen=True)
-class _Named:
-    name: Check
-    value: Check
-
-
-@dataclass(frozen=True)
-class _List:
-    item: _Fields
 
 
 def _file(groups: Sequence[str]) -> _Fields:
@@ -152,16 +141,16 @@ def _file(groups: Sequence[str]) -> _Fields:
     channels = {
         "default": channel,
         "digest": channel,
-        "by_owner": _Named(owner, channel),
-        "by_mart": _Named(group, channel),
+        "by_owner": (owner, channel),
+        "by_mart": (group, channel),
     }
     return _Fields(
         {
             "channels": _Fields(channels),
-            "mentions": _Named(owner, slack_id),
+            "mentions": (owner, slack_id),
             "renotify_after_hours": _Fields({"ERROR": _hours, "WARN": _hours}),
             "digest": _Fields({"expected_by": _time_of_day}),
-            "silences": _List(silence),
+            "silences": [silence],
         }
     )
 
@@ -207,20 +196,18 @@ class _Reader:
         is_empty = node.tag == "tag:yaml.org,2002:null"
         match shape:
             case _Fields():
-                return {} if is_empty else self._fields(node, shape, line, *at)
-            case _Named():
-                pairs = () if is_empty else self._pairs(node, line, *at)
-                return {
-                    self._checked(key, shape.name, line, *at, key.value, shows=False): self.read(
-                        value, shape.value, line, *at, key.value
-                    )
-                    for key, value, line in pairs
-                }
-            case _List():
+                return {} if is_empty and not shape.needed else self._fields(node, shape, line, *at)
+            case (name, value):
+                found = {}
+                for key, below, place in () if is_empty else self._pairs(node, line, *at):
+                    known = self._checked(key, name, place, *at, key.value, shows=False)
+                    found[known] = self.read(below, value, place, *at, key.value)
+                return found
+            case [item]:
                 if not is_empty and not isinstance(node, yaml.SequenceNode):
                     self._note(line, at, None, "must be a list, each item after a hyphen")
                 items = enumerate(node.value) if isinstance(node, yaml.SequenceNode) else ()
-                return [self.read(item, shape.item, _line(item), *at, n) for n, item in items]
+                return [self.read(below, item, _line(below), *at, n) for n, below in items]
         return self._checked(node, shape, line, *at)
 
     def _fields(self, node: yaml.Node, shape: _Fields, line: int, *at: object) -> dict[str, Any]:

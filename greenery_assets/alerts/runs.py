@@ -6,6 +6,7 @@ from a cursor on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -25,7 +26,6 @@ from greenery_assets.alerts.incidents import (
     Sample,
     Severity,
     Subject,
-    failed_run,
 )
 from greenery_assets.alerts.inhibit import Lineage
 from greenery_assets.alerts.ledger import READ_TO, Ledger, Seen
@@ -67,6 +67,8 @@ OVERLAP = 500
 WILL_RETRY_TAG = "dagster/will_retry"
 UNTIL_RETRIES_ARE_NOTED = timedelta(seconds=10)
 RECENT_EXECUTIONS = 20
+RECENT_RUNS = 100
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 LONGEST_PROBLEM = 600
 QUERY_INTERRUPTED = "RuntimeError: Query interrupted"
 
@@ -81,29 +83,18 @@ class RunEnd:
     at: datetime
 
 
-def run_ends(instance: dg.DagsterInstance, after: int) -> list[RunEnd]:
-    """Runs that ended after a place in the log, in order, as many as one query gives of each kind.
+def run_ends(instance: dg.DagsterInstance, after: int = 0, since: datetime | None = None) -> list[RunEnd]:
+    """Runs that ended after a place in the log, and since a time, in order.
 
     Some of before that place are given again: whoever remembers which were seen loses none.
     """
     found: list[RunEnd] = []
-    horizon = None
     for kind in RUN_ENDS:
-        ends = list(_ends(instance, kind, max(after - OVERLAP, 0)))
-        found += ends
-        if len(ends) == PAGE:
-            horizon = min(ends[-1].storage_id, horizon or ends[-1].storage_id)
-    return sorted(end for end in found if horizon is None or end.storage_id <= horizon)
-
-
-def run_ends_since(instance: dg.DagsterInstance, since: datetime) -> list[RunEnd]:
-    """Every run that ended since a time, in order."""
-    found = []
-    for kind in RUN_ENDS:
-        after = 0
-        while page := list(_ends(instance, kind, after, since=since)):
+        page = _ends(instance, kind, max(after - OVERLAP, 0), since=since)
+        found += page
+        while len(page) == PAGE:
+            page = _ends(instance, kind, page[-1].storage_id, since=since)
             found += page
-            after = page[-1].storage_id
     return sorted(found)
 
 
@@ -135,23 +126,16 @@ def is_ours(instance: dg.DagsterInstance, run: dg.DagsterRun, catalogue: Catalog
         return True
     selected = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
     # What a run planned is read only where its job's name and steps alone would have to distinguish it from another's.
-    if concerned := selected or (_planned(instance, run.run_id) if is_named or not is_known else ()):
-        return not catalogue.lineage.groups.keys().isdisjoint(key.to_user_string() for key in concerned)
+    if not selected and (is_named or not is_known):
+        planned = _events(instance, run.run_id, {dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED})
+        selected = {event.asset_materialization_planned_data.asset_key for event, _ in planned}
+    if selected:
+        return not catalogue.lineage.groups.keys().isdisjoint(key.to_user_string() for key in selected)
     if not is_known:
         return False
     if run.job_snapshot_id and instance.has_job_snapshot(run.job_snapshot_id):
         return not catalogue.steps.isdisjoint(instance.get_job_snapshot(run.job_snapshot_id).node_names)
     return not is_named
-
-
-def _planned(instance: dg.DagsterInstance, run_id: str) -> set[dg.AssetKey]:
-    """The assets that a run planned to build, the first page of them."""
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
-    events = [
-        record.event_log_entry.dagster_event
-        for record in instance.get_records_for_run(run_id, of_type=kind, limit=PAGE).records
-    ]
-    return {event.asset_materialization_planned_data.asset_key for event in events if event}
 
 
 def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) -> RunObservation | None:
@@ -165,7 +149,7 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
     planned: set[str] = set()
     built: dict[str, datetime] = {}
     problems: list[str] = []
-    for event, at in _events(instance, end.run_id):
+    for event, at in _events(instance, end.run_id, OF_INTEREST):
         match event.event_type:
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
                 planned_checks.add(event.asset_check_planned_data.asset_check_key)
@@ -190,6 +174,8 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
     ]
     findings += [_said(key, catalogue) for key in unknown]
     not_built = planned - built.keys()
+    # The owner of what lies furthest upstream can fix what kept it from being built.
+    first = min(not_built, key=lambda name: (catalogue.lineage.depth(name), name), default="")
     retried = end.status == "FAILURE" and run.tags.get(WILL_RETRY_TAG) == "true"
     return RunObservation(
         run_id=end.run_id,
@@ -202,42 +188,58 @@ def read_run(instance: dg.DagsterInstance, end: RunEnd, catalogue: Catalogue) ->
         not_built=frozenset(not_built),
         data_of=built | _built_before(instance, end.at, _marts_to_date(catalogue.lineage, findings, not_built, built)),
         problem="\n".join(problems),
-        owner=_owner_of_first(not_built, catalogue),
+        owner=catalogue.owners.get(first, ""),
     )
 
 
 def last_evaluations(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[RunObservation]:
     """How each check was found the last time it was evaluated, by the runs that found it, oldest first."""
     found: dict[str, list[tuple[Finding, datetime]]] = {}
+    for run_id, at, evaluation in _evaluated_last(instance, catalogue):
+        found.setdefault(run_id, []).append((finding_of(evaluation, catalogue), at))
+    runs = []
+    for run_id, evaluated in found.items():
+        at = max(at for _, at in evaluated)
+        runs.append(RunObservation(run_id, "", "SUCCESS", at, at, tuple(finding for finding, _ in evaluated)))
+    return sorted(runs, key=lambda run: run.ended_at)
+
+
+def _evaluated_last(
+    instance: dg.DagsterInstance, catalogue: Catalogue
+) -> Iterator[tuple[str, datetime, dg.AssetCheckEvaluation]]:
+    """The last evaluation of each check, with its run and its time."""
     for key in catalogue.checks:
         # The newest are often enough: one may have been planned, and not evaluated.
         for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT_EXECUTIONS):
             event = record.event and record.event.dagster_event
             if record.event and event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                finding = finding_of(event.asset_check_evaluation_data, catalogue)
-                found.setdefault(record.run_id, []).append((finding, _utc(record.event.timestamp)))
+                yield record.run_id, _utc(record.event.timestamp), event.asset_check_evaluation_data
                 break
-    return sorted(
-        (_evaluated_by(instance, run_id, evaluated, catalogue) for run_id, evaluated in found.items()),
-        key=lambda run: run.ended_at,
-    )
 
 
-def _evaluated_by(
-    instance: dg.DagsterInstance, run_id: str, evaluated: list[tuple[Finding, datetime]], catalogue: Catalogue
-) -> RunObservation:
-    """A run of the past, as far as its evaluations still count."""
-    findings = [finding for finding, _ in evaluated]
-    at = max(at for _, at in evaluated)
-    return RunObservation(
-        run_id=run_id,
-        job="",
-        status="SUCCESS",
-        started_at=at,
-        ended_at=at,
-        findings=tuple(findings),
-        data_of=_built_before(instance, datetime.now(UTC), _marts_to_date(catalogue.lineage, findings, (), {})),
-    )
+def runs_that_count(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[RunEnd]:
+    """The ended runs by which everything is as it is, oldest first.
+
+    They evaluated a check last, built an asset last, or were the last of their job.
+    """
+    ids = {run_id for run_id, _, _ in _evaluated_last(instance, catalogue)}
+    ids |= {record.run_id for record in _built_last(instance, catalogue.lineage.groups).values()}
+    records = list(instance.get_run_records(dg.RunsFilter(run_ids=sorted(ids), statuses=ENDED))) if ids else []
+    for job in catalogue.jobs:
+        found: set[str] = set()
+        # Some of a job's runs may be of chosen assets only, or of another project.
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_RUNS):
+            name = job_of(record.dagster_run, catalogue)
+            if name not in found and is_ours(instance, record.dagster_run, catalogue):
+                found.add(name)
+                records.append(record)
+    ends = {
+        record.dagster_run.run_id: RunEnd(
+            record.storage_id, record.dagster_run.run_id, record.dagster_run.status.value, _utc(record.end_time or 0)
+        )
+        for record in records
+    }
+    return sorted(ends.values(), key=lambda end: end.at)
 
 
 def job_of(run: dg.DagsterRun, catalogue: Catalogue) -> str:
@@ -246,27 +248,16 @@ def job_of(run: dg.DagsterRun, catalogue: Catalogue) -> str:
     return AD_HOC_JOB if is_part else run.job_name
 
 
-def _owner_of_first(assets: Iterable[str], catalogue: Catalogue) -> str:
-    """The owner of the asset furthest upstream: who can fix what kept it from being built."""
-    first = min(assets, key=lambda name: (catalogue.lineage.depth(name), name), default="")
-    return catalogue.owners.get(first, "")
-
-
 def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
     """Whether the source tables were last loaded from sample data, as the load says of them itself."""
     mark, groups = catalogue.project.sample_mark, catalogue.lineage.groups
-    loads = [dg.AssetKey.from_user_string(name) for name, group in groups.items() if mark and group == mark.group]
-    records = instance.get_asset_records(loads) if loads else []
-    last = [record.asset_entry.last_materialization_record for record in records]
-    loaded = max((each for each in last if each and each.asset_materialization), key=_moment, default=None)
-    if mark is None or loaded is None or loaded.asset_materialization is None:
+    if mark is None:
         return False
-    said = loaded.asset_materialization.metadata.get(mark.metadata)
+    loads = _built_last(instance, [name for name, group in groups.items() if group == mark.group]).values()
+    last = max(loads, key=lambda record: record.timestamp, default=None)
+    materialization = last and last.asset_materialization
+    said = materialization.metadata.get(mark.metadata) if materialization else None
     return said is not None and said.value == mark.value
-
-
-def _moment(record: dg.EventLogRecord) -> float:
-    return record.timestamp
 
 
 def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
@@ -274,7 +265,7 @@ def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
 
     One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
     """
-    built_at = _built_last(instance, project)
+    built = _built_last(instance, project.key_figures)
     found = []
     for asset, name in project.key_figures.items():
         records = instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=2).records
@@ -283,7 +274,7 @@ def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
             for record in records
             if record.asset_observation and name in record.asset_observation.metadata
         ]
-        if values and (asset not in built_at or values[0][0] >= built_at[asset]):
+        if values and (asset not in built or values[0][0] >= _utc(built[asset].timestamp)):
             previous = values[1][1] if len(values) > 1 else None
             found.append(Figure(name.replace("_", " "), values[0][1], previous))
     return found
@@ -291,14 +282,15 @@ def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
 
 def figures_built_at(instance: dg.DagsterInstance, project: Project) -> datetime | None:
     """When the newest of the key figures' tables was built: what was drawn before that shows figures of before."""
-    return max(_built_last(instance, project).values(), default=None)
+    return max((_utc(built.timestamp) for built in _built_last(instance, project.key_figures).values()), default=None)
 
 
-def _built_last(instance: dg.DagsterInstance, project: Project) -> dict[str, datetime]:
-    keys = [dg.AssetKey.from_user_string(asset) for asset in project.key_figures]
-    records = instance.get_asset_records(keys) if keys else []
-    last = [record.asset_entry.last_materialization_record for record in records]
-    return {each.asset_key.to_user_string(): _utc(each.timestamp) for each in last if each and each.asset_key}
+def _built_last(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[str, dg.EventLogRecord]:
+    """The event by which each asset was last built, of those that ever were."""
+    keys = [dg.AssetKey.from_user_string(asset) for asset in assets]
+    entries = [record.asset_entry for record in instance.get_asset_records(keys)] if keys else []
+    last = {entry.asset_key.to_user_string(): entry.last_materialization_record for entry in entries}
+    return {asset: record for asset, record in last.items() if record}
 
 
 def _ends(
@@ -309,22 +301,21 @@ def _ends(
     since: datetime | None = None,
     limit: int = PAGE,
     ascending: bool = True,
-) -> Iterator[RunEnd]:
-    records = instance.fetch_run_status_changes(
-        dg.RunStatusChangeRecordsFilter(
-            cast("Any", kind), after_storage_id=after, after_timestamp=since.timestamp() if since else None
-        ),
-        limit=limit,
-        ascending=ascending,
-    ).records
-    for record in records:
-        yield RunEnd(record.storage_id, record.run_id, kind.value.removeprefix("PIPELINE_"), _utc(record.timestamp))
+) -> list[RunEnd]:
+    wanted = dg.RunStatusChangeRecordsFilter(
+        cast("Any", kind), after_storage_id=after, after_timestamp=since.timestamp() if since else None
+    )
+    records = instance.fetch_run_status_changes(wanted, limit=limit, ascending=ascending).records
+    status = kind.value.removeprefix("PIPELINE_")
+    return [RunEnd(record.storage_id, record.run_id, status, _utc(record.timestamp)) for record in records]
 
 
-def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[dg.DagsterEvent, datetime]]:
+def _events(
+    instance: dg.DagsterInstance, run_id: str, kinds: set[dg.DagsterEventType]
+) -> Iterator[tuple[dg.DagsterEvent, datetime]]:
     cursor, has_more = None, True
     while has_more:
-        page = instance.get_records_for_run(run_id, cursor, OF_INTEREST, limit=PAGE)
+        page = instance.get_records_for_run(run_id, cursor, kinds, limit=PAGE)
         for record in page.records:
             if event := record.event_log_entry.dagster_event:
                 yield event, _utc(record.timestamp)
@@ -362,7 +353,6 @@ def _problem(event: dg.DagsterEvent, project: Project, *, is_known: bool) -> lis
 
 
 def finding_of(evaluation: dg.AssetCheckEvaluation, catalogue: Catalogue) -> Finding:
-    """What an evaluated check found."""
     given = {name: value.value for name, value in evaluation.metadata.items()}
     found = _said(evaluation.asset_check_key, catalogue, given)
     outcome = Outcome.PASSED
@@ -430,55 +420,6 @@ def _utc(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, UTC)
 
 
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-
-RECENT_RUNS = 100
-
-
-def broken_runs(
-    instance: dg.DagsterInstance, catalogue: Catalogue, evaluated: Iterable[RunObservation]
-) -> list[RunObservation]:
-    """The last run of each job where it failed by itself, with what was neither built nor evaluated since.
-
-    `evaluated` shows when each check was evaluated last. Runs that others recovered are left out.
-    """
-    evaluated_at = {found.subject: run.ended_at for run in evaluated for found in run.findings}
-    runs = [read_run(instance, end, catalogue) for end in _last_ends(instance, catalogue)]
-    left = [_left(instance, run, evaluated_at) for run in runs if run and failed_run(run)]
-    return sorted((run for run in left if run), key=lambda run: run.ended_at)
-
-
-def _last_ends(instance: dg.DagsterInstance, catalogue: Catalogue) -> Iterable[RunEnd]:
-    newest: dict[str, RunEnd] = {}
-    for job in catalogue.jobs:
-        # Some of a job's runs may be of chosen assets only, or of another project.
-        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT_RUNS):
-            run, at = record.dagster_run, datetime.fromtimestamp(record.end_time or 0, UTC)
-            if not is_ours(instance, run, catalogue):
-                continue
-            end = RunEnd(record.storage_id, run.run_id, run.status.value, at)
-            name = job_of(run, catalogue)
-            newest[name] = max(end, newest.get(name, end), key=lambda each: each.at)
-    return newest.values()
-
-
-def _left(
-    instance: dg.DagsterInstance, run: RunObservation, evaluated_at: dict[Subject, datetime]
-) -> RunObservation | None:
-    """What a run left that no other has recovered since; None where nothing is left of what it planned."""
-    not_built = frozenset(name for name in run.not_built if not _is_built_since(instance, name, run.ended_at))
-    unknown = [found for found in run.findings if found.outcome == Outcome.UNKNOWN]
-    not_evaluated = tuple(found for found in unknown if evaluated_at.get(found.subject, run.ended_at) <= run.ended_at)
-    if (run.not_built or unknown) and not (not_built or not_evaluated):
-        return None
-    return replace(run, findings=not_evaluated, not_built=not_built)
-
-
-def _is_built_since(instance: dg.DagsterInstance, asset: str, at: datetime) -> bool:
-    wanted = dg.AssetRecordsFilter(dg.AssetKey.from_user_string(asset), after_timestamp=at.timestamp())
-    return bool(instance.fetch_materializations(wanted, limit=1).records)
-
-
 @dataclass(frozen=True)
 class Remembered:
     """What the ledger holds: findings of past runs, how far Dagster's log was read, and since when checks fail."""
@@ -490,11 +431,7 @@ class Remembered:
 
 def remembered(project: Project, limit: int) -> Remembered:
     """What the ledger holds of the last `limit` runs of each check. Raises LedgerError."""
-    ledger = Ledger.open(project)
-    try:
-        with ledger.transaction() as book:
-            since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
-            read_to = book.progress(READ_TO)
-            return Remembered(book.last_seen(limit), int(read_to) if read_to is not None else None, since)
-    finally:
-        ledger.close()
+    with closing(Ledger.open(project)) as ledger, ledger.transaction() as book:
+        since = {incident.subject: incident.opened_at for incident in book.open_incidents().values()}
+        read_to = book.progress(READ_TO)
+        return Remembered(book.last_seen(limit), int(read_to) if read_to is not None else None, since)

@@ -31,23 +31,22 @@ _RESTORE = (
 )
 _WHO = "Correct user, password and database in {setting}"
 _START = "Start the server, or correct host and port in {setting}"
-_DISK_FULL = ("its disk is full", "Free some space there")
+_LOCKED = "another program has it locked"
 _RIGHTS = ("this user may not write it", "Let this user write the file and its folder")
-_DAMAGED = ("it is damaged", _RESTORE)
 
 SQLITE: Mapping[int, tuple[str, str]] = {
     sqlite3.SQLITE_BUSY: (
-        "another program has it locked",
+        _LOCKED,
         "Close the program that has it open, such as a database browser, and run again",
     ),
-    sqlite3.SQLITE_LOCKED: ("another program has it locked", "Close the program that has it open, and run again"),
-    sqlite3.SQLITE_FULL: _DISK_FULL,
+    sqlite3.SQLITE_LOCKED: (_LOCKED, "Close the program that has it open, and run again"),
+    sqlite3.SQLITE_FULL: ("its disk is full", "Free some space there"),
     sqlite3.SQLITE_READONLY: _RIGHTS,
     sqlite3.SQLITE_PERM: _RIGHTS,
     sqlite3.SQLITE_AUTH: _RIGHTS,
     sqlite3.SQLITE_CANTOPEN: ("this user may not open it", "Let this user read and write the file and its folder"),
     sqlite3.SQLITE_IOERR: ("its disk cannot be read or written", "Look whether the disk is full, failing or gone"),
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", _RESTORE),
     sqlite3.SQLITE_NOTADB: ("it is damaged, or no SQLite database", _RESTORE),
 }
 # By SQLSTATE, or by its class: the first two characters.
@@ -58,8 +57,8 @@ POSTGRES: Mapping[str, tuple[str, str]] = {
     "53100": ("the server's disk is full", "Free some space there"),
     "53": ("the server has no room for more connections", "Wait, or raise its limit"),
     "57P": ("the server is starting or stopping", "Wait until it is there again"),
-    "55": ("another program has it locked", "End the session that holds the lock, and run again"),
-    "40": ("another program has it locked", "Run again"),
+    "55": (_LOCKED, "End the session that holds the lock, and run again"),
+    "40": (_LOCKED, "Run again"),
     "25006": ("the server takes no writes", "Name a server that is no standby in {setting}"),
     "42501": (
         "this user may not use its schema",
@@ -71,51 +70,37 @@ POSTGRES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def code_of(error: BaseException) -> int | str | None:
-    """The database's code for an error: SQLite's number or an SQLSTATE; None where there is neither."""
+def _code_of(error: BaseException) -> int | str:
+    """The database's code for an error: SQLite's number or an SQLSTATE; empty where there is neither."""
     cause = getattr(error, "orig", None) or error
     number = getattr(cause, "sqlite_errorcode", None)
     # The lowest byte is the kind, the rest its variety.
-    return number & 0xFF if number is not None else getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None)
+    return number & 0xFF if number is not None else str(getattr(cause, "pgcode", None) or "")
 
 
-def is_known(error: BaseException) -> bool:
-    """Whether an error is one of the database's faults that have words."""
-    code = code_of(error)
-    return code in SQLITE if isinstance(code, int) else _postgres(code) is not None
+def _known(code: int | str) -> tuple[str, str] | None:
+    """The cause and the remedy, of those faults that have words."""
+    if isinstance(code, int):
+        return SQLITE.get(code)
+    return POSTGRES.get(code) or POSTGRES.get(code[:3]) or POSTGRES.get(code[:2])
 
 
 def in_words(error: exc.SQLAlchemyError, address: sa.URL, project: Project) -> str:
     """The cause and the remedy, as two sentences."""
-    code = code_of(error)
-    if isinstance(code, int):
-        found = _sqlite(code, Path(address.database or ""))
-    elif getattr(error, "connection_invalidated", False):
-        found = POSTGRES["08"]
-    elif code is None and address.get_backend_name() == "postgresql":
+    code, file = _code_of(error), Path(address.database or "")
+    found = POSTGRES["08"] if getattr(error, "connection_invalidated", False) else _known(code)
+    if code == sqlite3.SQLITE_CANTOPEN and file.is_dir():
+        found = "it is a folder", "Move the folder away, or name a file in {setting}"
+    elif code == sqlite3.SQLITE_CANTOPEN and not file.parent.is_dir():
+        found = "its folder does not exist", "Make the folder, or name another file in {setting}"
+    elif not found and not code and address.get_backend_name() == "postgresql":
         found = _not_connected(address)
-    else:
-        found = _postgres(code)
-    if found is None:
+    elif not found:
         name = getattr(getattr(error, "orig", None), "sqlite_errorname", None) or code or type(error).__name__
         found = f"the database reports {name}", "Look at the database, or name another one in {setting}"
     cause, remedy = found
     names = {"user": address.username or "this_user", "setting": _setting(project), "schema": project.schema}
     return f"{cause}. {remedy.format(**names)}."
-
-
-def _sqlite(code: int, file: Path) -> tuple[str, str] | None:
-    if code == sqlite3.SQLITE_CANTOPEN:
-        if file.is_dir():
-            return "it is a folder", "Move the folder away, or name a file in {setting}"
-        if not file.parent.is_dir():
-            return "its folder does not exist", "Make the folder, or name another file in {setting}"
-    return SQLITE.get(code)
-
-
-def _postgres(code: object) -> tuple[str, str] | None:
-    text = str(code or "")
-    return POSTGRES.get(text) or POSTGRES.get(text[:3]) or POSTGRES.get(text[:2])
 
 
 def _not_connected(address: sa.URL) -> tuple[str, str]:
@@ -147,11 +132,9 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Store UTC without its zone."""
         return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Read it back with the zone."""
         return value.replace(tzinfo=UTC) if value else None
 
 
@@ -188,7 +171,7 @@ observations = sa.Table(
     *_given(sa.BigInteger, "failing_rows"),
 )
 tracks = sa.Table(
-    "tracks", metadata, *_key(sa.String, *SUBJECT), *_given(sa.String, "evaluations", "outcome", "severity")
+    "tracks", metadata, *_key(sa.String, *SUBJECT), *_given(sa.String, "evaluations", "outcome", "severity", default="")
 )
 incidents = sa.Table(
     "incidents",
@@ -216,11 +199,12 @@ outbox = sa.Table(
     *_given(sa.String, "channel"),
     sa.Column("root", sa.String),
     sa.Column("edits", sa.String, index=True),
-    *_given(sa.Boolean, "is_broadcast", "is_plain"),
-    *_given(sa.Text, "text", "blocks", "last_error"),
+    *_given(sa.Boolean, "is_broadcast", "is_plain", default=False),
+    *_given(sa.Text, "text", "blocks"),
+    *_given(sa.Text, "last_error", default=""),
     *_given(UtcDateTime, "created_at"),
-    *_given(sa.String, "state", index=True),
-    *_given(sa.Integer, "attempts"),
+    *_given(sa.String, "state", index=True, default="pending"),
+    *_given(sa.Integer, "attempts", default=0),
     *(sa.Column(name, UtcDateTime) for name in ("about_run_ended_at", "not_before", "sent_at")),
     *(sa.Column(name, sa.String) for name in ("slack_channel", "slack_ts")),
 )
@@ -272,7 +256,7 @@ def open_engine(project: Project) -> sa.Engine:
     def raise_in_words(context: sa.ExceptionContext) -> None:
         error = context.sqlalchemy_exception
         is_ours = isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError | exc.NotSupportedError)
-        if isinstance(error, exc.DBAPIError) and (not is_ours or is_known(error)):
+        if isinstance(error, exc.DBAPIError) and (not is_ours or _known(_code_of(error))):
             raise LedgerError(f"The alert ledger {shown} cannot be used: {in_words(error, address, project)}")
 
     event.listen(engine, "handle_error", raise_in_words)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_slack import SlackResource
 from slack_sdk import WebClient
 
-from greenery_assets.alerts.dispatch import Alerts, BusyError, PassReport
+from greenery_assets.alerts.dispatch import Alerts, BusyError
 from greenery_assets.alerts.ledger import Ledger
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.project import Catalogue, Project
@@ -48,8 +48,7 @@ def alerts_of(
 ) -> Iterator[Alerts]:
     """The alerts, with their ledger open; `location` names the code location. Raises LedgerError and RoutingError."""
     routing, catalogue = routing_of(project), Catalogue.of(project, repository, location)
-    ledger = Ledger.open(project)
-    try:
+    with closing(Ledger.open(project)) as ledger:
         yield Alerts(
             instance=instance,
             catalogue=catalogue,
@@ -60,12 +59,9 @@ def alerts_of(
             preview=None if client else project.preview,
             log=log,
         )
-    finally:
-        ledger.close()
 
 
 def reader_of(project: Project, routing: Routing, figures: Mapping[str, str] | None = None) -> Reader:
-    """Whom the messages speak to."""
     return Reader(
         project.timezone, project.ui_url, routing.mentions, figures=figures or {}, daily_job=project.daily_job
     )
@@ -92,15 +88,11 @@ def tick(context: dg.SensorEvaluationContext, project: Project, slack: PatientSl
     location = context.code_location_origin.location_name if context.code_location_origin else ""
     with alerts_of(project, context.instance, context.repository_def, client, context.log, location=location) as alerts:
         try:
-            return dg.SkipReason(in_words(alerts.run_pass()))
+            report = alerts.run_pass()
         except BusyError as busy:
             return dg.SkipReason(f"{busy} It does this tick's work.")
-
-
-def in_words(report: PassReport) -> str:
-    """A pass in a sentence or two for whoever looks at the sensor's ticks."""
-    did = [f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."]
-    return " ".join([*did, *report.problems])
+    did = f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."
+    return dg.SkipReason(" ".join([did, *report.problems]))
 
 
 @dataclass

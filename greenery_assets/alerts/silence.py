@@ -24,7 +24,6 @@ class Silence:
     until: datetime
 
     def covers(self, subject: Subject, now: datetime) -> bool:
-        """Whether it holds for a subject now."""
         return now < self.until and fnmatchcase(subject.asset, self.asset) and fnmatchcase(subject.name, self.check)
 
 
@@ -36,7 +35,6 @@ class Policy:
     silences: Sequence[Silence] = ()
 
     def silence(self, subject: Subject, now: datetime) -> Silence | None:
-        """The silence that covers a subject now, if any."""
         return next((silence for silence in self.silences if silence.covers(subject, now)), None)
 
 

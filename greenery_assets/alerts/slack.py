@@ -4,6 +4,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -71,25 +72,45 @@ ACCESS = {
     "no_permission": "The Slack app may not do this. Ask an administrator of the workspace to allow it.",
     "org_login_required": "The Slack workspace is being moved. Messages are kept and sent when it is back.",
     "ekm_access_denied": "An administrator has suspended posting in this Slack workspace. Ask them.",
+    "missing_scope": "The Slack app lacks the scope {needed}. Add it under OAuth & Permissions, or paste the README's "
+    "manifest again, then install the app again.",
 }
+ARCHIVED = "The Slack channel {channel} is archived. Restore it, or name another one ({setting}, or the alerts file)."
 CHANNEL = {
     "channel_not_found": "Slack has no channel {channel} that the app can see. Create it or correct the name "
-    "({channel_setting}, or the alerts file); if it is private, invite the app: /invite @{sender}.",
+    "({setting}, or the alerts file); if it is private, invite the app: /invite @{sender}.",
     "not_in_channel": "The Slack app is not in {channel}. Invite it there: /invite @{sender}.",
-    "is_archived": "The Slack channel {channel} is archived. Restore it, or name another one "
-    "({channel_setting}, or the alerts file).",
-    "is_inactive": "The Slack channel {channel} is archived. Restore it, or name another one "
-    "({channel_setting}, or the alerts file).",
+    "is_archived": ARCHIVED,
+    "is_inactive": ARCHIVED,
     "restricted_action": "Only some people may post in {channel}. Ask an administrator to let the app.",
     "messages_tab_disabled": "{channel} is no channel but an app's own page. Name a channel.",
 }
-GONE = {"thread_not_found", "message_not_found", "cant_update_message", "edit_window_closed", "cannot_reply_to_message"}
-CONTENT = {
+GONE = ("thread_not_found", "message_not_found", "cant_update_message", "edit_window_closed", "cannot_reply_to_message")
+CONTENT = (
     *("invalid_blocks", "invalid_blocks_format", "block_mismatch", "msg_too_long", "msg_blocks_too_long", "no_text"),
     *("invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large", "invalid_arguments"),
+)
+LIMITED = ("ratelimited", "rate_limited", "message_limit_exceeded")
+TROUBLE = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
+TROUBLED = MaybeDeliveredError, "Slack has trouble ({code}); it is tried again."
+# What Slack's codes mean; there is none where something else than Slack answered.
+REFUSALS: Mapping[str, tuple[type[DeliveryError], str]] = {
+    **{code: (AccessRefusedError, words) for code, words in ACCESS.items()},
+    **{code: (ChannelRefusedError, words) for code, words in CHANNEL.items()},
+    **dict.fromkeys(GONE, (ThreadGoneError, "A message in {channel} to reply to or to edit was deleted ({code}).")),
+    **dict.fromkeys(CONTENT, (ContentRefusedError, "Slack does not take a message for {channel} as it is ({code}).")),
+    **dict.fromkeys(TROUBLE, TROUBLED),
+    "": (
+        MaybeDeliveredError,
+        "Something else than Slack answered ({code}). Look whether a proxy or a sign-in page stands between this "
+        "machine and Slack, and at {address} if it is set. It is tried again.",
+    ),
 }
-LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
-TROUBLE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+OTHERWISE = (
+    ChannelRefusedError,
+    "Slack refuses what is for {channel} ({code}); its documentation of chat.postMessage says what that means. "
+    "Messages are kept and tried again.",
+)
 
 
 def slack_client(token: str, base_url: str) -> WebClient:
@@ -100,12 +121,12 @@ def slack_client(token: str, base_url: str) -> WebClient:
 
 
 def words_of(project: Project) -> dict[str, str]:
-    """What the texts of ACCESS and CHANNEL name: the project's settings and its app."""
+    """What the texts of refusals name: the project's settings and its app."""
     token, address = project.setting("SLACK_TOKEN"), project.setting("SLACK_API_URL")
     return {
         "token": token,
         "new_token": NEW_TOKEN.format(token=token),
-        "channel_setting": project.setting("SLACK_CHANNEL"),
+        "setting": project.setting("SLACK_CHANNEL"),
         "address": address,
         "network": LOOK_AT_NETWORK.format(address=address),
         "sender": project.sender,
@@ -123,23 +144,16 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
     It then goes on in a thread that nothing waits for, so it must not be in the way of anything.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
+    done: Future[T] = Future()
 
     def run() -> None:
         try:
-            results.append(work())
+            done.set_result(work())
         except BaseException as error:
-            errors.append(error)
+            done.set_exception(error)
 
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(max(seconds, 0))
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError
-    return results[0]
+    Thread(target=run, daemon=True).start()
+    return done.result(max(seconds, 0))
 
 
 class SlackTransport:
@@ -158,43 +172,24 @@ class SlackTransport:
         self, channel: str, message: Message, delivery_id: str, thread: Receipt | None, *, is_broadcast: bool
     ) -> Receipt:
         """Send a message. Nothing in it is turned into a mention or a link that is not marked as one."""
-
-        def send(blocks: list[Block]) -> Receipt:
-            answer = self._call(
+        with self._together():
+            answer = self._send(
                 channel,
                 "chat.postMessage",
+                message,
                 channel=self.channel_id(channel),
-                text=message.text,
-                blocks=blocks or None,
                 thread_ts=thread.ts if thread else None,
                 reply_broadcast=is_broadcast or None,
                 metadata={"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id}},
-                parse="none",
                 unfurl_links=False,
                 unfurl_media=False,
             )
-            return Receipt(answer["channel"], answer["ts"])
-
-        with self._together():
-            return self._with_picture(message, send)
+        return Receipt(answer["channel"], answer["ts"])
 
     def edit(self, posted: Receipt, message: Message) -> Receipt:
-        """Give a sent message new content."""
-
-        def send(blocks: list[Block]) -> Receipt:
-            self._call(
-                posted.channel,
-                "chat.update",
-                channel=posted.channel,
-                ts=posted.ts,
-                text=message.text,
-                blocks=blocks,
-                parse="none",
-            )
-            return posted
-
         with self._together():
-            return self._with_picture(message, send)
+            self._send(posted.channel, "chat.update", message, channel=posted.channel, ts=posted.ts)
+        return posted
 
     def find(self, channel: str, delivery_id: str, thread: Receipt | None, since: datetime) -> Receipt | None:
         """Look through the channel, or the thread, since a little before a time."""
@@ -220,7 +215,6 @@ class SlackTransport:
         return receipt.channel != PREVIEW
 
     def identity(self) -> tuple[str, str]:
-        """Which workspace and which bot the token is for."""
         answer = self._call("", "auth.test")
         return answer["team"], answer["user"]
 
@@ -243,7 +237,6 @@ class SlackTransport:
         self._call("", "files.getUploadURLExternal", filename="test.png", length=1)
 
     def channel_id(self, channel: str) -> str:
-        """The id of a channel given by name or id."""
         if not channel.startswith("#"):
             return channel
         if channel not in self._ids:
@@ -262,8 +255,14 @@ class SlackTransport:
             raise ChannelRefusedError(CHANNEL["channel_not_found"].format(channel=channel, **self._words))
         return self._ids[channel]
 
-    def _with_picture(self, message: Message, send: Callable[[list[Block]], Receipt]) -> Receipt:
+    def _send(self, shown_channel: str, method: str, message: Message, **arguments: Any) -> dict[str, Any]:
         """Send a message with its picture, or without it where Slack refuses it, or the message with it."""
+
+        def send(blocks: list[Block]) -> dict[str, Any]:
+            # An edit to plain text takes the blocks away.
+            given = blocks or ([] if method == "chat.update" else None)
+            return self._call(shown_channel, method, text=message.text, blocks=given, parse="none", **arguments)
+
         name = picture_in(message.blocks)
         file = self._file(name) if name else ""
         if file:
@@ -379,45 +378,20 @@ class SlackTransport:
 
 def _refusal(error: SlackApiError, channel: str, words: Mapping[str, str]) -> DeliveryError:
     answer = error.response
-    said = str(answer.get("error", "")) if isinstance(answer.data, dict) else ""
+    data = answer.data if isinstance(answer.data, dict) else {}
     # For an answer that is no JSON, slack_sdk puts a sentence in the place of Slack's code.
-    code = said if re.fullmatch(r"\w+", said) else ""
+    code = next(iter(re.findall(r"^\w+$", str(data.get("error", "")))), "")
     if answer.status_code == 429 or code in LIMITED:
         given = str(answer.headers.get("Retry-After", ""))
-        longest = int(LONGEST_WAIT.total_seconds())
         # A number too long to be read is long enough.
-        seconds = min(int(given[:9]), longest) if given.isdecimal() else DEFAULT_PAUSE_S
+        seconds = min(int(given[:9]), int(LONGEST_WAIT.total_seconds())) if given.isdecimal() else DEFAULT_PAUSE_S
         reason = f"Slack takes no more messages for {seconds} s; the rest follows then."
-        refusal: DeliveryError = RateLimitedError(reason, timedelta(seconds=seconds))
-    elif code in TROUBLE or answer.status_code >= 500:
-        shown = code or f"HTTP {answer.status_code}"
-        refusal = MaybeDeliveredError(f"Slack has trouble ({shown}); it is tried again.")
-    elif not code:
-        refusal = MaybeDeliveredError(
-            f"Something else than Slack answered (HTTP {answer.status_code}). Look whether a proxy or a sign-in page "
-            "stands between this machine and Slack, and at {words['address']} if it is set. It is tried again."
-        )
-    elif code == "missing_scope":
-        refusal = AccessRefusedError(
-            f"The Slack app lacks the scope {answer.get('needed')}. Add it under OAuth & Permissions, or paste the "
-            "README's manifest again, then install the app again."
-        )
-    elif code in ACCESS:
-        refusal = AccessRefusedError(ACCESS[code].format(**words))
-    elif code in CHANNEL:
-        refusal = ChannelRefusedError(CHANNEL[code].format(channel=channel, **words))
-    elif code.startswith("restricted_action"):
-        refusal = ChannelRefusedError(CHANNEL["restricted_action"].format(channel=channel, **words))
-    elif code in GONE:
-        refusal = ThreadGoneError(f"A message in {channel} to reply to or to edit was deleted ({code}).")
-    elif code in CONTENT:
-        refusal = ContentRefusedError(f"Slack does not take a message for {channel} as it is ({code}).")
-    else:
-        refusal = ChannelRefusedError(
-            f"Slack refuses what is for {channel} ({code}); its documentation of chat.postMessage says what that "
-            "means. Messages are kept and tried again."
-        )
-    return refusal
+        return RateLimitedError(reason, timedelta(seconds=seconds))
+    # Slack has more codes that begin so.
+    known = "restricted_action" if code.startswith("restricted_action") else code
+    kind, text = TROUBLED if answer.status_code >= 500 else REFUSALS.get(known, OTHERWISE)
+    shown = code or f"HTTP {answer.status_code}"
+    return kind(text.format(code=shown, channel=channel, needed=data.get("needed"), **words))
 
 
 def _upload_error(error: Exception) -> str:

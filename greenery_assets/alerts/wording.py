@@ -13,7 +13,7 @@ from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks
-from greenery_assets.alerts.blocks import counted, duration_in_words, escaped, moment
+from greenery_assets.alerts.blocks import counted, duration_in_words, escaped
 from greenery_assets.alerts.incidents import AD_HOC_JOB, NO_FIGURE, Finding, Incident, MartState, Outcome, Subject
 
 LONGEST_STATEMENT = 300
@@ -42,8 +42,9 @@ class Reader:
     daily_job: str = ""
 
     def moment(self, at: datetime) -> str:
-        """A time on their clock."""
-        return moment(at, self.timezone)
+        """A time as their clock shows it: "21 Nov 06:04 UTC"."""
+        local = at.astimezone(self.timezone)
+        return f"{local.day} {local:%b %H:%M %Z}"
 
 
 # Findings
@@ -312,13 +313,6 @@ def figures_by_age(stale: Iterable[MartState], figures: Mapping[str, str], when:
             sentences.append(f"{_in_words(words)} {_are(_in_words(words))} {how}")
     said = blocks.listed(sentences, SHOWN_FIGURES, joint="; ", more="more ages")
     return f"{_sentence(said)}." if said else ""
-
-
-def tables_in_words(incident: Incident, reader: Reader) -> list[str]:
-    """The tables that an incident keeps from being refreshed, or kept, by age: up to four lines of mrkdwn."""
-    # Marts which are old are no warning's doing.
-    marts = incident.marts if incident.stops or not incident.is_open else ()
-    return marts_in_words(marts, reader, is_over=not incident.is_open)
 
 
 def marts_in_words(marts: Sequence[MartState], reader: Reader, *, is_over: bool = False) -> list[str]:

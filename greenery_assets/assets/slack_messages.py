@@ -4,6 +4,7 @@ The messages are made and sent by the alerts package, outside any run: this asse
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -66,13 +67,9 @@ def messages_arrive(catalogue: dg.ResourceParam[Callable[[], Catalogue]]) -> dg.
 
 
 def _look(project: Project, now: datetime) -> Verdict:
-    ledger = Ledger.open(project)
-    try:
-        with ledger.transaction() as book:
-            # One of a clock that was ahead has waited for nobody knows how long.
-            waiting = [row.created_at if row.created_at <= now else now - timedelta(days=1) for row in book.waiting()]
-            refused = book.refused(now - LATELY)
-            lately = book.created_since(now - LATELY)
-    finally:
-        ledger.close()
-    return judge(waiting, len(refused), lately["sent"], now)
+    with closing(Ledger.open(project)) as ledger, ledger.transaction() as book:
+        # One of a clock that was ahead has waited for nobody knows how long.
+        waiting = [row.created_at if row.created_at <= now else now - timedelta(days=1) for row in book.waiting()]
+        refused = book.refused(now - LATELY)
+        sent = book.sent_since(now - LATELY)
+    return judge(waiting, len(refused), sent, now)

@@ -287,7 +287,9 @@ def test_what_slack_takes_in_no_form_is_kept_and_holds_nothing_up(outbox: Outbox
     assert report.problems == ["Slack does not take a message for #data-alerts as it is (msg_too_long)."]
     assert report.waiting == 0
     with outbox.ledger.transaction() as book:
-        assert [(row.delivery_id, row.last_error) for row in book.refused()] == [("orders broke", *report.problems)]
+        assert [(row.delivery_id, row.last_error) for row in book.refused(outbox.clock.now)] == [
+            ("orders broke", *report.problems)
+        ]
     assert outbox.shown() == ["orders worse"]
     outbox.recover()
     assert outbox.posts == 3

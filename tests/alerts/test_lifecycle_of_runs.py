@@ -7,7 +7,7 @@ import pytest
 
 from greenery_assets.alerts.incidents import AD_HOC_JOB, RETRIED, Kind, MartState, Severity
 from greenery_assets.alerts.lifecycle import observe, retire
-from tests.alerts.builders import LINEAGE, START, SUBJECTS, Story, findings, run, told
+from tests.alerts.builders import JOB, LINEAGE, START, SUBJECTS, Story, findings, run, told
 
 JOB_RUNS: list[tuple[str, dict[str, Any], Severity | None]] = [
     ("failed, and no check says why", {"status": "FAILURE", "problem": "No folder."}, Severity.ERROR),
@@ -215,16 +215,16 @@ def test_what_is_gone_from_the_project_is_closed_and_frees_what_was_inhibited_by
     story = Story()
     story.see(findings("orders=F3 users=F1"))
     checks = {SUBJECTS["users"]}
-    story.state, happened = retire(story.state, LINEAGE, checks, story.now)
+    story.state, happened = retire(story.state, LINEAGE, checks, {JOB}, story.now)
     assert told(happened) == ["retired orders"]
     assert told(story.wait(0)) == ["opened users"]
-    assert retire(story.state, LINEAGE, checks, story.now)[1] == []
+    assert retire(story.state, LINEAGE, checks, {JOB}, story.now)[1] == []
 
 
 def test_a_failed_run_does_not_wait_for_what_is_gone() -> None:
     story = Story()
     story.see(status="FAILURE", not_built=["staging/removed"])
-    story.state, _ = retire(story.state, LINEAGE, set(), story.now)
+    story.state, _ = retire(story.state, LINEAGE, set(), {JOB}, story.now)
     assert told(story.see()) == ["resolved job"]
 
 

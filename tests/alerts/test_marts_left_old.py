@@ -74,7 +74,7 @@ def test_what_is_built_later_is_up_to_date_and_of_that_time() -> None:
 def test_of_what_is_no_longer_checked_only_an_error_left_marts_old(found: str, is_refreshed: bool) -> None:
     story = Story()
     story.see(findings(found))
-    state, _ = retire(story.state, LINEAGE, set(), story.now)
+    state, _ = retire(story.state, LINEAGE, set(), {JOB}, story.now)
     assert set(states(state[SUBJECTS["staged"]].incident).values()) == {is_refreshed}
 
 

@@ -1,8 +1,8 @@
 """The ledger forgets nothing: random runs and days over a real one, against a memory that holds everything.
 
-What the alerts make of a run depends on what they remember. A subject that is not loaded (a job that failed last month,
-a check whose incident was closed) must be remembered as well as one that is: or its episode begins at 1 again, the old
-row is overwritten, and an edit of the old message takes the place of a new one, which notifies nobody.
+What the alerts make of a run depends on what they remember. A subject without an open incident (a job that failed last
+month, a check whose incident was closed) must be remembered as well as one with it: or its episode begins at 1 again,
+the old row is overwritten, and an edit of the old message takes the place of a new one, which notifies nobody.
 """
 
 import shutil
@@ -24,9 +24,8 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from greenery_assets.alerts.dispatch import Alerts
-from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, Kind, Memory, RunObservation, State, Subject, Track
+from greenery_assets.alerts.incidents import AD_HOC_JOB, Incident, RunObservation, State, Subject, Track
 from greenery_assets.alerts.ledger import INCIDENT, Outgoing, Thread
-from greenery_assets.alerts.lifecycle import observe
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.alerts.schema import incidents, outbox, threads
@@ -76,8 +75,8 @@ class AllInMind:
     def silences(self, now: datetime) -> list[Any]:
         return []
 
-    def state(self, subjects: Iterable[Subject] = ()) -> Memory:
-        return Memory(self.tracks)
+    def state(self) -> State:
+        return dict(self.tracks)
 
     def save(self, before: State, after: State) -> None:
         self.tracks = dict(after)
@@ -312,19 +311,6 @@ def test_what_fails_again_after_it_was_closed_is_told_by_a_new_message(tmp_path:
     assert incident.episode == 2
     assert len(new) == 2
     assert "Again" in new[1]
-
-
-def test_a_subject_that_was_not_loaded_is_recalled() -> None:
-    story = Story()
-    story.see(status="FAILURE")
-    story.see()
-    forgotten = dict(story.state)
-    state, (happened,) = observe(
-        Memory({}, lambda subject: forgotten.get(subject, Track())), MISSING, LINEAGE, story.policy, START
-    )
-    assert (happened.kind, happened.incident.episode) == (Kind.REOPENED, 2)
-    assert SUBJECTS["job"] in state
-    assert SUBJECTS["users"] not in state
 
 
 def test_an_episode_that_was_saved_is_never_overwritten_by_another(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_every_check_that_the_run_did_not_come_to_is_counted(stopped: Home, samp
     # It lies downstream of nothing that failed.
     assert "repeat_rate_moved_little" in left
     with alerts_here(home, sample_dir) as alerts:
-        told = [out.message.text for _, out in replayed(alerts, datetime.now(UTC) - timedelta(days=1))]
+        told = [row.text for _, row in replayed(alerts, datetime.now(UTC) - timedelta(days=1))]
     assert any(f"*Not evaluated because of this:* {len(left)} checks" in text for text in told)
 
 

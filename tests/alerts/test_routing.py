@@ -62,7 +62,7 @@ def test_every_field_stands_in_the_shipped_file_and_its_examples_work(tmp_path: 
     shape = routing._file(GROUPS).fields
     assert set(fields) == set(shape)
     assert set(fields["channels"]) == set(shape["channels"].fields)
-    assert set(fields["silences"][0]) == set(shape["silences"].item.fields)
+    assert set(fields["silences"][0]) == set(shape["silences"][0].fields)
     everything = load(tmp_path, text)
     assert everything.channels_for(MARKETING, "marketing", ["product"]) == ("#marketing-data", "#product")
     assert everything.digest_channel == "#data-daily"
@@ -229,6 +229,7 @@ SILENCED = "{reason: Moving., until: 2026-12-31"
         ),
         ("silences: {}\n", "1: silences: must be a list, each item after a hyphen"),
         ("silences:\n  - raw/*\n", f"2: silences.0='raw/*': {FIELDS}"),
+        ("silences:\n  -\n", f"2: silences.0='': {FIELDS}"),
         (
             f"silences:\n  - {SILENCED}}}\n",
             "2: silences.0.check: must be given where no asset is: a silence names an asset, a check or both",
