@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from greenery_assets.sample.database import contract_columns
-from greenery_assets.sample.defects.base import Apply, Connection, Defect, rows
+from greenery_assets.sample.defects.base import Apply, Defect, DuckDB, rows
 
 CREATE_SPOILT_COLUMNS = "create table if not exists spoilt_columns (table_name text, column_name text, written text)"
 CREATE_LINE_FAULTS = "create table if not exists line_faults (event_id uuid, fault text)"
@@ -43,14 +43,14 @@ FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
 }
 
 
-def spoil_columns(connection: Connection) -> None:
+def spoil_columns(connection: DuckDB) -> None:
     """Turn the columns that the defects of this module have chosen into text, as they are to be written."""
     connection.execute(CREATE_SPOILT_COLUMNS)
     for table, column, written in connection.execute("select distinct * from spoilt_columns").fetchall():
         connection.execute(f"alter table {table} alter {column} type varchar using {written}")
 
 
-def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
+def break_lines(connection: DuckDB, event_files: Iterable[Path]) -> None:
     """Rewrite the lines of the CSV `event_files` that the defects of this module have chosen."""
     connection.execute(CREATE_LINE_FAULTS)
     faults = dict(connection.execute("select event_id::text, fault from line_faults").fetchall())
@@ -75,23 +75,23 @@ def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
 def _line_fault(name: str) -> Apply:
     choose = rows(PAGE_VIEWS, f"insert into line_faults select event_id, '{name}' from victims")
 
-    def apply(connection: Connection, count: int, rng: np.random.Generator) -> None:
+    def apply(connection: DuckDB, count: int, rng: np.random.Generator) -> None:
         connection.execute(CREATE_LINE_FAULTS)
         choose(connection, count, rng)
 
     return apply
 
 
-def _add_column(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _add_column(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     connection.execute("alter table events add column if not exists campaign text default 'newsletter'")
 
 
-def _keep_headers_only(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _keep_headers_only(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     for table in contract_columns():
         connection.execute(f"delete from {table}")
 
 
-def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) -> None:
+def _cut_off(connection: DuckDB, percent: int, _rng: np.random.Generator) -> None:
     connection.execute(
         f"""delete from order_items where rowid in (
             select rowid from order_items order by order_id desc, product_id desc
@@ -99,7 +99,7 @@ def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) ->
     )
 
 
-def _write_decimal_commas(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _write_decimal_commas(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     connection.execute(CREATE_SPOILT_COLUMNS)
     connection.execute("insert into spoilt_columns values ('order_items', 'quantity', ?)", ["quantity || ',0'"])
 
