@@ -176,7 +176,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 
 def _engine(name: str) -> str:
     if name not in ENGINES:
-        raise ValueError(f"must be {' or '.join(ENGINES)}; others are not known")
+        raise ValueError(f"must be {' or '.join(ENGINES)}")
     if any(find_spec(module) is None for module in ENGINES[name]):
         raise ValueError(f"needs a driver that is not installed: pip install 'greenery-assets[{name}]'")
     return name
