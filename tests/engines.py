@@ -3,8 +3,10 @@
 Not here: how to start a server (postgres.py).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -12,11 +14,12 @@ from typing import Any
 import duckdb
 from sqlalchemy import create_engine
 
-from bench.warehouse import MARTS, Built
+from bench.warehouse import MARTS, Built, differences
 from greenery_assets import landing
 from greenery_assets.dbt.project import SOURCES_YAML
 from greenery_assets.settings import PostgresAddress
 from tests.dbt_here import BenchHere
+from tests.job import Home
 from tests.postgres import execute
 
 # The schemas that dbt builds in, and what else it writes and reads.
@@ -91,3 +94,41 @@ def _transaction(url: str) -> Iterator[Any]:
     with engine.begin() as connection:
         yield connection.connection.cursor()
     engine.dispose()
+
+
+@dataclass(frozen=True)
+class PostgresHome(Home):
+    """A place to run in whose warehouse is the PostgreSQL database at `url`; its DuckDB file is for comparing."""
+
+    url: str = ""
+
+    def environment(self, source: Path) -> dict[str, str]:
+        """The settings of a run here, and what `prepare` makes of them: the process may have been prepared before."""
+        address = PostgresAddress.parse(self.url)
+        return {
+            **super().environment(source),
+            "GREENERY_ENGINE": "postgres",
+            "GREENERY_POSTGRES_URL": self.url,
+            "GREENERY_POSTGRES_HOST": address.host,
+            "GREENERY_POSTGRES_PORT": str(address.port),
+            "GREENERY_POSTGRES_USER": address.user,
+            "GREENERY_POSTGRES_DATABASE": address.database,
+        }
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse."""
+        return execute(self.url, sql)
+
+    def differences(self, other: Home, *schemas: str) -> dict[str, int]:
+        """Rows that only one of two warehouses has, by table, source tables among them."""
+        copy_from_postgres(self.url, self.warehouse)
+        found = differences(self.warehouse, other.warehouse, schemas)
+        for (table,) in other.query("select table_name from information_schema.tables where table_schema = 'raw'"):
+            # Ids are texts in one driver.
+            ours, theirs = (
+                Counter(tuple(map(str, row)) for row in home.query(f"select * from raw.{table}"))
+                for home in (self, other)
+            )
+            if ours != theirs:
+                found[f"raw.{table}"] = (ours - theirs).total() + (theirs - ours).total()
+        return found

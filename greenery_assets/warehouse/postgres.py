@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 OLDEST = 14
 CONNECT_S = 10
 # A run that was killed leaves its lock as soon as the server sees that it is gone.
-LOCK_TRIES, LOCK_PAUSE_S = 15, 0.2
+LOCK_TRIES, LOCK_PAUSE_S = 20, 0.2
 _LOCK = int.from_bytes(b"greenery")
 _NOT_BUILT = {"42P01", "42703", "3F000"}  # no such table, column, schema
+# Found also by a user who may not see it.
+_FILES = (
+    "select pg_class.oid from pg_class join pg_namespace on relnamespace = pg_namespace.oid "
+    "where nspname = 'landing' and relname = 'files'"
+)
 _NAME_ANOTHER = "name another database in GREENERY_POSTGRES_URL"
 
 
@@ -104,6 +109,8 @@ class Session:
                     "run had begun to write is undone. Look whether the server is up, and run again."
                 ) from None
             kind = type(error).__name__
+            if state == "42501":
+                raise _lacks_right(self.address, f"do all that the run needs ({kind})") from None
             raise (NotBuiltError if state in _NOT_BUILT else StatementError)(kind, state) from None
 
 
@@ -126,6 +133,9 @@ def connect(address: PostgresAddress) -> Session:
         if connection.get_parameter_status("server_encoding") != "UTF8":
             raise WarehouseError(f"The warehouse {address} does not keep text in UTF-8; {_NAME_ANOTHER}.")
         connection.autocommit = True
+        # A server that cannot do it sees that a run is gone when its statement ends.
+        with suppress(StatementError):
+            session.execute("set client_connection_check_interval = '500ms'")
         # Whatever the server or the user has for a default.
         session.execute("set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'")
         register_uuid(conn_or_curs=connection)
@@ -166,14 +176,9 @@ def transaction(address: PostgresAddress, set_aside: str | None = None) -> Itera
         if set_aside is not None:
             for schema in _schemas_there(session):
                 session.execute(f'alter schema {schema} rename to "{schema}_{set_aside}"')
-        try:
-            yield session
-            with session.worded():
-                session.connection.commit()
-        except StatementError as error:
-            if error.pgcode == "42501":
-                raise _lacks_right(address, f"what the run needs ({error.kind})") from None
-            raise
+        yield session
+        with session.worded():
+            session.connection.commit()
 
 
 @contextmanager
@@ -261,7 +266,7 @@ def _lock(session: Session, function: str) -> None:
 def _is_ours(session: Session) -> bool:
     """Whether a load of ours made tables here."""
     columns = session.execute(
-        "select count(*) from pg_attribute where attrelid = to_regclass('landing.files') "
+        f"select count(*) from pg_attribute where attrelid in ({_FILES}) "
         "and attname in ('source_table', 'path', 'load_id', 'is_removed')"
     ).fetchone()
     return bool(columns[0] == 4)
@@ -287,9 +292,9 @@ def _refuse_what_is_not_ours(session: Session) -> None:
                 f"The database {address} holds tables that this project did not make, in schemas that it would use "
                 f"({names}). Nothing was changed; {_NAME_ANOTHER}, or move them to another schema."
             )
-    elif not session.execute(
-        "select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('landing.files')"
-    ).fetchone()[0]:
+    elif not session.execute(f"select pg_has_role(relowner, 'usage') from pg_class where oid in ({_FILES})").fetchone()[
+        0
+    ]:
         raise _lacks_right(address, "change its tables, which another user made")
     missing = sorted(schemas().difference(there))
     if missing and not session.execute("select has_database_privilege(current_database(), 'create')").fetchone()[0]:
