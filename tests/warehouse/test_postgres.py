@@ -122,7 +122,7 @@ def test_files_that_come_change_and_go_replace_their_own_rows_alone(
     from tests.landing import support  # noqa: PLC0415
 
     shorter = support.TableContract("notes", support.NOTES.columns[:1])
-    monkeypatch.setitem(support.CONTRACTS, "notes", shorter)  # type: ignore[arg-type]
+    monkeypatch.setitem(support.CONTRACTS, "notes", shorter)
     again(landing, address)
     assert execute(url, "select * from raw.notes order by 1") == [("1",), ("changed",), ("faulty",)]
     assert execute(url, "select count(*) from pg_class where relname = '_'") == [(0,)]
