@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from greenery_assets.dagster_home import DagsterHomeError, check_home, history_error
 from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings, prepare
 from greenery_assets.troubles import explain
-from greenery_assets.warehouse import DatabaseError
+from greenery_assets.warehouse import DATABASE_ERRORS, WarehouseError
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def stop(reason: str) -> NoReturn:
 
 def _sentence(error: Exception, settings: Settings | None) -> str | None:
     """The error in a sentence for its reader; None for one that only its traceback explains."""
-    if isinstance(error, (SettingsError, DagsterHomeError)):
+    if isinstance(error, (SettingsError, DagsterHomeError, WarehouseError)):
         return str(error)
     if settings is None or isinstance(error, (typer.Exit, typer.Abort)):
         return None
@@ -69,7 +69,7 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
     if broken := history_error(error, settings.dagster_home):
         return str(broken)
     # Of another error one of these may be only what happened before it, and its own traceback is needed.
-    is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, DatabaseError))
+    is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, *DATABASE_ERRORS))
     return explain(error, _file_of(error, settings)) if is_ours and not _is_elsewhere(error, settings) else None
 
 

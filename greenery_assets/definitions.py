@@ -20,9 +20,9 @@ from greenery_assets.automation import (
 )
 from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import dbt_executable, dbt_project
-from greenery_assets.landing import SAMPLE_DATA
 from greenery_assets.privacy import SHAREABLE_COLUMNS, SHAREABLE_REASON, masked
 from greenery_assets.settings import Settings, load_settings
+from greenery_assets.warehouse import SAMPLE_DATA
 
 
 def alerts_project(settings: Settings) -> Project:

@@ -16,7 +16,28 @@ from dotenv.parser import parse_stream
 
 PREFIX = "GREENERY_"
 # Names that the project hands to dbt itself: whoever sets them does not decide them.
-HANDED_TO_DBT = frozenset({"GREENERY_CHECKS", "GREENERY_DEFINITION", "GREENERY_PREVIEW"})
+HANDED_TO_DBT = frozenset(
+    {
+        "GREENERY_CHECKS",
+        "GREENERY_DEFINITION",
+        "GREENERY_PREVIEW",
+        *(f"GREENERY_POSTGRES_{part}" for part in ("HOST", "PORT", "USER", "DATABASE", "SSLMODE")),
+    }
+)
+# Each would lead PostgreSQL's driver to another place than the settings name, or have it read values in another way.
+POSTGRES_NAMES = frozenset(
+    {
+        "PGHOSTADDR",
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGOPTIONS",
+        "PGTARGETSESSIONATTRS",
+        "PGLOADBALANCEHOSTS",
+        "PGCLIENTENCODING",
+        "PGDATESTYLE",
+        "PGTZ",
+    }
+)
 # Each can change what dbt builds, what Dagster keeps, or where it listens. DAGIT_ is an old name of DAGSTER_WEBSERVER_.
 FOREIGN_PREFIXES = ("DBT_", "DAGSTER_", "DAGIT_")
 # A limit of Dagster's that has no prefix: below our page size it makes reading the history fail.

@@ -10,30 +10,32 @@ import dagster as dg
 from greenery_assets.privacy import SHAREABLE_REASON
 from greenery_assets.settings import PROJECT_ROOT
 from greenery_assets.troubles import explain
-from greenery_assets.warehouse import DatabaseError, Interrupted
+from greenery_assets.warehouse import DATABASE_ERRORS, Interrupted, Place, StatementError, WarehouseError
 
 PACKAGE = PROJECT_ROOT / "greenery_assets"
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn faults of the machine into failures that name cause and remedy; `path` is the file in use.
+def explained(place: Place) -> Iterator[None]:
+    """Turn faults of the machine into failures that name cause and remedy; `place` is the file or database in use.
 
-    Any other error of DuckDB becomes a failure with its type and place only, because its text may quote rows. All other
-    errors pass unchanged, also those that this project raises: their text says more.
+    Any other error of a database becomes a failure with its type and place only, because its text may quote rows. All
+    other errors pass unchanged, also those that this project raises: their text says more.
     """
     try:
         yield
     except (dg.Failure, Interrupted):
         raise
+    except WarehouseError as error:
+        raise failure(str(error)) from None
     except Exception as error:
-        if type(error).__module__.startswith(f"{PACKAGE.name}."):
+        if type(error).__module__.startswith(f"{PACKAGE.name}.") and not isinstance(error, StatementError):
             raise
-        reason = explain(error, path)
-        if reason is None and isinstance(error, DatabaseError):
-            reason = (
-                f"DuckDB raised {type(error).__name__} at {_place(error)}; its text is not shown, as it may quote rows."
-            )
+        reason = explain(error, place if isinstance(place, Path) else None)
+        if reason is None and isinstance(error, DATABASE_ERRORS):
+            raised = error.kind if isinstance(error, StatementError) else type(error).__name__
+            database = "PostgreSQL" if isinstance(error, StatementError) else "DuckDB"
+            reason = f"{database} raised {raised} at {_place(error)}; its text is not shown, as it may quote rows."
         if reason is None:
             raise
         raise failure(reason) from None

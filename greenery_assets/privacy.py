@@ -162,7 +162,7 @@ def sample(
     from a source.
     """
     shown = sorted(_shareable_columns(connection, relation), key=lambda name: name not in about)
-    return _shown(connection, shown, f"from {relation} where {where} order by all limit {SAMPLE_ROWS}", texts, own)
+    return _shown(connection, shown, f"from {relation} where {where}{_in_order(shown)} limit {SAMPLE_ROWS}", texts, own)
 
 
 def preview(connection: Connection, relation: str, texts: Texts) -> Table:
@@ -188,7 +188,9 @@ def finding(connection: Connection, relation: str, template: str, texts: Texts, 
         value = scalar(connection, f"select {what} from {relation}")
         setattr(n if kind == "n" else total, column, _Count(value) if kind == "n" else value)
     shown = [name for name in names if name not in {"n", "of"} and "." not in name]
-    rows = _shown(connection, shown, f"from {relation} order by all limit 3", texts).as_records() if shown else [{}]
+    rows = (
+        _shown(connection, shown, f"from {relation}{_in_order(shown)} limit 3", texts).as_records() if shown else [{}]
+    )
     of = _Count(rows_checked or n)
     return " ".join(template.format(n=n, of=of, sum=total, **row) for row in rows)
 
@@ -254,6 +256,11 @@ def scalar(connection: Connection, query: str, parameters: Sequence[object] = ()
     """The one value of a query's one row."""
     row = connection.execute(query, list(parameters)).fetchone()
     return row[0] if row else None
+
+
+def _in_order(columns: Sequence[str]) -> str:
+    """SQL that orders a query by all of its columns."""
+    return f" order by {', '.join(str(place) for place, _ in enumerate(columns, 1))}" if columns else ""
 
 
 def _shareable_columns(connection: Connection, relation: str) -> list[str]:

@@ -20,15 +20,16 @@ from greenery_assets.alerts.runs import Catalogue, finding_of, was_stopped
 from greenery_assets.alerts.sensors import alerting
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
-from greenery_assets.landing import Source, recorded_source
-from greenery_assets.settings import Settings, shown
+from greenery_assets.settings import PostgresAddress, Settings, shown
 from greenery_assets.summary import RunFacts, group_line, render, render_end, render_next_steps
 from greenery_assets.warehouse import (
+    DATABASE_ERRORS,
     NOT_BUILT,
-    DatabaseError,
+    Source,
     WarehouseError,
     WarehouseMissingError,
     open_for_reading,
+    recorded_source,
 )
 
 
@@ -74,7 +75,7 @@ def run_daily_job(
     if settings.source_dir and Source.at(settings.source_dir).is_sample:
         source += " (sample data)"
     console.print(f"Source     {source}")
-    console.print(f"Warehouse  {shown(settings.warehouse_path)}")
+    console.print(f"Warehouse  {_where(settings)}")
     with _one_at_a_time(settings, console):
         # The lines above come before seconds of imports.
         from greenery_assets.assets.marts import FULL_REFRESH_TAG  # noqa: PLC0415
@@ -105,7 +106,7 @@ def run_daily_job(
         ("Lineage, checks and history", f"make ui, then {settings.ui_url}"),
         ("This run there", settings.ui_link(f"runs/{run_id}")),
         ("The state of the data", _report(settings, REPORT.to_user_string() in facts.rows[REPORT.path[0]])),
-        ("The tables", f"{shown(settings.warehouse_path)}, in any DuckDB client, read-only"),
+        ("The tables", f"{_where(settings)}, in any {_client(settings)}"),
         *([] if alerts.problem else [("Alerts", notified)]),
     ]
     facts.is_sample = _is_sample(settings)
@@ -133,6 +134,15 @@ def _execute(
         ).success
 
 
+def _where(settings: Settings) -> str:
+    place = settings.warehouse
+    return f"PostgreSQL, {place}" if isinstance(place, PostgresAddress) else shown(place)
+
+
+def _client(settings: Settings) -> str:
+    return "PostgreSQL client" if settings.engine == "postgres" else "DuckDB client, read-only"
+
+
 def _report(settings: Settings, is_new: bool) -> str:
     return f"{shown(settings.report_page)}, in any browser" if is_new else "not written; make report says why"
 
@@ -140,7 +150,9 @@ def _report(settings: Settings, is_new: bool) -> str:
 @contextlib.contextmanager
 def _one_at_a_time(settings: Settings, console: Console) -> Iterator[None]:
     """Let one command-line run into the warehouse at a time. The system drops the lock if a run is killed."""
-    lock = FileLock(f"{settings.warehouse_path}.run.lock")
+    place = settings.warehouse
+    # Runs that are started elsewhere are kept out of a server's database by a lock there.
+    lock = FileLock(f"{place if isinstance(place, Path) else settings.dagster_home / 'warehouse'}.run.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -275,16 +287,16 @@ def _collect(event: dg.DagsterEvent, catalogue: Catalogue, facts: RunFacts) -> s
 def _is_sample(settings: Settings) -> bool:
     """Whether the tables hold sample data, whatever this run would have loaded."""
     try:
-        with open_for_reading(settings.warehouse_path) as connection:
+        with open_for_reading(settings.warehouse) as connection:
             source = recorded_source(connection)
-    except (WarehouseError, DatabaseError):
+    except (WarehouseError, *DATABASE_ERRORS):
         return False
     return source is not None and source.is_sample
 
 
 def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
     try:
-        with open_for_reading(settings.warehouse_path) as connection:
+        with open_for_reading(settings.warehouse) as connection:
             row = connection.execute(
                 "select users_repeat, users_purchased, repeat_rate from marketing.fact_repeat_rate"
             ).fetchone()

@@ -10,9 +10,11 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -22,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from greenery_assets.alerts.blocks import is_channel
 from greenery_assets.environment import (
     HANDED_TO_DBT,
+    POSTGRES_NAMES,
     Assignment,
     EnvironmentNamesError,
     asked_for_by,
@@ -41,8 +44,10 @@ OTHER_SCHEMAS = frozenset({"landing", "snapshots", "quality"})
 # a shop's warehouse, begin a second history, or keep alerts from Slack. The others fall back to safe defaults.
 NEVER_EMPTY = frozenset(
     {
+        "engine",
         "source_dir",
         "warehouse_path",
+        "postgres_url",
         "dagster_home",
         "report_dir",
         "slack_token",
@@ -52,7 +57,9 @@ NEVER_EMPTY = frozenset(
         "alerts_ledger",
     }
 )
-SECRET = frozenset({"slack_token", "alerts_ledger"})
+SECRET = frozenset({"slack_token", "alerts_ledger", "postgres_url"})
+# The databases that a warehouse can be in (docs/engines.md), each with the modules that it needs.
+ENGINES = {"duckdb": (), "postgres": ("psycopg2", "dbt.adapters.postgres")}
 
 
 class SettingsError(Exception):
@@ -127,6 +134,58 @@ def _memory(limit: str) -> str:
     return limit
 
 
+@dataclass(frozen=True)
+class PostgresAddress:
+    """A database of a PostgreSQL server, and as whom to open it; `sslmode` as libpq knows it."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+    sslmode: str
+
+    @classmethod
+    def parse(cls, url: str) -> "PostgresAddress":
+        """The address that a URL is. Raises ValueError, which quotes nothing of it: it may hold a password."""
+        try:
+            parts = urlsplit(url)
+            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+            host, port, user = parts.hostname, parts.port or 5432, unquote(parts.username or "")
+        except ValueError:  # whose text quotes the place
+            host, port, user, options = None, 0, "", {}
+        database, sslmode = unquote(parts.path[1:]) if host else "", options.pop("sslmode", "prefer")
+        is_known = parts.scheme in POSTGRES_SCHEMES if host else False
+        if not (host and user and database and is_known) or "/" in database or options or parts.fragment:
+            raise ValueError(
+                "must be postgresql://user:password@host:5432/database, which may end in ?sslmode=require; in user and "
+                "password write @ as %40, / as %2F, : as %3A, # as %23 and % as %25"
+            )
+        if sslmode not in SSL_MODES:
+            raise ValueError(f"must have an sslmode of {', '.join(SSL_MODES)}")
+        return cls(host, port, user, unquote(parts.password or ""), database, sslmode)
+
+    def __str__(self) -> str:
+        return f"{self.database} on {self.host}:{self.port}"
+
+
+POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def _engine(name: str) -> str:
+    if name not in ENGINES:
+        raise ValueError(f"must be {' or '.join(ENGINES)}")
+    if any(find_spec(module) is None for module in ENGINES[name]):
+        raise ValueError(f"needs a driver that is not installed: pip install 'greenery-assets[{name}]'")
+    return name
+
+
+def _postgres(url: SecretStr) -> SecretStr:
+    PostgresAddress.parse(url.get_secret_value())
+    return url
+
+
 ProjectPath = Annotated[Path, AfterValidator(_from_project_root)]
 
 
@@ -147,6 +206,8 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
+    engine: Annotated[str, AfterValidator(_engine)] = "duckdb"
+    postgres_url: Annotated[SecretStr, AfterValidator(_postgres)] | None = None
     source_dir: ProjectPath | None = None
     warehouse_path: Annotated[ProjectPath, AfterValidator(_warehouse)] = Field(
         default=Path("data/greenery.duckdb"), validate_default=True
@@ -170,6 +231,13 @@ class Settings(BaseSettings):
     alerts_file: ProjectPath = Field(default=Path("greenery_assets/routing.yml"), validate_default=True)
     # It may hold a password.
     alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = Field(default=None, repr=False)
+
+    @property
+    def warehouse(self) -> Path | PostgresAddress:
+        """Where the tables are: a DuckDB file, or a database of a PostgreSQL server."""
+        if self.engine == "postgres" and self.postgres_url:
+            return PostgresAddress.parse(self.postgres_url.get_secret_value())
+        return self.warehouse_path
 
     @property
     def sample_dir(self) -> Path:
@@ -244,9 +312,24 @@ def load_settings() -> Settings:
             f"{_given(item['loc'], item['input'])}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         ]
+    else:
+        lines += _undecided(settings) if not lines else []
     if lines:
         raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(lines))
     return settings
+
+
+def _undecided(settings: Settings) -> list[str]:
+    """What is wrong with settings that are right each for itself."""
+    if settings.engine == "postgres" and settings.postgres_url is None:
+        return [
+            "GREENERY_POSTGRES_URL is not set, which GREENERY_ENGINE=postgres needs: "
+            "postgresql://user:password@host:5432/database"
+        ]
+    # Lost, the setting would begin a second warehouse in silence.
+    if settings.postgres_url and "engine" not in settings.model_fields_set:
+        return ["GREENERY_ENGINE is not set, but GREENERY_POSTGRES_URL is: set GREENERY_ENGINE to postgres or duckdb"]
+    return []
 
 
 def prepare(settings: Settings) -> list[str]:
@@ -258,6 +341,8 @@ def prepare(settings: Settings) -> list[str]:
     _prepare_folders(settings)
     asked_for = asked_for_by(settings.dagster_home / "dagster.yaml")
     foreign = foreign_names(os.environ, asked_for)
+    if isinstance(settings.warehouse, PostgresAddress):
+        foreign = sorted({*foreign, *POSTGRES_NAMES.intersection(os.environ)})
     for name in foreign:
         del os.environ[name]
     for entry in _entries_of_env_file():
@@ -265,6 +350,7 @@ def prepare(settings: Settings) -> list[str]:
             os.environ.setdefault(entry.name, entry.value)
     exported = {
         "DAGSTER_HOME": str(settings.dagster_home),
+        "GREENERY_ENGINE": settings.engine,
         "GREENERY_WAREHOUSE_PATH": str(settings.warehouse_path),
         "GREENERY_MEMORY_LIMIT": settings.memory_limit,
         "GREENERY_MAX_SESSION_SHARE": str(settings.max_session_share),
@@ -272,6 +358,19 @@ def prepare(settings: Settings) -> list[str]:
     if settings.slack_token:
         # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
         exported["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value()
+    if isinstance(settings.warehouse, PostgresAddress):
+        # The names are those of dbt_project/profiles.yml.
+        exported |= {
+            "GREENERY_POSTGRES_HOST": settings.warehouse.host,
+            "GREENERY_POSTGRES_PORT": str(settings.warehouse.port),
+            "GREENERY_POSTGRES_USER": settings.warehouse.user,
+            "GREENERY_POSTGRES_DATABASE": settings.warehouse.database,
+            "GREENERY_POSTGRES_SSLMODE": settings.warehouse.sslmode,
+            # So called dbt writes its value into no log.
+            "DBT_ENV_SECRET_GREENERY_PASSWORD": settings.warehouse.password,
+            # Otherwise the clock that a snapshot reads is in the zone of the server.
+            "PGTZ": "UTC",
+        }
     os.environ |= exported
     return [name for name in foreign if name not in exported and name not in HANDED_TO_DBT]
 
@@ -296,17 +395,18 @@ def _dagster_yaml(entries: list[Assignment]) -> Path:
 
 def _prepare_folders(settings: Settings) -> None:
     warehouse, home, report = settings.warehouse_path, settings.dagster_home, settings.report_dir
-    with _naming("GREENERY_WAREHOUSE_PATH"):
-        if warehouse.is_dir():
-            raise SettingsError(
-                f"GREENERY_WAREHOUSE_PATH={warehouse} is a folder; name a file, such as "
-                f"{warehouse / 'greenery.duckdb'}."
-            )
-        # To open a pipe waits for its other end, for ever.
-        if warehouse.exists() and not warehouse.is_file():
-            raise SettingsError(f"GREENERY_WAREHOUSE_PATH={warehouse} is no plain file; name another one.")
-        # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
-        warehouse.parent.mkdir(parents=True, exist_ok=True)
+    if settings.engine == "duckdb":
+        with _naming("GREENERY_WAREHOUSE_PATH"):
+            if warehouse.is_dir():
+                raise SettingsError(
+                    f"GREENERY_WAREHOUSE_PATH={warehouse} is a folder; name a file, such as "
+                    f"{warehouse / 'greenery.duckdb'}."
+                )
+            # To open a pipe waits for its other end, for ever.
+            if warehouse.exists() and not warehouse.is_file():
+                raise SettingsError(f"GREENERY_WAREHOUSE_PATH={warehouse} is no plain file; name another one.")
+            # dbt opens the file and Dagster its home before anything of ours runs: both folders must be there.
+            warehouse.parent.mkdir(parents=True, exist_ok=True)
     with _naming("DAGSTER_HOME"):
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():

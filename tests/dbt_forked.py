@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the parsed project depends on, beside its files.
-PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT")
+PARSED_WITH = ("GREENERY_MAX_SESSION_SHARE", "GREENERY_MEMORY_LIMIT", "GREENERY_ENGINE", "GREENERY_POSTGRES_DATABASE")
 Request = Mapping[str, Any]
 
 # Names a variable with more arguments for `dbt build`.

@@ -1,52 +1,54 @@
 """A warehouse in another engine than DuckDB, to be compared with one in DuckDB.
 
-Not here: how to start a server (postgres.py). The loader writes DuckDB alone so far, so its tables are copied here.
+Not here: how to start a server (postgres.py).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import duckdb
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine
 
-from bench.warehouse import MARTS, Built
+from bench.warehouse import MARTS, Built, differences
+from greenery_assets import landing
+from greenery_assets.dbt.project import SOURCES_YAML
+from greenery_assets.settings import PostgresAddress
 from tests.dbt_here import BenchHere
+from tests.job import Home
 from tests.postgres import execute
 
 # The schemas that dbt builds in, and what else it writes and reads.
 BUILT = (*MARTS, "snapshots", "quality")
 NOTES = ("complete_runs", "dbt_runs", "broken_guards")
 LOADED = ("rejected_rows", "extra_columns")  # of quality, by the loader
-LANDED = ("files", "days", "order_items_by_file")
-
-# Types of columns by their names in DuckDB, where they have another in PostgreSQL.
-IN_POSTGRES = {"VARCHAR": "text", "DOUBLE": "double precision", "UBIGINT": "numeric(20)"}
+# Types of columns by their names in PostgreSQL, where they have another in DuckDB.
 IN_DUCKDB = {"numeric": "decimal(38, 6)"}
 
 
 class PostgresHere(BenchHere):
-    """A Bench that dbt builds in PostgreSQL, in the database at `url`.
+    """A Bench in PostgreSQL, in the database at `url`.
 
-    The loader fills its DuckDB file, and copies of the tables are what dbt reads. After a build the file has what dbt
-    built, column by column with its type, so that two warehouses can be compared in DuckDB.
+    After a build a DuckDB file has what dbt built, column by column with its type, so that two warehouses can be
+    compared there.
     """
 
     engine = "postgres"
 
     def __init__(self, url: str, warehouse: Path, source: Path) -> None:
-        at = make_url(url)
-        place = {"PGHOST": at.host, "PGPORT": at.port, "PGUSER": at.username, "PGDATABASE": at.database}
-        super().__init__(warehouse, source, **{name: str(value) for name, value in place.items()})
-        self.url = url
+        self.url, self.address = url, PostgresAddress.parse(url)
+        place = {"HOST": self.address.host, "PORT": self.address.port, "USER": self.address.user}
+        place |= {"DATABASE": self.address.database}
+        super().__init__(warehouse, source, **{f"GREENERY_POSTGRES_{name}": str(it) for name, it in place.items()})
 
     def load(self) -> float:
-        """Load into DuckDB, and copy into PostgreSQL; seconds of the former."""
-        seconds = super().load()
-        copy_to_postgres(self.warehouse, self.url)
-        return seconds
+        """Bring the raw tables up to date; it takes no measured time."""
+        landing.load(self.address, self.source, landing.read_contract(SOURCES_YAML))
+        return 0
 
     def build(self, command: str = "build", *arguments: str) -> Built:
         """Run dbt, and copy what it built into the DuckDB file."""
@@ -61,30 +63,6 @@ class PostgresHere(BenchHere):
             "select nspname, relname from pg_class join pg_namespace on relnamespace = pg_namespace.oid "
             f"where nspname in {(*MARTS, 'snapshots')} and relkind = 'r' and reltuples < 0",
         )
-
-
-def copy_to_postgres(warehouse: Path | str, url: str = "postgresql+psycopg2://") -> None:
-    """Copy what dbt reads and notes from a DuckDB file into PostgreSQL, with the types of the contract.
-
-    Without a URL the database is where PGHOST and its like say.
-    """
-    with duckdb.connect(str(warehouse), read_only=True) as source, _transaction(url) as cursor:
-        tables = source.execute(
-            "select table_schema || '.' || table_name from information_schema.tables "
-            "where table_schema = 'raw' or table_schema = 'landing' and list_contains(?, table_name)",
-            [[*LANDED, *NOTES]],
-        ).fetchall()
-        cursor.execute("create schema if not exists raw; create schema if not exists landing")
-        for (table,) in tables:
-            columns = source.execute(f"describe {table}").fetchall()
-            typed = ", ".join(f"{column} {IN_POSTGRES.get(kind, kind)}" for column, kind, *_ in columns)
-            with TemporaryDirectory() as folder:
-                file = Path(folder, "rows.csv")
-                source.execute(f"copy (from {table}) to '{file}' (format csv, header false, nullstr '\\N')")
-                cursor.execute(f"create table if not exists {table} ({typed}); truncate {table}")
-                with file.open() as rows:
-                    cursor.copy_expert(f"copy {table} from stdin (format csv, null '\\N')", rows)
-            cursor.execute(f"analyze {table}")
 
 
 def copy_from_postgres(url: str, warehouse: Path) -> None:
@@ -116,3 +94,41 @@ def _transaction(url: str) -> Iterator[Any]:
     with engine.begin() as connection:
         yield connection.connection.cursor()
     engine.dispose()
+
+
+@dataclass(frozen=True)
+class PostgresHome(Home):
+    """A place to run in whose warehouse is the PostgreSQL database at `url`; its DuckDB file is for comparing."""
+
+    url: str = ""
+
+    def environment(self, source: Path) -> dict[str, str]:
+        """The settings of a run here, and what `prepare` makes of them: the process may have been prepared before."""
+        address = PostgresAddress.parse(self.url)
+        return {
+            **super().environment(source),
+            "GREENERY_ENGINE": "postgres",
+            "GREENERY_POSTGRES_URL": self.url,
+            "GREENERY_POSTGRES_HOST": address.host,
+            "GREENERY_POSTGRES_PORT": str(address.port),
+            "GREENERY_POSTGRES_USER": address.user,
+            "GREENERY_POSTGRES_DATABASE": address.database,
+        }
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse."""
+        return execute(self.url, sql)
+
+    def differences(self, other: Home, *schemas: str) -> dict[str, int]:
+        """Rows that only one of two warehouses has, by table, source tables among them."""
+        copy_from_postgres(self.url, self.warehouse)
+        found = differences(self.warehouse, other.warehouse, schemas)
+        for (table,) in other.query("select table_name from information_schema.tables where table_schema = 'raw'"):
+            # Ids are texts in one driver.
+            ours, theirs = (
+                Counter(tuple(map(str, row)) for row in home.query(f"select * from raw.{table}"))
+                for home in (self, other)
+            )
+            if ours != theirs:
+                found[f"raw.{table}"] = (ours - theirs).total() + (theirs - ours).total()
+        return found

@@ -67,7 +67,7 @@ FIGURES = [
 def figure_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
     """Compare each selected figure with the one the last run recorded, and record this one."""
     settings = load_settings()
-    with explained(settings.warehouse_path), open_for_reading(settings.warehouse_path) as connection:
+    with explained(settings.warehouse), open_for_reading(settings.warehouse) as connection:
         values = {
             figure: scalar(connection, f"select {figure.column} from {figure.schema}.{figure.table}")
             for figure in FIGURES

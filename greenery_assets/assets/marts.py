@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
@@ -38,7 +37,15 @@ from greenery_assets.privacy import (
     without_file_names,
 )
 from greenery_assets.settings import load_settings
-from greenery_assets.warehouse import Connection, WarehouseError, WarehouseMissingError, open_for_reading
+from greenery_assets.warehouse import (
+    Connection,
+    Place,
+    WarehouseError,
+    WarehouseMissingError,
+    held,
+    open_for_reading,
+    recorded_source,
+)
 
 MANIFEST = manifest()
 TEXTS = known_texts(MANIFEST)
@@ -88,7 +95,7 @@ def dbt_models(
     The days that are affected by what was loaded are rebuilt and looked at (dbt_project/macros/days.sql), unless there
     is a reason to rebuild everything. Raises dagster.Failure if nothing was loaded, or if `days` names no days.
     """
-    warehouse = load_settings().warehouse_path
+    warehouse = load_settings().warehouse
     if not _ask(warehouse, is_loaded):
         raise failure(
             "This release has not loaded the source tables into the warehouse yet, so there is nothing to build from: "
@@ -113,12 +120,12 @@ def dbt_models(
     if reason:
         context.log.info(f"Full refresh of the selected models: {reason}.")
         context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
-    if reason or _ask(warehouse, lambda it: is_first_build(it, MANIFEST)):
-        build += _full_refresh(dbt, warehouse, context)
-    elif days:
-        build += variables(days)
-    invocation = dbt.cli(build, context=context, raise_on_error=False)
-    with explained(warehouse):
+    with explained(warehouse), held(warehouse):
+        if reason or _ask(warehouse, lambda it: is_first_build(it, MANIFEST)):
+            build += _full_refresh(dbt, warehouse, context)
+        elif days:
+            build += variables(days)
+        invocation = dbt.cli(build, context=context, raise_on_error=False)
         yield from asset_events(invocation, context, warehouse)
         _refuse_changed_files(warehouse)
     if not reason and (guards := _ask(warehouse, broken_guards)):
@@ -133,7 +140,7 @@ def _remove_old_targets(op_name: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _full_refresh(dbt: DbtCliResource, warehouse: Path, context: dg.AssetExecutionContext) -> list[str]:
+def _full_refresh(dbt: DbtCliResource, warehouse: Place, context: dg.AssetExecutionContext) -> list[str]:
     """The arguments of a full refresh; where it is large and of all models, all but its last part is done before."""
     parts = [] if context.is_subset else _ask(warehouse, months)
     if parts:
@@ -157,7 +164,7 @@ def _is_successful(dbt: DbtCliResource, arguments: list[str], context: dg.AssetE
     return dbt.cli(arguments, target_path=target, raise_on_error=False).is_successful()
 
 
-def _ask(warehouse: Path, question: Callable[[Connection], Answer | None]) -> Answer | None:
+def _ask(warehouse: Place, question: Callable[[Connection], Answer | None]) -> Answer | None:
     try:
         with open_for_reading(warehouse) as connection:
             return question(connection)
@@ -167,11 +174,11 @@ def _ask(warehouse: Path, question: Callable[[Connection], Answer | None]) -> An
         raise failure(str(error)) from None
 
 
-def _refuse_changed_files(warehouse: Path) -> None:
+def _refuse_changed_files(warehouse: Place) -> None:
     """Stop where a source file that models read in place is not the one that was loaded and checked."""
     try:
         with open_for_reading(warehouse) as connection:
-            changed, source = landing.changed_in_place(connection), landing.recorded_source(connection)
+            changed, source = landing.changed_in_place(connection), recorded_source(connection)
     except WarehouseMissingError:
         return
     except WarehouseError as error:

@@ -37,7 +37,7 @@ from greenery_assets.privacy import (
     without_file_names,
 )
 from greenery_assets.settings import Settings, load_settings
-from greenery_assets.warehouse import Connection, WarehouseError, loads, open_for_reading
+from greenery_assets.warehouse import Connection, Source, WarehouseError, loads, open_for_reading, settle_source
 
 GROUP = groups()["raw"]
 TIMED_TABLES = ("events", "orders")
@@ -121,7 +121,7 @@ def _raw_spec(source: Mapping[str, Any]) -> dg.AssetSpec:
         description=source["description"],
         group_name=GROUP.name,
         owners=[GROUP.owner],
-        kinds={"python", "duckdb"},
+        kinds={"python", load_settings().engine},
         tags={"layer": "raw"},
         metadata={
             "dagster/column_schema": dg.TableSchema(columns),
@@ -181,7 +181,7 @@ def raw_tables(
     selected = {name for name, spec in RAW_SPECS.items() if spec.key in context.selected_asset_keys}
     checks = [spec for spec in RAW_CHECKS if spec.key in context.selected_asset_check_keys]
     refused = None
-    with explained(settings.warehouse_path):
+    with explained(settings.warehouse):
         try:
             if selected:
                 try:
@@ -193,7 +193,7 @@ def raw_tables(
                 checks = [spec for spec in checks if spec.metadata["assumption"] in OF_THE_LOAD]
             results = []
             if checks:
-                with open_for_reading(settings.warehouse_path) as connection:
+                with open_for_reading(settings.warehouse) as connection:
                     results = [_evaluate(spec, connection, settings) for spec in checks]
             yield from results
         except (landing.LandingError, WarehouseError) as error:
@@ -213,12 +213,12 @@ def _load(
     settings: Settings, tables: set[str], config: LoadConfig, *, reread: bool
 ) -> Iterator[dg.MaterializeResult[Any]]:
     contracts = landing.read_contract(SOURCES_YAML)
-    source = landing.Source.of(settings.source_dir, settings.sample_dir)
+    source = Source.of(settings.source_dir, settings.sample_dir)
     names = files_below(source.folder)
     try:
         # Before anything is read, or made.
-        set_aside = landing.settle_source(
-            settings.warehouse_path,
+        set_aside = settle_source(
+            settings.warehouse,
             source,
             settings.sample_dir,
             is_new_source=config.new_source,
@@ -226,7 +226,7 @@ def _load(
         )
         source_dir = settings.source_dir or _sample(settings.sample_dir)
         loaded = landing.load(
-            settings.warehouse_path,
+            settings.warehouse,
             source_dir,
             {name: contracts[name] for name in contracts if name in tables},
             set_aside=set_aside,
@@ -239,7 +239,7 @@ def _load(
     except (landing.LandingError, WarehouseError) as error:
         there = sorted({*names, *files_below(source.folder)})
         raise failure(without_file_names(str(error), there, RAW_SPECS), allow_retries=False) from None
-    with open_for_reading(settings.warehouse_path) as connection:
+    with open_for_reading(settings.warehouse) as connection:
         previews = {name: preview(connection, f"raw.{name}", TEXTS) for name in loaded}
     now = datetime.now(UTC)
     for name, table in loaded.items():

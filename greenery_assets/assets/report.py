@@ -78,7 +78,7 @@ def state_of_the_data(
     settings = load_settings()
     ended = newest_run_end(context.instance)
     try:
-        with explained(settings.warehouse_path):
+        with explained(settings.warehouse):
             report = build_report(context.instance, catalogue(), settings, within_run=context.run.run_id)
     except ReportError as error:
         raise failure(str(error), allow_retries=False) from None

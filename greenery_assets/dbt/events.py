@@ -17,7 +17,7 @@ from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundin
 from greenery_assets.dbt.translator import test_meta
 from greenery_assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, sample
-from greenery_assets.warehouse import NOT_BUILT, Connection, open_for_reading
+from greenery_assets.warehouse import NOT_BUILT, Connection, Place, fault, open_for_reading
 
 BuildEvent = (
     dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
@@ -32,7 +32,7 @@ SECONDS_TO_RETRY = 3
 
 
 def asset_events(
-    invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Path
+    invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Place
 ) -> Iterator[BuildEvent]:
     """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
 
@@ -103,7 +103,7 @@ def _is_tried_again(invocation: DbtCliInvocation, context: dg.AssetExecutionCont
 
 
 def _raise_where_it_failed(
-    invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Path, seen: Seen
+    invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Place, seen: Seen
 ) -> None:
     code = invocation.process.returncode
     if number := killed_by(code):
@@ -114,7 +114,8 @@ def _raise_where_it_failed(
     # An ERROR explains dbt's exit code and what was left out downstream of it, and fails the run anyway.
     blocking = any(result.severity == dg.AssetCheckSeverity.ERROR for result in seen.failed)
     if seen.broken or (code != 0 and not blocking):
-        cause = surroundings(seen.errors, warehouse, invocation.target_path) or _reason(seen)
+        written_to = (warehouse, invocation.target_path) if isinstance(warehouse, Path) else (invocation.target_path,)
+        cause = surroundings(seen.errors, *written_to) or fault(warehouse) or _reason(seen)
         # What dbt quotes of the database's errors may be of a row, and all who open Dagster's pages see this.
         log = invocation.target_path / "dbt.log"
         raise dg.Failure(
@@ -155,7 +156,7 @@ def _with_rows(
     failed: list[dg.AssetCheckResult],
     context: dg.AssetExecutionContext,
     manifest: Mapping[str, Any],
-    warehouse: Path,
+    warehouse: Place,
 ) -> Iterator[dg.AssetCheckResult]:
     texts = known_texts(manifest)
     with open_for_reading(warehouse) as connection:

@@ -13,7 +13,7 @@ from typing import Any
 from dagster_dbt import DagsterDbtCliRuntimeError, DbtProject
 from filelock import FileLock
 
-from greenery_assets.settings import PROJECT_ROOT, load_settings, prepare
+from greenery_assets.settings import PROJECT_ROOT, PostgresAddress, load_settings, prepare
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "sources.yml"
@@ -47,7 +47,8 @@ def prepared_manifest() -> Mapping[str, Any]:
     `prepare_if_dev` would parse only under `dagster dev`; a clean clone must load anywhere. Raises SettingsError;
     DbtError if the project cannot be parsed or dbt's folder cannot be written.
     """
-    prepare(load_settings())
+    settings = load_settings()
+    prepare(settings)
     # dagster-dbt finds dbt on the PATH only; a virtual environment need not be activated to be used.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     target = DBT_PROJECT_DIR / "target"
@@ -57,7 +58,10 @@ def prepared_manifest() -> Mapping[str, Any]:
         with FileLock(target / ".prepare.lock"):
             if _is_stale(dbt_project.manifest_path):
                 dbt_project.preparer.prepare(dbt_project)
-            manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
+            manifest = _read()
+            if not _is_for(manifest, settings.warehouse):
+                dbt_project.preparer.prepare(dbt_project)
+                manifest = _read()
             return manifest
     except DagsterDbtCliRuntimeError as error:
         raise DbtError(f"dbt cannot parse {DBT_PROJECT_DIR}; correct what it names. {error}") from None
@@ -98,6 +102,20 @@ def write_docs(page: Path) -> None:
             f"The documentation cannot be written to {page} ({error.strerror}); name another folder in "
             "GREENERY_REPORT_DIR, or make room."
         ) from None
+
+
+def _read() -> Mapping[str, Any]:
+    manifest: Mapping[str, Any] = json.loads(dbt_project.manifest_path.read_bytes())
+    return manifest
+
+
+def _is_for(manifest: Mapping[str, Any], warehouse: Path | PostgresAddress) -> bool:
+    """Whether a project was parsed for the engine and, where a server has several, the database of a warehouse."""
+    engine = manifest["metadata"]["adapter_type"]
+    if isinstance(warehouse, Path):
+        return bool(engine == "duckdb")
+    databases = {source["database"] for source in manifest["sources"].values()}
+    return engine == "postgres" and databases == {warehouse.database}
 
 
 def _is_stale(manifest: Path) -> bool:

@@ -11,13 +11,7 @@ from greenery_assets.landing.contract import read_contract as read_contract
 from greenery_assets.landing.errors import ContractError as ContractError
 from greenery_assets.landing.errors import LandingError as LandingError
 from greenery_assets.landing.errors import LoadRefusedError as LoadRefusedError
-from greenery_assets.landing.errors import SourceChangedError as SourceChangedError
 from greenery_assets.landing.errors import SourceError as SourceError
 from greenery_assets.landing.load import LoadedTable as LoadedTable
 from greenery_assets.landing.load import changed_in_place as changed_in_place
 from greenery_assets.landing.load import load as load
-from greenery_assets.landing.source import SAMPLE_DATA as SAMPLE_DATA
-from greenery_assets.landing.source import SAMPLE_FILE as SAMPLE_FILE
-from greenery_assets.landing.source import Source as Source
-from greenery_assets.landing.source import recorded_source as recorded_source
-from greenery_assets.landing.source import settle_source as settle_source

@@ -19,7 +19,7 @@ from greenery_assets.landing.csv_rows import LONGEST_NAME, records
 from greenery_assets.landing.errors import SourceError
 from greenery_assets.landing.files import identity, reading
 from greenery_assets.landing.values import INT96, conversion, literal
-from greenery_assets.warehouse import Connection, named
+from greenery_assets.warehouse import DuckDB, named
 from greenery_assets.warehouse.loads import Shape
 
 _SAVE = "save it as CSV, comma separated, with the encoding UTF-8"
@@ -76,7 +76,7 @@ def read_shapes(paths: Sequence[Path], contract: TableContract) -> tuple[Shape, 
         return tuple(_read_shape(path, contract, scratch) for path in paths)
 
 
-def _read_shape(path: Path, contract: TableContract, scratch: Connection) -> Shape:
+def _read_shape(path: Path, contract: TableContract, scratch: DuckDB) -> Shape:
     shape = Shape(path, identity(path), ())
     with reading(path), path.open("rb") as file:
         if mistaken := _mistaken(file.read(200), "CSV" if shape.is_csv else "Parquet"):
@@ -113,7 +113,7 @@ def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], 
     return tuple((name, "VARCHAR") for name in names)
 
 
-def _parquet_columns(path: Path, scratch: Connection) -> tuple[tuple[str, str], ...]:
+def _parquet_columns(path: Path, scratch: DuckDB) -> tuple[tuple[str, str], ...]:
     try:
         columns = scratch.execute(f"select * from {parquet_source([path])} limit 0").description
         types = dict(scratch.execute(_STORED, [_glob_escape(path)]).fetchall())

@@ -16,9 +16,5 @@ class SourceError(LandingError):
     """The source folder does not hold what the contract asks for; the text names file and remedy."""
 
 
-class SourceChangedError(LandingError):
-    """The warehouse was filled from another source than the run's; the text names both and what to do."""
-
-
 class LoadRefusedError(LandingError):
     """The load was given up, as a table lost its rows or too many were rejected; the text names the tables."""

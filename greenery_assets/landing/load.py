@@ -16,9 +16,19 @@ from greenery_assets.landing.contract import TableContract
 from greenery_assets.landing.errors import LoadRefusedError, SourceError
 from greenery_assets.landing.files import find_files, identity
 from greenery_assets.landing.rows import FILE, blaming, can_stay_in_place, create, fill, in_place_query
-from greenery_assets.landing.source import Source
 from greenery_assets.landing.values import literal, quoted
-from greenery_assets.warehouse import NOT_BUILT, Connection, loads, named, replacing, transaction
+from greenery_assets.warehouse import (
+    NOT_BUILT,
+    Connection,
+    DuckDB,
+    Place,
+    Source,
+    hand_over,
+    loads,
+    named,
+    transaction,
+    typing,
+)
 from greenery_assets.warehouse.loads import Arrival, LoadedFile, Shape
 
 
@@ -47,11 +57,11 @@ class LoadedTable:
 
 
 def load(
-    warehouse: Path,
+    warehouse: Place,
     source_dir: Path,
     contracts: Mapping[str, TableContract],
     *,
-    set_aside: Path | None = None,
+    set_aside: Path | str | None = None,
     refuses: Callable[[Arrival], bool] = lambda _: False,
     is_accepted: bool = False,
     reread: bool = False,
@@ -83,9 +93,9 @@ def load(
     source = Source.at(source_dir)
     found = find_files(source_dir, contracts)
     try:
-        with replacing(warehouse, set_aside) as target, transaction(target) as connection:
+        with transaction(warehouse, set_aside) as connection, typing(connection) as typed:
             load_id = loads.prepare(connection, list(found))
-            tables = {name: _Table(connection, source_dir, contracts[name], load_id) for name in found}
+            tables = {name: _Table(connection, typed, source_dir, contracts[name], load_id) for name in found}
             loaded = {name: table.bring_up_to_date(found[name], reread=reread) for name, table in tables.items()}
             rejects = [reject for table in tables.values() for reject in table.rejects]
             arrivals = [replace(table.arrival, is_accepted=is_accepted) for table in loaded.values()]
@@ -97,7 +107,7 @@ def load(
                 )
             loads.append(connection, loads.REJECTED_ROWS, [(*reject, False) for reject in rejects])
             extra = [(name, column) for name, table in loaded.items() for column in table.extra_columns]
-            loads.replace(connection, loads.EXTRA_COLUMNS, "list_contains(?, source_table)", extra, list(loaded))
+            loads.replace(connection, loads.EXTRA_COLUMNS, "source_table = any(?)", extra, list(loaded))
             loads.record_arrivals(connection, load_id, arrivals)
             loads.record_source(connection, source.kind, source.folder, load_id)
     except LoadRefusedError:
@@ -141,8 +151,11 @@ class _Day(NamedTuple):
 class _Table:
     """One table while it is loaded; `rejects` are the rows set aside of the files that are read."""
 
-    def __init__(self, connection: Connection, source_dir: Path, contract: TableContract, load_id: int) -> None:
-        self.connection, self.source_dir, self.contract, self.load_id = connection, source_dir, contract, load_id
+    def __init__(
+        self, connection: Connection, typed: DuckDB, source_dir: Path, contract: TableContract, load_id: int
+    ) -> None:
+        self.connection, self.typed = connection, typed
+        self.source_dir, self.contract, self.load_id = source_dir, contract, load_id
         self.columns = ", ".join(map(quoted, contract.names))
         self.landed = f"landing.{quoted(contract.name + '_rows')}"  # rows that are not read in place, with their file
         # What of the contract matters to rows that were loaded under it, and how they are kept (2: with their line).
@@ -194,20 +207,24 @@ class _Table:
         """Reads new and changed files, and puts their rows in place of those of the files that are replaced."""
         table = self.contract.name
         if any(file.contract != self.read_as for file in replaced):
-            self.connection.execute(f"drop table if exists {self.landed}")
-        create(self.connection, self.landed, self.contract)
+            # With the views of it, where an engine has them depend on it; they are made again.
+            self.connection.execute(f"drop table if exists {self.landed} cascade")
+        for connection in (self.connection, self.typed):
+            create(connection, self.landed, self.contract)
         self.connection.execute(
-            f"delete from {self.landed} where list_contains(?, {FILE})", [[str(file.path) for file in replaced]]
+            f"delete from {self.landed} where {FILE} = any(?)", [[str(file.path) for file in replaced]]
         )
-        candidates = [shape for shape in shapes if can_stay_in_place(self.contract, shape)]
+        reads_files = self.typed is self.connection  # another engine reads none where it lies
+        candidates = [shape for shape in shapes if reads_files and can_stay_in_place(self.contract, shape)]
         with blaming(candidates):
             days = self._rows_by_day(in_place_query(self.contract, candidates, stray="stray")) if candidates else []
         # Where a view cannot show a value, the whole file goes into the table.
         in_place = {shape.path for shape in candidates} - {day.path for day in days if day.has_stray}
         landed = [shape for shape in shapes if shape.path not in in_place]
-        rejects = fill(self.connection, self.landed, self.contract, landed)
+        rejects = fill(self.typed, self.landed, self.contract, landed)
         days = [day for day in days if day.path in in_place]
         days += self._rows_by_day(f"select *, false as stray from ({self._landed(landed)})") if landed else []
+        hand_over(self.typed, self.connection, self.landed)
         for shape in shapes:
             if not identity(shape.path).is_same(shape.identity):
                 raise SourceError(f"{shape} changed while it was read; run again when it is whole.")
@@ -215,9 +232,7 @@ class _Table:
             self.connection, loads.DAYS, [(table, str(day.path), self.load_id, day.day, day.rows) for day in days]
         )
         names = [self._name(file.path) for file in (*replaced, *shapes)]
-        loads.replace(
-            self.connection, loads.REJECTED_ROWS, "source_table = ? and list_contains(?, file)", [], table, names
-        )
+        loads.replace(self.connection, loads.REJECTED_ROWS, "source_table = ? and file = any(?)", [], table, names)
         self.rejects = [(table, self._name(path), *reject) for path, *reject in rejects]
         rejected, by_path = Counter(reject.path for reject in rejects), defaultdict[Path, list[_Day]](list)
         for day in days:
@@ -235,7 +250,7 @@ class _Table:
     def _rows_by_day(self, query: str) -> list[_Day]:
         types = {column.name: column.data_type for column in self.contract.columns}
         moment = "created_at" if types.get("created_at") == "timestamp" else "cast(null as timestamp)"
-        found = self.connection.execute(
+        found = self.typed.execute(
             f"select landing_file, cast({moment} as date), count(*), max({moment}), bool_or(stray) from ({query}) "
             "group by all"
         ).fetchall()

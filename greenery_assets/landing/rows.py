@@ -21,7 +21,7 @@ from greenery_assets.landing.csv_rows import CsvRows
 from greenery_assets.landing.errors import SourceError
 from greenery_assets.landing.files import reading
 from greenery_assets.landing.values import INT96, conversion, literal, quoted
-from greenery_assets.warehouse import Connection
+from greenery_assets.warehouse import Connection, DuckDB
 from greenery_assets.warehouse.loads import Shape
 
 MOST_REJECTS = 100_000
@@ -63,13 +63,13 @@ def create(connection: Connection, target: str, contract: TableContract) -> None
 
     FILE has the path of the file that a row came from.
     """
-    columns = ", ".join(f"{quoted(column.name)} {column.duckdb_type}" for column in contract.columns)
+    columns = ", ".join(f"{quoted(column.name)} {column.data_type}" for column in contract.columns)
     connection.execute(
         f"create table if not exists {target} ({columns}, {_LINE} bigint, {_FAULT} varchar, {FILE} varchar)"
     )
 
 
-def fill(connection: Connection, target: str, contract: TableContract, shapes: Sequence[Shape]) -> list[Reject]:
+def fill(connection: DuckDB, target: str, contract: TableContract, shapes: Sequence[Shape]) -> list[Reject]:
     """Adds the files' rows, in order, to a table of `create`; returns those set aside.
 
     Raises SourceError when a file cannot be read to its end, or when more than MOST_REJECTS rows do not fit.
@@ -237,7 +237,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", errors="replace")[:LONGEST_RAW_TEXT]
 
 
-def _parquet_texts(connection: Connection, shape: Shape, lines: Collection[int]) -> Mapping[int, bytes]:
+def _parquet_texts(connection: DuckDB, shape: Shape, lines: Collection[int]) -> Mapping[int, bytes]:
     """Rows of a Parquet file as JSON."""
     rows = connection.execute(
         """select file_row_number + 1, json_merge_patch(to_json(source), '{"file_row_number": null}') """

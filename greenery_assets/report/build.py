@@ -11,7 +11,6 @@ import dagster as dg
 import vl_convert
 
 from greenery_assets.alerts.runs import Catalogue
-from greenery_assets.landing import recorded_source
 from greenery_assets.report import wording
 from greenery_assets.report.facts import ReportFacts
 from greenery_assets.report.figures import Figures
@@ -21,7 +20,7 @@ from greenery_assets.report.picture import draw, picture_of
 from greenery_assets.report.queries import read_figures
 from greenery_assets.report.state import read_facts
 from greenery_assets.settings import Settings
-from greenery_assets.warehouse import WarehouseError, open_for_reading
+from greenery_assets.warehouse import WarehouseError, WarehouseMissingError, open_for_reading, recorded_source
 
 # So that small print stays legible where Slack shrinks it.
 SHARP = 1.5
@@ -52,16 +51,16 @@ def build_report(
     ReportError.
     """
     facts = read_facts(instance, catalogue, datetime.now(UTC), within_run or "")
-    warehouse, figures = settings.warehouse_path, Figures()
+    warehouse, figures = settings.warehouse, Figures()
     try:
-        if warehouse.exists():
-            with open_for_reading(warehouse) as connection:
-                figures = read_figures(connection, facts.made_at.date(), settings.volume_band)
-                # Of another warehouse than the last run's, where the setting was changed since.
-                source = recorded_source(connection)
-                facts = replace(facts, is_sample=facts.is_sample or bool(source and source.is_sample))
-        elif any(facts.built_at.values()):
-            missing = f"The warehouse {warehouse} is not there any more. Run the daily job, or put the file back."
+        with open_for_reading(warehouse) as connection:
+            figures = read_figures(connection, facts.made_at.date(), settings.volume_band)
+            # Of another warehouse than the last run's, where the setting was changed since.
+            source = recorded_source(connection)
+            facts = replace(facts, is_sample=facts.is_sample or bool(source and source.is_sample))
+    except WarehouseMissingError:
+        if any(facts.built_at.values()):
+            missing = f"The warehouse {warehouse} is not there any more. Run the daily job, or put it back."
             facts = replace(facts, notice=f"{facts.notice} {missing}".strip(), built_at=dict.fromkeys(facts.built_at))
     except WarehouseError as error:
         closed = str(error)

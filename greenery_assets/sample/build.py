@@ -14,7 +14,7 @@ from greenery_assets.sample.people import People, draw_people
 from greenery_assets.sample.plan import DAY_SECONDS, DayPlan, draw_plan
 from greenery_assets.sample.spec import SampleSpec
 from greenery_assets.sample.visits import CHECKOUT, EVENT_TYPES, PACKAGE_SHIPPED, Visits, draw_visits
-from greenery_assets.warehouse import Connection
+from greenery_assets.warehouse import DuckDB
 
 # Some 300,000 events: enough to make the cost of a block's fixed work vanish, and below 300 MB.
 BLOCK_SESSIONS = 50_000
@@ -22,7 +22,7 @@ BLOCK_SESSIONS = 50_000
 INSERTED_EVENTS = 100_000
 
 
-def build(connection: Connection, spec: SampleSpec) -> None:
+def build(connection: DuckDB, spec: SampleSpec) -> None:
     """Fill the seven empty tables of `connection` with the sample, without defects."""
     rng = np.random.default_rng(spec.seed)
     plan = draw_plan(rng, spec.order_count, spec.days)
@@ -51,7 +51,7 @@ def build(connection: Connection, spec: SampleSpec) -> None:
         _insert_pending(connection, pending)
 
 
-def _insert_pending(connection: Connection, pending: list[tuple[pa.Table, pa.Table, pa.Table]]) -> None:
+def _insert_pending(connection: DuckDB, pending: list[tuple[pa.Table, pa.Table, pa.Table]]) -> None:
     for table, blocks in zip(("orders", "order_items", "events"), zip(*pending, strict=True), strict=True):
         insert(connection, table, pa.concat_tables(blocks))
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from greenery_assets.landing import read_contract
 from greenery_assets.sample.errors import SampleError
 from greenery_assets.settings import PROJECT_ROOT
-from greenery_assets.warehouse import Connection, scratch
+from greenery_assets.warehouse import DuckDB, scratch
 
 CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "sources.yml"
 MEMORY_LIMIT = "1GB"
@@ -54,7 +54,7 @@ def contract_columns() -> dict[str, dict[str, str]]:
     }
 
 
-def connect(path: Path) -> Connection:
+def connect(path: Path) -> DuckDB:
     """Open a new database file at `path` with the seven empty tables and the page address macros."""
     connection = scratch(path, MEMORY_LIMIT)
     connection.execute("set enable_progress_bar = false")
@@ -69,7 +69,7 @@ def connect(path: Path) -> Connection:
     return connection
 
 
-def insert(connection: Connection, table: str, rows: pa.Table) -> None:
+def insert(connection: DuckDB, table: str, rows: pa.Table) -> None:
     """Append `rows`, whose columns are the table's own or what DERIVED_COLUMNS makes them from.
 
     Raises SampleError where the contract has a column that the sample does not make.

@@ -3,12 +3,11 @@
 import shutil
 from pathlib import Path
 
-from greenery_assets.landing import SAMPLE_FILE
 from greenery_assets.sample.database import contract_columns
 from greenery_assets.sample.defects import break_lines, spoil_columns
 from greenery_assets.sample.errors import SampleError
 from greenery_assets.sample.spec import EventFiles, Format, SampleSpec
-from greenery_assets.warehouse import Connection
+from greenery_assets.warehouse import SAMPLE_FILE, DuckDB
 
 # A total order each, so that equal samples are equal files.
 ROW_ORDER = {
@@ -26,7 +25,7 @@ COPY_OPTIONS = {
 }
 
 
-def write_files(connection: Connection, spec: SampleSpec, folder: Path) -> dict[str, int]:
+def write_files(connection: DuckDB, spec: SampleSpec, folder: Path) -> dict[str, int]:
     """Write the seven tables and the sample's arguments to the empty `folder`; return rows by table."""
     spoil_columns(connection)
     for table in contract_columns():
@@ -67,7 +66,7 @@ def swap_in(written: Path, folder: Path, retired: Path) -> None:
     shutil.move(written / SAMPLE_FILE, folder / SAMPLE_FILE)
 
 
-def _write_daily_events(connection: Connection, spec: SampleSpec, folder: Path) -> None:
+def _write_daily_events(connection: DuckDB, spec: SampleSpec, folder: Path) -> None:
     folder.mkdir()
     days = connection.execute(
         "select distinct created_at::date from events where created_at is not null order by 1"
@@ -84,7 +83,7 @@ def _write_daily_events(connection: Connection, spec: SampleSpec, folder: Path) 
         )
 
 
-def _copy(connection: Connection, table: str, file_format: Format, path: Path, condition: str = "") -> None:
+def _copy(connection: DuckDB, table: str, file_format: Format, path: Path, condition: str = "") -> None:
     target = str(path).replace("'", "''")
     connection.execute(
         f"""copy (from {table} {condition} order by {ROW_ORDER[table]}) to '{target}'

@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from greenery_assets.landing import SAMPLE_FILE
 from greenery_assets.sample.build import build
 from greenery_assets.sample.database import connect
 from greenery_assets.sample.defects import apply_defect
 from greenery_assets.sample.export import check_replaceable, swap_in, write_files
 from greenery_assets.sample.spec import SampleSpec, yesterday
+from greenery_assets.warehouse import SAMPLE_FILE
 
 
 def generate(spec: SampleSpec, out: Path) -> dict[str, int]:

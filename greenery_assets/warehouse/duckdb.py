@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -26,7 +26,7 @@ from greenery_assets.warehouse.errors import (
     named,
 )
 
-Connection = duckdb.DuckDBPyConnection
+DuckDB = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
 Interrupted = duckdb.InterruptException
 OutOfMemory = duckdb.OutOfMemoryException
@@ -49,7 +49,7 @@ _NEAR_FULL = 16_000_000  # bytes; DuckDB grows a file by a block at a time, and 
 _KIND, _RELEASE = slice(8, 12), slice(52, 84)
 
 
-def open_for_reading(path: Path) -> Connection:
+def open_for_reading(path: Path) -> DuckDB:
     """Open the warehouse for reading only. Use as a context manager: while it is open nobody can write.
 
     Raises WarehouseMissingError where there is none yet, else as `transaction`.
@@ -60,12 +60,25 @@ def open_for_reading(path: Path) -> Connection:
 
 
 @contextmanager
-def transaction(path: Path) -> Iterator[Connection]:
+def transaction(path: Path, set_aside: Path | None = None) -> Iterator[DuckDB]:
     """The warehouse at `path`, made if it is not there; what is done within holds wholly or not at all.
+
+    With `set_aside` that is a new one, which takes the place of the present one; that has the name `set_aside` then.
 
     Raises WarehouseBusyError when another program has it open, WarehouseCorruptError when it is not whole, and
     WarehouseError when it cannot be opened, read or written for another reason.
     """
+    with _replacing(path, set_aside) as target, _written(target) as connection:
+        yield connection
+
+
+def append(connection: DuckDB, relation: str, columns: Sequence[Sequence[object]]) -> None:
+    """Adds rows, given by their columns, to a relation."""
+    connection.execute(f"insert into {relation} select {', '.join(['unnest(?)'] * len(columns))}", [*columns])
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[DuckDB]:
     _prepare_place(path)
     with _open(path, is_written=True) as connection:
         try:
@@ -90,17 +103,13 @@ def transaction(path: Path) -> Iterator[Connection]:
             raise (_of_the_disk(path, is_written=True) or fault) from error
 
 
-def scratch(path: Path, memory_limit: str) -> Connection:
+def scratch(path: Path, memory_limit: str = "80%") -> DuckDB:
     """A new database at `path` that is no warehouse: a place to work in."""
     return duckdb.connect(path, config={"memory_limit": memory_limit})
 
 
 @contextmanager
-def replacing(path: Path, set_aside: Path | None) -> Iterator[Path]:
-    """The file to write to: the warehouse itself or, with `set_aside`, a new one that takes its place at the end.
-
-    The old one then has the name `set_aside`. Raises WarehouseError where it cannot be renamed.
-    """
+def _replacing(path: Path, set_aside: Path | None) -> Iterator[Path]:
     if set_aside is None:
         yield path
         return
@@ -162,7 +171,7 @@ def _prepare_place(path: Path) -> None:
         ) from error
 
 
-def _open(path: Path, *, is_written: bool) -> Connection:
+def _open(path: Path, *, is_written: bool) -> DuckDB:
     # DuckDB opens a CSV file as well, as a database in memory that is gone when it is closed. Not looked at before each
     # reading: to close any handle of a file drops all of a process's locks on it, DuckDB's among them.
     if is_written and _start(path)[_KIND] not in (b"DUCK", b""):

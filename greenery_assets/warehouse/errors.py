@@ -17,7 +17,26 @@ class WarehouseCorruptError(WarehouseError):
 
 
 class WarehouseBusyError(WarehouseError):
-    """Another program has the warehouse open."""
+    """Another program has the warehouse open, or another run is at work in it."""
+
+
+class SourceChangedError(WarehouseError):
+    """The warehouse was filled from another source than the run's; the text names both and what to do."""
+
+
+class StatementError(Exception):
+    """A server refused a statement. Its own words, which may quote a row, are in none of this.
+
+    `kind` is the driver's name for it, `pgcode` PostgreSQL's SQLSTATE.
+    """
+
+    def __init__(self, kind: str, pgcode: str) -> None:
+        super().__init__(f"{kind} (SQLSTATE {pgcode})")
+        self.kind, self.pgcode = kind, pgcode
+
+
+class NotBuiltError(StatementError):
+    """A query names a table or column that is not there."""
 
 
 def named(path: Path | str) -> str:

@@ -1,8 +1,9 @@
 """What has been loaded: every version of every source file, how each table arrived, and what was set aside.
 
-Here: the schemas landing and quality. `landing.files` has one row for each version of a file (a file that went away has
-a last version that says so), `landing.days` one for each version and day of created_at in it. `complete_runs`,
-`dbt_runs` and `broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made here.
+Here: the schemas landing and quality, in SQL that every engine knows. `landing.files` has one row for each version of a
+file (a file that went away has a last version that says so), `landing.days` one for each version and day of created_at
+in it. `complete_runs`, `dbt_runs` and `broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made
+here.
 """
 
 import json
@@ -11,7 +12,7 @@ from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from greenery_assets.warehouse.duckdb import Connection
+from greenery_assets.warehouse.engines import Connection, append
 from greenery_assets.warehouse.errors import named
 
 REJECTED_ROWS = "quality.rejected_rows"
@@ -29,7 +30,7 @@ create table if not exists landing.files (
     columns varchar, in_place boolean, row_count bigint, rejected bigint, newest timestamp, is_removed boolean
 );
 alter table landing.files add column if not exists changed_ns bigint;
-alter table landing.files add column if not exists inode ubigint;
+alter table landing.files add column if not exists inode decimal(20, 0);
 alter table landing.files add column if not exists digest varchar;
 create table if not exists landing.days (
     source_table varchar, path varchar, load_id bigint, day date, row_count bigint
@@ -56,8 +57,8 @@ _FILE_COLUMNS = (
 
 # The last version of each file.
 _LATEST = (
-    "(select * from landing.files qualify row_number() over "
-    "(partition by source_table, path order by load_id desc) = 1) as latest"
+    "(select * from (select *, row_number() over (partition by source_table, path order by load_id desc) as age "
+    "from landing.files) as versions where age = 1) as latest"
 )
 
 
@@ -152,12 +153,10 @@ def prepare(connection: Connection, tables: Sequence[str]) -> int:
     the versions of files that were replaced, or went, before the last complete run.
     """
     connection.execute(_SCHEMA)
-    connection.execute(
-        f"delete from {REJECTED_ROWS} where load_was_refused and list_contains(?, source_table)", [list(tables)]
-    )
+    connection.execute(f"delete from {REJECTED_ROWS} where load_was_refused and source_table = any(?)", [list(tables)])
     for name in ("days", "files"):
         connection.execute(
-            f"delete from landing.{name} as old where exists (from landing.files as later where "
+            f"delete from landing.{name} as old where exists (select 1 from landing.files as later where "
             "later.path = old.path and later.source_table = old.source_table and later.load_id >= old.load_id "
             "and (later.load_id > old.load_id or later.is_removed) "
             "and later.load_id <= (select min(load_id) from landing.complete_runs))"
@@ -165,7 +164,7 @@ def prepare(connection: Connection, tables: Sequence[str]) -> int:
     [(number,)] = connection.execute(
         "select coalesce(max(load_id), 0) + 1 from "
         # A load that only found files gone leaves no file, once a complete run has seen it.
-        "(select load_id from landing.files union all select load_id from landing.complete_runs)"
+        "(select load_id from landing.files union all select load_id from landing.complete_runs) as loads"
     ).fetchall()
     return int(number)
 
@@ -173,8 +172,10 @@ def prepare(connection: Connection, tables: Sequence[str]) -> int:
 def files(connection: Connection, where: str, *parameters: str) -> list[LoadedFile]:
     """The files that are in the warehouse, of those that an SQL condition names, in the order of their paths."""
     rows = connection.execute(
-        f"select {_FILE_COLUMNS} from {_LATEST} where {where} and not is_removed order by path", list(parameters)
+        f"select {_FILE_COLUMNS} from {_LATEST} where {where} and not is_removed", list(parameters)
     ).fetchall()
+    # Not by the database, whose order of texts may be a language's.
+    rows.sort(key=lambda row: str(row[0]))
     return [
         LoadedFile(
             Path(row[0]), Identity(*row[1:6]), tuple((name, found) for name, found in json.loads(row[6])), *row[7:]
@@ -209,7 +210,7 @@ def record_source(connection: Connection, kind: str, folder: Path, load_id: int)
 def record_arrivals(connection: Connection, load_id: int, arrivals: Sequence[Arrival]) -> None:
     """Notes how tables arrived in a load, in place of what was noted of them before."""
     rows = [(arrival.table, load_id, *astuple(arrival)[1:]) for arrival in arrivals]
-    replace(connection, "landing.arrivals", "list_contains(?, source_table)", rows, [row[0] for row in rows])
+    replace(connection, "landing.arrivals", "source_table = any(?)", rows, [row[0] for row in rows])
 
 
 def replace(
@@ -217,13 +218,7 @@ def replace(
 ) -> None:
     """Puts rows in place of those that an SQL condition, with its parameters, names."""
     connection.execute(f"delete from {relation} where {where}", list(given))
-    append(connection, relation, rows)
-
-
-def append(connection: Connection, relation: str, rows: Iterable[Sequence[object]]) -> None:
-    """Adds rows to a table, or to some of its columns: `table (a, b)`."""
-    if columns := [list(column) for column in zip(*rows, strict=True)]:
-        connection.execute(f"insert into {relation} select {', '.join(['unnest(?)'] * len(columns))}", columns)
+    append(connection, relation, list(rows))
 
 
 def last_arrival(connection: Connection, table: str) -> Arrival | None:
@@ -231,7 +226,9 @@ def last_arrival(connection: Connection, table: str) -> Arrival | None:
     if not exists(connection, "landing", "arrivals"):
         return None
     row = connection.execute(
-        "select * exclude (load_id) from landing.arrivals where source_table = ?", [table]
+        "select source_table, rows_before, row_count, rows_read, rows_rejected, is_accepted, is_refused "
+        "from landing.arrivals where source_table = ?",
+        [table],
     ).fetchone()
     return Arrival(*row) if row else None
 
@@ -260,11 +257,11 @@ def files_in_and_gone(connection: Connection, table: str, source_dir: Path) -> t
     """
     rows = connection.execute(
         f"select path from {_LATEST} where source_table = ? and is_removed "
-        "and load_id = (select max(load_id) from landing.files) order by path",
+        "and load_id = (select max(load_id) from landing.files)",
         [table],
     ).fetchall()
     folder = source_dir.absolute()
-    gone = [Path(path).relative_to(folder).as_posix() for (path,) in rows if Path(path).is_relative_to(folder)]
+    gone = [Path(path).relative_to(folder).as_posix() for (path,) in sorted(rows) if Path(path).is_relative_to(folder)]
     return len(files(connection, "source_table = ?", table)), gone
 
 

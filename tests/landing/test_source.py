@@ -6,15 +6,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from greenery_assets.landing import (
-    LoadRefusedError,
+from greenery_assets.landing import LoadRefusedError, load
+from greenery_assets.warehouse import (
     Source,
     SourceChangedError,
-    load,
+    WarehouseError,
     recorded_source,
     settle_source,
 )
-from greenery_assets.warehouse import WarehouseError
 from greenery_assets.warehouse.loads import Arrival, last_arrival
 
 from .support import CONTRACTS, Landing
@@ -113,7 +112,7 @@ def test_sample_data_takes_no_warehouse_of_a_shop_nor_a_shop_one_of_sample_data(
         settle_source(filled.warehouse, sample, sample_dir)
     assert not sample_dir.exists()
     set_aside = settle_source(filled.warehouse, sample, sample_dir, is_new_source=True)
-    assert set_aside is not None
+    assert isinstance(set_aside, Path)
     assert set_aside.name.startswith("warehouse.before-")
     folder = sample_in(sample_dir)
     # A source that cannot be loaded takes nothing away.
@@ -135,7 +134,7 @@ def test_sample_data_takes_no_warehouse_of_a_shop_nor_a_shop_one_of_sample_data(
         settle_source(filled.warehouse, Source.of(filled.sources, sample_dir), sample_dir)
     assert "is then renamed" in str(caught.value)
     back = settle_source(filled.warehouse, Source.of(filled.sources, sample_dir), sample_dir, is_new_source=True)
-    assert back is not None
+    assert isinstance(back, Path)
     assert back.name.startswith("warehouse.sample-")
     # Another sample is another source too, but its history is worth no file of its own.
     other = Source.of(sample_in(tmp_path / "other"), sample_dir)

@@ -58,10 +58,7 @@ class Pair:
         self.other = make_bench(folder / "other" / "greenery.duckdb", source)
         for bench in (self.duckdb, self.other):
             bench.warehouse.parent.mkdir(parents=True)
-            with duckdb.connect(str(bench.warehouse)) as connection:
-                # A run that is later than those to come: they note the next microseconds, the same in both.
-                connection.execute("create schema landing; create table landing.dbt_runs (started_at timestamp)")
-                connection.execute("insert into landing.dbt_runs values ('2100-01-01')")
+        self.is_first = True
 
     def run(self, source: Path) -> Built:
         """Load a source folder and build with all checks; what DuckDB built, as did the other."""
@@ -69,7 +66,11 @@ class Pair:
         for bench in (self.duckdb, self.other):
             bench.source = source
             bench.load()
+            if self.is_first:
+                # A run that is later than those to come: they note the next microseconds, the same in both.
+                note(bench, "insert into landing.dbt_runs values ('2100-01-01')")
             runs.append(bench.build())
+        self.is_first = False
         built, other = runs
         assert (set(other.failed), set(other.skipped)) == (set(built.failed), set(built.skipped))
         return built
@@ -94,6 +95,15 @@ class Pair:
         )
         counts = {name: self.duckdb.query(f"select count(*) from quality.{name}")[0][0] for (name,) in names}
         return {name: rows for name, rows in counts.items() if rows}
+
+
+def note(bench: Bench, statement: str) -> None:
+    """Run a statement in a warehouse."""
+    if isinstance(bench, PostgresHere):
+        execute(bench.url, statement)
+        return
+    with duckdb.connect(str(bench.warehouse)) as connection:
+        connection.execute(statement)
 
 
 # Defects by a table that they hold back. Those that only checks further down find are not planted with those that keep
@@ -188,7 +198,7 @@ def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(make_bench: MakeBen
     def bench(file: Path, source: Path) -> Bench:
         return (BenchHere if file.parent.name == "full" else make_bench)(file, source)
 
-    compared = list(compare_over_loads(tmp_path, loads=8, every=4, seed=SEED, events_a_day=150, bench=bench))
+    compared = list(compare_over_loads(tmp_path, loads=12, every=6, seed=SEED, events_a_day=150, bench=bench))
     assert [(one.different, one.rows > 1_000) for one in compared] == [({}, True)] * 2
     happened = " ".join(compared[-1].happened)
     for what in ("came back", "then only", "lost", " built", "held back dim_events", "no events of"):

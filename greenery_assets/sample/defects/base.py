@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from greenery_assets.sample.columns import random_uuids, uuid_column
 from greenery_assets.sample.errors import SampleError
-from greenery_assets.warehouse import Connection
+from greenery_assets.warehouse import DuckDB
 
-Apply = Callable[[Connection, int, np.random.Generator], None]
+Apply = Callable[[DuckDB, int, np.random.Generator], None]
 
 UNBOUNDED = 10**9
 
@@ -38,7 +38,7 @@ class Defect:
     csv_only: bool = False
 
 
-def apply_defect(connection: Connection, defect: Defect, count: int, seed: int) -> None:
+def apply_defect(connection: DuckDB, defect: Defect, count: int, seed: int) -> None:
     """Plant `defect` in the sample; the same seed chooses the same rows, other defects choose others."""
     rng = np.random.default_rng([seed, crc32(defect.name.encode())])
     try:
@@ -57,7 +57,7 @@ def in_rows(
     `id_2`, `id_3`.
     """
 
-    def apply(connection: Connection, count: int, rng: np.random.Generator) -> None:
+    def apply(connection: DuckDB, count: int, rng: np.random.Generator) -> None:
         _choose_victims(connection, eligible, count, rng)
         for change in changes:
             connection.execute(change)
@@ -65,7 +65,7 @@ def in_rows(
     return Defect(name, assumption, description, apply, csv_only=csv_only)
 
 
-def _choose_victims(connection: Connection, eligible: str, count: int, rng: np.random.Generator) -> None:
+def _choose_victims(connection: DuckDB, eligible: str, count: int, rng: np.random.Generator) -> None:
     """Create table `victims` of `count` rows of the query `eligible`, evenly spread over its order."""
     # Numbered here, because rowid finds no row that an open transaction has added.
     connection.execute(

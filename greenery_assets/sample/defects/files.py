@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from greenery_assets.sample.database import contract_columns
-from greenery_assets.sample.defects.base import Connection, Defect, in_rows
+from greenery_assets.sample.defects.base import Defect, DuckDB, in_rows
 
 PAGE_VIEWS = """
     select event_id from events
@@ -41,13 +41,13 @@ FAULTS: dict[str, Callable[[list[str], list[str]], list[str]]] = {
 }
 
 
-def spoil_columns(connection: Connection) -> None:
+def spoil_columns(connection: DuckDB) -> None:
     """Turn the columns chosen by defects into text, in the form in which the files have them."""
     for table, column, written in connection.execute("select distinct * from spoilt_columns").fetchall():
         connection.execute(f"alter table {table} alter {column} type varchar using {written}")
 
 
-def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
+def break_lines(connection: DuckDB, event_files: Iterable[Path]) -> None:
     """Rewrite the lines of the CSV `event_files` that defects have chosen."""
     faults = dict(connection.execute("select event_id::text, fault from line_faults").fetchall())
     if not faults:
@@ -68,16 +68,16 @@ def break_lines(connection: Connection, event_files: Iterable[Path]) -> None:
         broken.replace(path)
 
 
-def _add_column(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _add_column(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     connection.execute("alter table events add column if not exists campaign text default 'newsletter'")
 
 
-def _keep_headers_only(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _keep_headers_only(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     for table in contract_columns():
         connection.execute(f"delete from {table}")
 
 
-def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) -> None:
+def _cut_off(connection: DuckDB, percent: int, _rng: np.random.Generator) -> None:
     connection.execute(
         f"""delete from order_items where rowid in (
             select rowid from order_items order by order_id desc, product_id desc
@@ -85,7 +85,7 @@ def _cut_off(connection: Connection, percent: int, _rng: np.random.Generator) ->
     )
 
 
-def _write_decimal_commas(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _write_decimal_commas(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     connection.execute("insert into spoilt_columns values ('order_items', 'quantity', ?)", ["quantity || ',0'"])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from greenery_assets.sample.columns import random_uuids, uuid_column
-from greenery_assets.sample.defects.base import Connection, Defect
+from greenery_assets.sample.defects.base import Defect, DuckDB
 from greenery_assets.sample.errors import SampleError
 
 KEPT_SHARE = 0.1
@@ -30,13 +30,13 @@ LAST_DAY_SESSIONS = """last_day_sessions as (
     having min(created_at)::date = (select max(created_at)::date from events))"""
 
 
-def _make_stale(connection: Connection, days: int, _rng: np.random.Generator) -> None:
+def _make_stale(connection: DuckDB, days: int, _rng: np.random.Generator) -> None:
     for table, columns in TIMESTAMPS.items():
         moves = ", ".join(f"{column} = {column} - to_days({days})" for column in columns)
         connection.execute(f"update {table} set {moves}")
 
 
-def _drop_volume(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _drop_volume(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     # Ordering by the random session id takes orders and browsing alike.
     connection.execute(
         f"""create or replace temp table victims as
@@ -50,7 +50,7 @@ def _drop_volume(connection: Connection, _count: int, _rng: np.random.Generator)
     _remove_victim_sessions(connection)
 
 
-def _jump_figures(connection: Connection, _count: int, _rng: np.random.Generator) -> None:
+def _jump_figures(connection: DuckDB, _count: int, _rng: np.random.Generator) -> None:
     # Those with the fewest orders come first: the figures move just as far, and less volume goes.
     repeat_buyers = connection.execute(
         f"""with {NEWEST},
@@ -94,7 +94,7 @@ def _spread_over_days(repeat_buyers: list[tuple[list[str], list[date]]], orders_
     return chosen
 
 
-def _remove_victim_sessions(connection: Connection) -> None:
+def _remove_victim_sessions(connection: DuckDB) -> None:
     connection.execute(
         """create or replace temp table removed_orders as
            select distinct order_id from events join victims using (session_id) where order_id is not null"""
@@ -104,7 +104,7 @@ def _remove_victim_sessions(connection: Connection) -> None:
     connection.execute("delete from orders where order_id in (from removed_orders)")
 
 
-def _spike_volume(connection: Connection, times: int, rng: np.random.Generator) -> None:
+def _spike_volume(connection: DuckDB, times: int, rng: np.random.Generator) -> None:
     connection.execute(
         f"""create or replace temp table copies as
             with {LAST_DAY_SESSIONS}
@@ -133,7 +133,7 @@ def _spike_volume(connection: Connection, times: int, rng: np.random.Generator) 
     )
 
 
-def _make_heavy_user(connection: Connection, percent: int, rng: np.random.Generator) -> None:
+def _make_heavy_user(connection: DuckDB, percent: int, rng: np.random.Generator) -> None:
     # Starting from the user with the fewest sessions, nearly all of the share is single page views.
     (user, own), (total,) = (
         connection.execute(query).fetchall()[0]
@@ -166,7 +166,7 @@ def _make_heavy_user(connection: Connection, percent: int, rng: np.random.Genera
     )
 
 
-def _number_ids(connection: Connection, name: str, count: int, rng: np.random.Generator) -> None:
+def _number_ids(connection: DuckDB, name: str, count: int, rng: np.random.Generator) -> None:
     """Create table `name` of `count` unused ids: columns i (from 0) and id."""
     connection.register("drawn", pa.table({"i": np.arange(count), "id": uuid_column(random_uuids(rng, count))}))
     connection.execute(f"create or replace temp table {name} as from drawn")

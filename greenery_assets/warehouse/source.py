@@ -1,7 +1,7 @@
 """Which folder fills a warehouse, and that no other one does unless somebody says so.
 
 Here: what a source is, and whether a run's source is the one on record (landing.source). Not here: reading the folder
-(load.py).
+(landing).
 """
 
 import os
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from greenery_assets.landing.errors import SourceChangedError
-from greenery_assets.warehouse import Connection, spare_name, transaction
+from greenery_assets.warehouse.engines import Connection, Place, spare_name, transaction
+from greenery_assets.warehouse.errors import SourceChangedError
 from greenery_assets.warehouse.loads import exists, paths
 
 SAMPLE_DATA = "sample data"
@@ -66,8 +66,8 @@ def recorded_source(connection: Connection) -> Source | None:
 
 
 def settle_source(
-    warehouse: Path, source: Source, sample_dir: Path, *, is_new_source: bool = False, is_whole: bool = True
-) -> Path | None:
+    warehouse: Place, source: Source, sample_dir: Path, *, is_new_source: bool = False, is_whole: bool = True
+) -> Path | str | None:
     """Where the warehouse is to be moved to make way for the rows of `source`; None where they may be loaded into it.
 
     They need a warehouse of their own where either `source` or what filled the warehouse is sample data, and the other
@@ -78,7 +78,7 @@ def settle_source(
     this is meant, or not all tables are loaded (`is_whole`); WarehouseBusyError and WarehouseError where the warehouse
     cannot be opened.
     """
-    if not warehouse.exists():
+    if isinstance(warehouse, Path) and not warehouse.exists():
         return None
     with transaction(warehouse) as connection:
         filled_by = recorded_source(connection) or _of_older_version(connection, source, sample_dir)
@@ -118,18 +118,23 @@ def _said(filled_by: Source | None) -> str:
     return str(filled_by) if filled_by else "a source that is not on record"
 
 
-def _another(warehouse: Path, filled_by: Source | None, source: Source, sample_dir: Path, *, is_kept: bool) -> str:
+def _another(warehouse: Place, filled_by: Source | None, source: Source, sample_dir: Path, *, is_kept: bool) -> str:
     is_default = filled_by is not None and filled_by.is_same(Source.of(None, sample_dir))
     setting = "leave it unset" if is_default else "set it back"
+    other, what = (
+        ("file in GREENERY_WAREHOUSE_PATH", "the warehouse")
+        if isinstance(warehouse, Path)
+        else ("database in GREENERY_POSTGRES_URL", "each schema of it")
+    )
     then = (
         "the warehouse and its history then go on with the new folder"
         if is_kept
-        else "the warehouse is then renamed, and a new one begun"
+        else f"{what} is then renamed, and a new one begun"
     )
     # Slack shows the first 600 characters.
     return (
         f"The warehouse {warehouse} was filled from {_said(filled_by)}; this run would load {source} into it. "
         f"Nothing was read or changed. GREENERY_SOURCE_DIR (in .env or the environment) names the source: {setting} to "
         "go on. If it was meant to change, say so on one run: make run ARGS=--new-source (in the web interface "
-        f"new_source: true for raw_tables); {then}. To have both, name another file in GREENERY_WAREHOUSE_PATH."
+        f"new_source: true for raw_tables); {then}. To have both, name another {other}."
     )

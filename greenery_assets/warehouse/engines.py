@@ -1,0 +1,122 @@
+"""The engines that a warehouse can be in, behind one way to open, read and write it.
+
+Here: which module is asked, by where the warehouse is: a path is a DuckDB file, an address a database of a PostgreSQL
+server. Another engine is one more kind of place, one more module and one more line here. Not here: what any of them
+does, nor what is in the warehouse (loads.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, Self
+
+from greenery_assets.settings import PostgresAddress
+from greenery_assets.warehouse import duckdb, postgres
+from greenery_assets.warehouse.errors import NotBuiltError, StatementError, WarehouseError
+
+Place = Path | PostgresAddress
+DATABASE_ERRORS = (duckdb.DatabaseError, StatementError)
+"""A database refused a statement; its own text may quote rows."""
+NOT_BUILT = (*duckdb.NOT_BUILT, NotBuiltError)
+"""A query names a table or column that is not there: no run has built it, or one of another version did."""
+
+
+class Result(Protocol):
+    """The rows of a query."""
+
+    @property
+    def description(self) -> Any:
+        """One sequence a column, which begins with its name."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that were not fetched yet."""
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row."""
+
+
+class Connection(Protocol):
+    """An open warehouse; as a context manager it is closed at the end."""
+
+    def execute(self, query: str, parameters: Sequence[object] = ..., /) -> Result:
+        """Run a query that every engine knows, each `?` in it a parameter."""
+
+    def __enter__(self) -> Self:
+        """Itself."""
+
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> object:
+        """Close it."""
+
+
+def open_for_reading(place: Place) -> Connection:
+    """Open the warehouse for reading only. Use as a context manager: while a DuckDB file is open nobody can write it.
+
+    Raises WarehouseMissingError where nothing was loaded yet, else as `transaction`.
+    """
+    return _engine(place).open_for_reading(place)
+
+
+def transaction(place: Place, set_aside: Path | str | None = None) -> AbstractContextManager[Connection]:
+    """The warehouse, for writing; what is done within holds wholly or not at all.
+
+    With `set_aside`, from `spare_name`, a new one takes the place of the present one, which has that name then. Raises
+    WarehouseBusyError when another program or run is at work in it, and WarehouseError when it cannot be opened, read
+    or written for another reason.
+    """
+    return _engine(place).transaction(place, set_aside)
+
+
+def held(place: Place) -> AbstractContextManager[object]:
+    """Keeps other runs out while dbt builds; raises as `transaction`. A DuckDB file is kept by dbt itself."""
+    return nullcontext() if isinstance(place, Path) else postgres.held(place)
+
+
+def spare_name(place: Place, what: str) -> Path | str:
+    """What the present warehouse can be called when another takes its place."""
+    return _engine(place).spare_name(place, what)
+
+
+def append(connection: Connection, relation: str, rows: Sequence[Sequence[object]]) -> None:
+    """Adds rows to a relation."""
+    if not rows:
+        return
+    if isinstance(connection, postgres.Session):
+        connection.append(relation, rows)
+    else:
+        assert isinstance(connection, duckdb.DuckDB)
+        duckdb.append(connection, relation, [list(column) for column in zip(*rows, strict=True)])
+
+
+@contextmanager
+def typing(connection: Connection) -> Iterator[duckdb.DuckDB]:
+    """The DuckDB in which rows are typed: the warehouse itself or, beside another engine's, one that goes at the end.
+
+    What is accepted goes into a table of the same name in both (`hand_over`).
+    """
+    if isinstance(connection, duckdb.DuckDB):
+        yield connection
+        return
+    with TemporaryDirectory(prefix="greenery_") as folder, duckdb.scratch(Path(folder, "rows.duckdb")) as scratch:
+        scratch.execute("set TimeZone = 'UTC'; create schema landing")
+        yield scratch
+
+
+def hand_over(typed: duckdb.DuckDB, connection: Connection, table: str) -> None:
+    """Moves the rows of a table from where they were typed into the warehouse, where it is another."""
+    if isinstance(connection, postgres.Session):
+        connection.take_over(typed, table)
+
+
+def fault(place: Place) -> str | None:
+    """Why the warehouse cannot be opened now, where a server has it; None where it can. Of a file its disk says it."""
+    try:
+        if not isinstance(place, Path):
+            postgres.connect(place).close()
+    except WarehouseError as error:
+        return str(error)
+    return None
+
+
+def _engine(place: Place) -> Any:
+    return duckdb if isinstance(place, Path) else postgres
