@@ -130,7 +130,7 @@ def test_failure_leaves_the_old_sample_and_no_scratch(tmp_path: Path, monkeypatc
 
     with pytest.raises(SampleError, match="duplicate_promo"):
         generate(SampleSpec(until=UNTIL, orders=SMALL, defects=("duplicate_promo:7",)), out)
-    monkeypatch.setattr("greenery_assets.sample.export.break_lines", fail_to_write)
+    monkeypatch.setattr("greenery_assets.sample.generate.break_lines", fail_to_write)
     with pytest.raises(OSError, match="disk full"):
         generate(SampleSpec(until=UNTIL, orders=SMALL, seed=8), out)
 
