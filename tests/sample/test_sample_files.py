@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
@@ -130,7 +131,8 @@ def test_failure_leaves_the_old_sample_and_no_scratch(tmp_path: Path, monkeypatc
 
     with pytest.raises(SampleError, match="duplicate_promo"):
         generate(SampleSpec(until=UNTIL, orders=SMALL, defects=("duplicate_promo:7",)), out)
-    monkeypatch.setattr("greenery_assets.sample.export.break_lines", fail_to_write)
+    # The package has a function of the module's name.
+    monkeypatch.setattr(import_module("greenery_assets.sample.generate"), "break_lines", fail_to_write)
     with pytest.raises(OSError, match="disk full"):
         generate(SampleSpec(until=UNTIL, orders=SMALL, seed=8), out)
 
