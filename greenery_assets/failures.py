@@ -33,9 +33,10 @@ def explained(place: Place) -> Iterator[None]:
             raise
         reason = explain(error, place if isinstance(place, Path) else None)
         if reason is None and isinstance(error, DATABASE_ERRORS):
-            raised = error.kind if isinstance(error, StatementError) else type(error).__name__
-            database = "PostgreSQL" if isinstance(error, StatementError) else "DuckDB"
-            reason = f"{database} raised {raised} at {_place(error)}; its text is not shown, as it may quote rows."
+            raised = f"DuckDB raised {type(error).__name__}"
+            if isinstance(error, StatementError):
+                raised = f"PostgreSQL raised {error.kind}"
+            reason = f"{raised} at {_place(error)}; its text is not shown, as it may quote rows."
         if reason is None:
             raise
         raise failure(reason) from None

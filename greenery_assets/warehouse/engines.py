@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from greenery_assets.settings import PostgresAddress
 from greenery_assets.warehouse import duckdb, postgres
@@ -69,7 +69,7 @@ def transaction(place: Place, set_aside: Path | str | None = None) -> AbstractCo
 
 def held(place: Place) -> AbstractContextManager[object]:
     """Keeps other runs out while dbt builds; raises as `transaction`. A DuckDB file is kept by dbt itself."""
-    return nullcontext() if isinstance(place, Path) else postgres.held(place)
+    return nullcontext() if isinstance(place, Path) else _engine(place).held(place)
 
 
 def spare_name(place: Place, what: str) -> Path | str:
@@ -81,11 +81,10 @@ def append(connection: Connection, relation: str, rows: Sequence[Sequence[object
     """Adds rows to a relation."""
     if not rows:
         return
-    if isinstance(connection, postgres.Session):
-        connection.append(relation, rows)
-    else:
-        assert isinstance(connection, duckdb.DuckDB)
+    if isinstance(connection, duckdb.DuckDB):
         duckdb.append(connection, relation, [list(column) for column in zip(*rows, strict=True)])
+    else:
+        cast(_Server, connection).append(relation, rows)
 
 
 @contextmanager
@@ -104,19 +103,29 @@ def typing(connection: Connection) -> Iterator[duckdb.DuckDB]:
 
 def hand_over(typed: duckdb.DuckDB, connection: Connection, table: str) -> None:
     """Moves the rows of a table from where they were typed into the warehouse, where it is another."""
-    if isinstance(connection, postgres.Session):
-        connection.take_over(typed, table)
+    if connection is not typed:
+        cast(_Server, connection).take_over(typed, table)
 
 
 def fault(place: Place) -> str | None:
     """Why the warehouse cannot be opened now, where a server has it; None where it can. Of a file its disk says it."""
     try:
         if not isinstance(place, Path):
-            postgres.connect(place).close()
+            _engine(place).connect(place).close()
     except WarehouseError as error:
         return str(error)
     return None
 
 
+class _Server(Connection, Protocol):
+    """A connection to an engine that is given its rows."""
+
+    def append(self, relation: str, rows: Sequence[Sequence[object]]) -> None:
+        """Add rows to a relation."""
+
+    def take_over(self, typed: duckdb.DuckDB, table: str) -> None:
+        """Move the rows of a table in DuckDB into the one of its name here."""
+
+
 def _engine(place: Place) -> Any:
-    return duckdb if isinstance(place, Path) else postgres
+    return postgres if isinstance(place, PostgresAddress) else duckdb

@@ -256,9 +256,9 @@ def _lock(session: Session, function: str) -> None:
         "and pg_locks.database = (select oid from pg_database where datname = current_database())",
         [_LOCK >> 32, _LOCK & 0xFFFFFFFF],
     ).fetchone()
-    who = f" ({row[0]}, since {row[1]} UTC)" if row else ""
+    who = f"({row[0]}, since {row[1]} UTC)" if row else "of this project"
     raise WarehouseBusyError(
-        f"Another run{who} is at work in the warehouse {session.address}, so this one stopped and changed nothing; "
+        f"Another run {who} is at work in the warehouse {session.address}, so this one stopped and changed nothing; "
         "wait until that is done, and run again."
     )
 

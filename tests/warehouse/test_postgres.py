@@ -13,7 +13,7 @@ import pytest
 
 from greenery_assets.landing import LoadRefusedError, load
 from greenery_assets.sample import SampleSpec, generate
-from greenery_assets.settings import PostgresAddress, SettingsError, load_settings
+from greenery_assets.settings import PostgresAddress, SettingsError, load_settings, prepare
 from greenery_assets.warehouse import (
     NOT_BUILT,
     Source,
@@ -280,6 +280,35 @@ def test_an_address_is_what_the_url_says() -> None:
     assert "p/:" not in repr(address)
     assert str(address) == "d b on h:1"
     assert PostgresAddress.parse("postgres://u@h/d") == PostgresAddress("h", 5432, "u", "", "d", "prefer")
+
+
+def test_the_driver_is_led_by_the_settings_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = dict(os.environ)
+    monkeypatch.setenv("GREENERY_ENGINE", "postgres")
+    monkeypatch.setenv("GREENERY_POSTGRES_URL", f"postgresql://u:{SECRET}@h/d?sslmode=require")
+    monkeypatch.setenv("GREENERY_WAREHOUSE_PATH", str(tmp_path / "none" / "w.duckdb"))
+    for name in ("PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGTZ", "GREENERY_POSTGRES_HOST"):
+        monkeypatch.setenv(name, "elsewhere")
+    monkeypatch.setenv("PGHOST", "of a program of theirs")
+    try:
+        settings = load_settings()
+        assert SECRET not in repr(settings) + repr(settings.warehouse)
+        for removed in (["PGHOSTADDR", "PGOPTIONS", "PGSERVICE"], []):
+            assert prepare(settings) == removed
+        for name, value in {
+            "ENGINE": "postgres",
+            "POSTGRES_HOST": "h",
+            "POSTGRES_PORT": "5432",
+            "POSTGRES_USER": "u",
+            "POSTGRES_DATABASE": "d",
+            "POSTGRES_SSLMODE": "require",
+        }.items():
+            assert os.environ[f"GREENERY_{name}"] == value
+        assert (os.environ["PGTZ"], os.environ["DBT_ENV_SECRET_GREENERY_PASSWORD"]) == ("UTC", SECRET)
+        assert not (tmp_path / "none").exists(), "a folder for a file that is not used"
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 # The daily job
