@@ -1,6 +1,6 @@
 """A warehouse in another engine than DuckDB, to be compared with one in DuckDB.
 
-Not here: how to start a server (postgres.py, spark.py). The loader writes DuckDB alone so far, so its tables are copied here.
+Not here: how to start a server (postgres.py). The loader writes DuckDB alone so far, so its tables are copied here.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from sqlalchemy import create_engine, make_url
 
 from bench.warehouse import MARTS, Built
 from tests.dbt_here import BenchHere
-from tests import spark
 from tests.postgres import execute
 
 # The schemas that dbt builds in, and what else it writes and reads.
@@ -62,80 +61,6 @@ class PostgresHere(BenchHere):
             "select nspname, relname from pg_class join pg_namespace on relnamespace = pg_namespace.oid "
             f"where nspname in {(*MARTS, 'snapshots')} and relkind = 'r' and reltuples < 0",
         )
-
-
-# As Spark reads them from Parquet: ids are text, timestamps are of a zone, which is UTC.
-IN_SPARK = {"UUID": "varchar", "TIMESTAMP": "timestamptz", "UBIGINT": "decimal(20)"}
-
-
-class SparkHere(BenchHere):
-    """A Bench that dbt builds in Spark, as PostgresHere does in PostgreSQL."""
-
-    engine = "spark"
-
-    def __init__(self, url: str, warehouse: Path, source: Path) -> None:
-        super().__init__(warehouse, source, GREENERY_SPARK_URL=url)
-        self.url = url
-
-    def load(self) -> float:
-        """Load into DuckDB, and copy into Spark; seconds of the former."""
-        seconds = super().load()
-        copy_to_spark(self.warehouse, self.url)
-        return seconds
-
-    def build(self, command: str = "build", *arguments: str) -> Built:
-        """Run dbt, and copy what it built into the DuckDB file."""
-        built = super().build(command, *arguments)
-        copy_from_spark(self.url, self.warehouse)
-        return built
-
-
-def copy_to_spark(warehouse: Path, url: str) -> None:
-    """Copy what dbt reads and notes from a DuckDB file into tables of Iceberg."""
-    with duckdb.connect(str(warehouse), read_only=True) as source, spark.connection(url) as cursor:
-        source.execute("set TimeZone = 'UTC'")
-        for schema in ("raw", "landing"):
-            cursor.execute(f"create schema if not exists {schema}")
-        for schema, table in source.execute(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema = 'raw' or table_schema = 'landing' and list_contains(?, table_name)",
-            [[*LANDED, *NOTES]],
-        ).fetchall():
-            columns = source.execute(f"describe {schema}.{table}").fetchall()
-            typed = ", ".join(f"cast({name} as {IN_SPARK.get(kind, kind)}) as {name}" for name, kind, *_ in columns)
-            with TemporaryDirectory() as folder:
-                file = Path(folder, "rows.parquet")
-                source.execute(f"copy (select {typed} from {schema}.{table}) to '{file}' (format parquet)")
-                cursor.execute(f"drop table if exists {schema}.{table}")
-                cursor.execute(f"create table {schema}.{table} using iceberg as select * from parquet.`{file}`")
-
-
-def copy_from_spark(url: str, warehouse: Path) -> None:
-    """Copy what dbt built and noted from Spark into a DuckDB file, ids as ids again."""
-    with duckdb.connect(str(warehouse)) as target, spark.connection(url) as cursor, TemporaryDirectory() as folder:
-        target.execute("set TimeZone = 'UTC'")
-        ids = target.execute(
-            "select distinct column_name from duckdb_columns() where schema_name = 'raw' and data_type = 'UUID'"
-        ).fetchall()
-        cursor.execute("show schemas")
-        schemas = {schema for (schema,) in cursor.fetchall()}
-        for schema in [*BUILT, "landing"]:
-            cursor.execute(f"show tables in {schema}" if schema in schemas else "show tables in landing")
-            for _, table, _ in cursor.fetchall() if schema in schemas else []:
-                if schema == "landing" and table not in NOTES:
-                    continue
-                rows = Path(folder, f"{schema}.{table}")
-                cursor.execute(f"insert overwrite directory '{rows}' using parquet select * from {schema}.{table}")
-                read = f"read_parquet('{rows}/*.parquet')"
-                shown = ", ".join(
-                    f"cast({name} as {'uuid' if (name,) in ids else {v: k for k, v in IN_SPARK.items()}.get(kind, kind)}) as {name}"
-                    if (name,) in ids or kind == "TIMESTAMP WITH TIME ZONE"
-                    else name
-                    for name, kind, *_ in target.execute(f"describe from {read}").fetchall()
-                )
-                target.execute(
-                    f"create schema if not exists {schema}; create or replace table {schema}.{table} as select {shown} from {read}"
-                )
 
 
 def copy_to_postgres(warehouse: Path | str, url: str = "postgresql+psycopg2://") -> None:

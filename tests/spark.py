@@ -1,4 +1,4 @@
-"""A Spark Thrift server of a test session's own, with tables in Iceberg, where this machine has the programs for one."""
+"""A Spark Thrift server of a test session's own, with tables in Iceberg, where this machine has what it takes."""
 
 import os
 import shutil
@@ -15,6 +15,8 @@ from typing import Any
 
 JARJAR = Path("/usr/share/java/jarjar.jar")
 STARTS_WITHIN_S = 120
+# A Java for short work.
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 ICEBERG = (
     "spark.sql.catalog.spark_catalog=org.apache.iceberg.spark.SparkSessionCatalog",
     "spark.sql.catalog.spark_catalog.type=hive",
@@ -43,14 +45,21 @@ def server() -> Iterator[str]:
         "spark.sql.ansi.enabled=true",
         "spark.sql.legacy.createHiveTableByDefault=false",
         f"spark.sql.warehouse.dir={folder / 'tables'}",
-        # One task for each core: the data of tests is small.
-        "spark.sql.shuffle.partitions=2",
+        # The data of tests is small: what is paid for is the plan of each statement, not its rows.
+        "spark.sql.shuffle.partitions=1",
+        "spark.sql.adaptive.enabled=false",
+        "spark.sql.codegen.wholeStage=false",
+        "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        "spark.sql.hive.thriftServer.singleSession=true",
         *ICEBERG,
     )
     command = [str(_package("pyspark") / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", "2g"]
     command += ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"]
     command += ["--driver-class-path", os.pathsep.join(map(str, iceberg(folder / "jars")))]
-    command += ["--driver-java-options", f"-Duser.timezone=UTC -Dderby.system.home={folder}"]
+    command += [
+        "--driver-java-options",
+        f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.timezone=UTC -Dderby.system.home={folder}",
+    ]
     command += [part for option in options for part in ("--conf", option)]
     command += ["spark-internal", "--hiveconf", f"hive.server2.thrift.port={port}"]
     command += ["--hiveconf", "hive.server2.thrift.bind.host=127.0.0.1"]
