@@ -50,7 +50,6 @@ def server() -> Iterator[str]:
         "spark.sql.adaptive.enabled=false",
         "spark.sql.codegen.wholeStage=false",
         "spark.sql.codegen.factoryMode=NO_CODEGEN",
-        "spark.sql.hive.thriftServer.singleSession=true",
         *ICEBERG,
     )
     command = [str(_package("pyspark") / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", "2g"]
