@@ -1,6 +1,6 @@
 {# A part of a whole as a double between 0 and 1; null where there is no whole. #}
 {% macro share(part, whole) -%}
-    cast({{ part }} as double precision) / nullif({{ whole }}, 0)
+    cast({{ part }} as {{ double_type() }}) / nullif({{ whole }}, 0)
 {%- endmacro %}
 
 {#
@@ -19,7 +19,7 @@
 
 {# The mean of integer microseconds in seconds; null over no rows. avg(interval) drifts on DuckDB. #}
 {% macro mean_seconds(microseconds) -%}
-    cast(sum({{ microseconds }}) as double precision) / nullif(count({{ microseconds }}), 0) / 1000000
+    cast(sum({{ microseconds }}) as {{ double_type() }}) / nullif(count({{ microseconds }}), 0) / 1000000
 {%- endmacro %}
 
 {#

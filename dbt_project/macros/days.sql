@@ -167,20 +167,26 @@
     {%- set done = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'fail']) | map(attribute='node.unique_id') | list -%}
     {%- set missing = [] -%}
     {%- for id, node in graph.nodes.items() if id not in done -%} {%- do missing.append(node.resource_type) -%} {%- endfor -%}
-    {%- if 'model' not in missing and 'snapshot' not in missing -%} {{ complete_run('built') }} {%- endif -%}
-    {%- if 'test' not in missing -%} {{ complete_run('checked') }} {%- endif -%}
+    {%- set whole = [] -%}
+    {%- if 'model' not in missing and 'snapshot' not in missing -%} {%- do whole.append('built') -%} {%- endif -%}
+    {%- if 'test' not in missing -%} {%- do whole.append('checked') -%} {%- endif -%}
+    {%- set statements = [] -%}
+    {%- for what in whole -%} {%- do statements.extend(complete_run(what)) -%} {%- endfor -%}
+    {{ in_turn(statements) if statements else '' }}
 {%- endmacro %}
 
 {% macro complete_run(what) -%}
     {%- set runs = landing('complete_runs') -%}
     {%- set last = run_query('select max(load_id), max(definition) from ' ~ runs ~ " where what = '" ~ what ~ "'").rows[0] -%}
-    delete from {{ runs }} where what = '{{ what }}';
-    insert into {{ runs }}
-    select
-        '{{ what }}',
-        greatest(coalesce(max(load_id), 0), {{ last[0] or 0 }}),
-        (select max(started_at) from {{ landing('dbt_runs') }}),
-        '{{ env_var('GREENERY_DEFINITION', '') or last[1] or '' }}'
-    from {{ landing('files') }}
-    having not exists (select 1 from {{ landing('broken_guards') }});
+    {%- set note -%}
+        insert into {{ runs }}
+        select
+            '{{ what }}',
+            greatest(coalesce(max(load_id), 0), {{ last[0] or 0 }}),
+            (select max(started_at) from {{ landing('dbt_runs') }}),
+            '{{ env_var('GREENERY_DEFINITION', '') or last[1] or '' }}'
+        from {{ landing('files') }}
+        having not exists (select 1 from {{ landing('broken_guards') }})
+    {%- endset -%}
+    {{ return(['delete from ' ~ runs ~ " where what = '" ~ what ~ "'", note]) }}
 {%- endmacro %}

@@ -6,16 +6,21 @@
 
 {% macro look_at_guards() -%}
     {%- if execute and flags.WHICH in ('run', 'build') and not var('only_days') -%}
-        {%- if flags.FULL_REFRESH -%} {%- do run_query('delete from ' ~ landing('complete_runs')) -%} {%- endif -%}
-        delete from {{ landing('broken_guards') }};
+        {%- if flags.FULL_REFRESH -%} {%- call statement() -%} delete from {{ landing('complete_runs') }} {%- endcall -%} {%- endif -%}
+        {%- set broken -%}
         insert into {{ landing('broken_guards') }}
         with naming as ({{ sessions_naming_orders() }})
         {{ session_that_is_too_long() }}
         union all
         {{ order_in_several_sessions() }}
         union all
-        {{ order_far_from_its_events() }};
-        delete from {{ landing('complete_runs') }} where exists (select 1 from {{ landing('broken_guards') }});
+        {{ order_far_from_its_events() }}
+        {%- endset -%}
+        {{ in_turn([
+            'delete from ' ~ landing('broken_guards'),
+            broken,
+            'delete from ' ~ landing('complete_runs') ~ ' where exists (select 1 from ' ~ landing('broken_guards') ~ ')',
+        ]) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -54,7 +54,7 @@ user_sessions as (
 select
     users.user_id,
     cast(coalesce(user_sessions.number_of_sessions, 0) as integer) as number_of_sessions,
-    cast(coalesce(user_sessions.browsing_microseconds, 0) as double precision) / 1000000 as browsing_seconds,
+    cast(coalesce(user_sessions.browsing_microseconds, 0) as {{ double_type() }}) / 1000000 as browsing_seconds,
     cast(coalesce(user_sessions.sessions_under_a_minute, 0) as integer) as sessions_under_a_minute,
     cast(coalesce(user_orders.number_of_orders, 0) as integer) as number_of_orders,
     cast(coalesce(user_orders.number_of_orders_late, 0) as integer) as number_of_orders_late,
@@ -64,7 +64,7 @@ select
     user_orders.first_order_delivered_date,
     case
         when user_orders.user_id is not null
-            then cast(coalesce(user_sessions.browsing_microseconds_to_first_order, 0) as double precision) / 1000000
+            then cast(coalesce(user_sessions.browsing_microseconds_to_first_order, 0) as {{ double_type() }}) / 1000000
     end as browsing_seconds_to_first_order,
     case
         when user_orders.user_id is not null

@@ -27,6 +27,6 @@ select
     event_type,
     min(session_date) as session_date,
     cast(count(*) as integer) as number_of_sessions,
-    cast(sum(microseconds) as double precision) / sum(events) / 1000000 as avg_duration_seconds
+    cast(sum(microseconds) as {{ double_type() }}) / sum(events) / 1000000 as avg_duration_seconds
 from sessions
 group by user_id, order_id, event_type
