@@ -74,6 +74,6 @@
 {% macro in_turn(statements) -%} {{ return(adapter.dispatch('in_turn')(statements)) }} {%- endmacro %}
 {% macro default__in_turn(statements) -%} {{ statements | join(';\n') }} {%- endmacro %}
 {% macro spark__in_turn(statements) -%}
-    {%- for one in statements[:-1] -%} {%- call statement() -%} {{ one }} {%- endcall -%} {%- endfor -%}
+    {%- for one in statements[:-1] -%} {%- call statement(auto_begin=false) -%} {{ one }} {%- endcall -%} {%- endfor -%}
     {{ statements | last }}
 {%- endmacro %}
