@@ -257,6 +257,8 @@ def test_a_server_that_stops_in_the_middle_undoes_what_was_begun(address: Postgr
     ],
 )  # fmt: skip
 def test_settings_that_are_wrong(settings: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where definitions were loaded before, the process has it.
+    monkeypatch.delenv("GREENERY_ENGINE", raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(f"GREENERY_{name}", value)
     with pytest.raises(SettingsError) as caught:
