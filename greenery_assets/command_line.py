@@ -16,7 +16,8 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from greenery_assets.dagster_home import DagsterHomeError, check_home, history_error
-from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings, prepare
+from greenery_assets.preparation import prepare
+from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 from greenery_assets.troubles import explain
 from greenery_assets.warehouse import DATABASE_ERRORS, WarehouseError
 

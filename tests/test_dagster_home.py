@@ -14,7 +14,8 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DatabaseError
 
 from greenery_assets.dagster_home import DATABASES, REASONS, DagsterHomeError, check_home, history_error
-from greenery_assets.settings import SettingsError, load_settings, prepare
+from greenery_assets.preparation import prepare
+from greenery_assets.settings import SettingsError, load_settings
 from tests.job import ROOT, Home
 
 NOBODY = 65534

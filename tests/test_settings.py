@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from greenery_assets.preparation import prepare
 from greenery_assets.settings import (
     NEVER_EMPTY,
     PROJECT_ROOT,
@@ -15,7 +16,6 @@ from greenery_assets.settings import (
     Settings,
     SettingsError,
     load_settings,
-    prepare,
 )
 from tests.job import ROOT, copy_of_project
 

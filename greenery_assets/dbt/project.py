@@ -13,7 +13,8 @@ from typing import Any
 from dagster_dbt import DagsterDbtCliRuntimeError, DbtProject
 from filelock import FileLock
 
-from greenery_assets.settings import PROJECT_ROOT, PostgresAddress, load_settings, prepare
+from greenery_assets.preparation import prepare
+from greenery_assets.settings import PROJECT_ROOT, PostgresAddress, load_settings
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "sources.yml"

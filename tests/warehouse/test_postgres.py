@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from greenery_assets.landing import LoadRefusedError, load
+from greenery_assets.preparation import prepare
 from greenery_assets.sample import SampleSpec, generate
-from greenery_assets.settings import PostgresAddress, SettingsError, load_settings, prepare
+from greenery_assets.settings import PostgresAddress, SettingsError, load_settings
 from greenery_assets.warehouse import (
     NOT_BUILT,
     Source,
