@@ -88,7 +88,7 @@ def test(context: typer.Context) -> None:
         if client is None:
             _stop(
                 f"{project.setting('SLACK_TOKEN')} is not set: messages go to the log and to {project.preview}. "
-                "The README shows how to get a token."
+                "The documentation of the alerts shows how to get a token."
             )
         routing = routing_of(project)
     reader, slack = reader_of(project, routing), SlackTransport(client, project, LOG)

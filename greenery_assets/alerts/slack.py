@@ -72,7 +72,7 @@ ACCESS = {
     "no_permission": "The Slack app may not do this. Ask an administrator of the workspace to allow it.",
     "org_login_required": "The Slack workspace is being moved. Messages are kept and sent when it is back.",
     "ekm_access_denied": "An administrator has suspended posting in this Slack workspace. Ask them.",
-    "missing_scope": "The Slack app lacks the scope {needed}. Add it under OAuth & Permissions, or paste the README's "
+    "missing_scope": "The Slack app lacks the scope {needed}. Add it under OAuth & Permissions, or paste the app's "
     "manifest again, then install the app again.",
 }
 ARCHIVED = "The Slack channel {channel} is archived. Restore it, or name another one ({setting}, or the alerts file)."
@@ -399,5 +399,5 @@ def _upload_error(error: Exception) -> str:
     if not isinstance(answer, Mapping):
         return type(error).__name__
     if answer.get("error") == "missing_scope":
-        return f"the app lacks the scope {answer.get('needed')}: paste the README's manifest again, and reinstall it"
+        return f"the app lacks the scope {answer.get('needed')}: paste the app's manifest again, and reinstall it"
     return str(answer.get("error") or type(error).__name__)

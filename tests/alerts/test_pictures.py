@@ -139,7 +139,7 @@ def day(shop: Shop, alerts: Alerts) -> Day:
 @pytest.mark.parametrize(
     ("breaks", "words"),
     [
-        (_lacks_the_scope, "the app lacks the scope files:write: paste the README's manifest again"),
+        (_lacks_the_scope, "the app lacks the scope files:write: paste the app's manifest again"),
         (_refuses_to_show_it, "Slack does not show the picture"),
         (_refuses_the_upload, "could not be uploaded to Slack (internal_error)"),
         (_loses_the_end_of_the_upload, "could not be uploaded to Slack (RemoteDisconnected)"),

@@ -18,14 +18,27 @@ from greenery_assets.alerts import blocks
 from greenery_assets.alerts import slack as slack_module
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.notify import (
+    AccessRefusedError,
     ChannelRefusedError,
+    ContentRefusedError,
     DeliveryError,
     MaybeDeliveredError,
     RateLimitedError,
     Receipt,
+    ThreadGoneError,
     UnreachableError,
 )
-from greenery_assets.alerts.slack import LIMITED, REFUSALS, SlackTransport, slack_client, words_of
+from greenery_assets.alerts.slack import (
+    ACCESS,
+    CHANNEL,
+    CONTENT,
+    GONE,
+    LIMITED,
+    TROUBLE,
+    SlackTransport,
+    slack_client,
+    words_of,
+)
 from tests.alerts.outbox import ALERTS, DAILY
 from tests.alerts.projects import PROJECT
 from tests.alerts.shop import HAPPENS, transport_to
@@ -34,14 +47,22 @@ from tests.slack.fake import ANY_METHOD, Answer, FakeSlack, Fault
 HELLO = Message("Hello.", ())
 WORDS = {"channel": ALERTS, "needed": None, **words_of(PROJECT)}
 CODES: list[tuple[str, type[DeliveryError], str]] = [
-    *((code, kind, words.format(code=code, **WORDS)) for code, (kind, words) in REFUSALS.items() if code),
+    *((code, AccessRefusedError, words.format(**WORDS)) for code, words in ACCESS.items()),
+    *((code, ChannelRefusedError, words.format(**WORDS)) for code, words in CHANNEL.items()),
+    *(
+        (code, ContentRefusedError, f"does not take a message for {ALERTS} as it is ({code})")
+        for code in sorted(CONTENT)
+    ),
+    *((code, ThreadGoneError, "was deleted") for code in sorted(GONE)),
     *((code, RateLimitedError, "takes no more messages for 30 s") for code in sorted(LIMITED)),
+    *((code, MaybeDeliveredError, f"Slack has trouble ({code}); it is tried again.") for code in sorted(TROUBLE)),
     ("restricted_action_read_only_channel", ChannelRefusedError, f"Only some people may post in {ALERTS}."),
     ("never_heard_of", ChannelRefusedError, f"Slack refuses what is for {ALERTS} (never_heard_of)"),
 ]
 ANSWERS: list[tuple[Answer, type[DeliveryError], str]] = [
     (Answer("<html>Server Error</html>", 500), MaybeDeliveredError, "Slack has trouble (HTTP 500)"),
     (Answer("", 503), MaybeDeliveredError, "Slack has trouble (HTTP 503)"),
+    (Answer("<html>Sign in</html>"), MaybeDeliveredError, "a proxy or a sign-in page"),
     (Answer("<html>Sign in</html>"), MaybeDeliveredError, "and at GREENERY_SLACK_API_URL if it is set. It is tried"),
     (Answer(""), MaybeDeliveredError, "Something else than Slack answered (HTTP 200)"),
     (Answer("<html>Blocked</html>", 403), MaybeDeliveredError, "Something else than Slack answered (HTTP 403)"),
