@@ -8,9 +8,7 @@
     on stands in guards.sql.
 #}
 
-{% macro landing(name) -%}
-    {{ return(api.Relation.create(database=(target.database or none), schema='landing', identifier=name)) }}
-{%- endmacro %}
+{% macro landing(name) -%} {{ return(api.Relation.create(database=(target.database or none), schema='landing', identifier=name)) }} {%- endmacro %}
 
 {#
     Affected days as a sorted list of 'yyyy-mm-dd'; none where all are. They are days of `events`, of `sessions`, of
@@ -167,12 +165,8 @@
     {%- set done = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'fail']) | map(attribute='node.unique_id') | list -%}
     {%- set missing = [] -%}
     {%- for id, node in graph.nodes.items() if id not in done -%} {%- do missing.append(node.resource_type) -%} {%- endfor -%}
-    {%- set whole = [] -%}
-    {%- if 'model' not in missing and 'snapshot' not in missing -%} {%- do whole.append('built') -%} {%- endif -%}
-    {%- if 'test' not in missing -%} {%- do whole.append('checked') -%} {%- endif -%}
-    {%- set statements = [] -%}
-    {%- for what in whole -%} {%- do statements.extend(complete_run(what)) -%} {%- endfor -%}
-    {{ in_turn(statements) if statements else '' }}
+    {%- set built = [] if 'model' in missing or 'snapshot' in missing else complete_run('built') -%}
+    {{ in_turn(built + ([] if 'test' in missing else complete_run('checked'))) }}
 {%- endmacro %}
 
 {% macro complete_run(what) -%}

@@ -31,22 +31,16 @@
     The next strictly later value of a column within a partition. lead() would return a tied one.
     The frame takes the whole next group of equal timestamps.
 #}
-{% macro next_later(column, partition_by) -%} {{ return(adapter.dispatch('next_later')(column, partition_by)) }} {%- endmacro %}
-{% macro default__next_later(column, partition_by) -%}
+{% macro next_later(column, partition_by) -%}
     min({{ column }}) over (
         partition by {{ partition_by | join(', ') }}
         order by {{ column }}
-        groups between 1 following and 1 following
+        {{ adapter.dispatch('next_group')() }}
     )
 {%- endmacro %}
+{% macro default__next_group() -%} groups between 1 following and 1 following {%- endmacro %}
 {# Spark counts no groups. Its timestamps are whole microseconds. #}
-{% macro spark__next_later(column, partition_by) -%}
-    min({{ column }}) over (
-        partition by {{ partition_by | join(', ') }}
-        order by {{ column }}
-        range between interval '0.000001' second following and unbounded following
-    )
-{%- endmacro %}
+{% macro spark__next_group() -%} range between interval '0.000001' second following and unbounded following {%- endmacro %}
 
 {# Whether a text ends with another. #}
 {% macro ends_with(text, end) -%} {{ return(adapter.dispatch('ends_with')(text, end)) }} {%- endmacro %}

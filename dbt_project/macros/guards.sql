@@ -16,11 +16,8 @@
         union all
         {{ order_far_from_its_events() }}
         {%- endset -%}
-        {{ in_turn([
-            'delete from ' ~ landing('broken_guards'),
-            broken,
-            'delete from ' ~ landing('complete_runs') ~ ' where exists (select 1 from ' ~ landing('broken_guards') ~ ')',
-        ]) }}
+        {%- set forget = 'delete from ' ~ landing('complete_runs') ~ ' where exists (select 1 from ' ~ landing('broken_guards') ~ ')' -%}
+        {{ in_turn(['delete from ' ~ landing('broken_guards'), broken, forget]) }}
     {%- endif -%}
 {%- endmacro %}
 
