@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import create_engine
+
+from tests.ports import free_port
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
 
@@ -24,9 +25,7 @@ def server() -> Iterator[str]:
     """A new server on a free port of this machine; gives a database URL, and removes it all."""
     # Not below pytest's folder, which only the user who runs the tests may enter.
     folder = Path(tempfile.mkdtemp(prefix="greenery_pg_"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     # The server refuses to be run by root.
     as_whom = []
     if os.geteuid() == 0:

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 JARJAR = Path("/usr/share/java/jarjar.jar")
 STARTS_WITHIN_S = 120
 # A Java for short work.
@@ -36,9 +38,7 @@ def is_here() -> bool:
 def server() -> Iterator[str]:
     """A new server on a free port of this machine; gives its URL, and removes it all."""
     folder = Path(tempfile.mkdtemp(prefix="greenery_spark_"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     options = (
         "spark.ui.enabled=false",
         "spark.sql.session.timeZone=UTC",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.job import ROOT, Home
+from tests.ports import free_port
 
 PATIENCE_S = 120
 LISTENS = "0A"
@@ -30,9 +31,7 @@ def listening(port: int) -> set[str]:
 def test_the_web_interface_listens_on_this_machine_alone_whatever_dagsters_variables_say(
     tmp_path: Path, sample_dir: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         **Home.new(tmp_path).environment(sample_dir),

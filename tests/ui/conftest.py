@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from greenery_assets.settings import PROJECT_ROOT
 from tests.conftest import REAL_EXPORT
 from tests.job import Home, Outcome
+from tests.ports import free_port
 from tests.ui.report_days import DAYS, PAGE
 
 START_TIMEOUT_S = 120
@@ -73,7 +73,7 @@ def built_env(
 @pytest.fixture(scope="session")
 def site(built_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     log = tmp_path_factory.mktemp("server") / "dagster.log"
-    port = str(_free_port())
+    port = str(free_port())
     command = [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port]
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -134,12 +134,6 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     context.set_default_timeout(PAGE_TIMEOUT_MS)
     yield context.new_page()
     context.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _answers(url: str) -> bool:
