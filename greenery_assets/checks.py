@@ -129,13 +129,13 @@ def is_fresh(table: str, newest: datetime | None, now: datetime, max_age_hours: 
         # It would make everything after it look fresh for as long as it lies ahead.
         return Verdict(False, f"{table}: the newest row is from the future: {newest:%Y-%m-%d %H:%M} UTC.", 1, 1)
     age = (now - newest) / timedelta(hours=1)
-    shown = f"{age:,.0f} h" if abs(age) < 96 else f"{age / 24:,.0f} days"
+    shown = f"{age:,.0f} h" if abs(age) < 96 else f"{age // 24:,.0f} days"
     if age <= max_age_hours:
         return Verdict(True, f"{table} are {shown} old (limit {max_age_hours:g} h).", 0, 1)
     # Of the day of the newest row something came; whether it is whole is not known.
     missing = (now.date() - newest.date()).days - 1
     figure = FIGURES_OF.get(table, _one_of(table))
-    days = "Yesterday is" if missing == 1 else f"The last {missing} days are"
+    days = "Yesterday is" if missing == 1 else f"The last {missing:,} days are"
     use = (
         f"{days} missing from every {figure} figure." if missing > 0 else f"The newest {figure} figures are incomplete."
     )

@@ -39,6 +39,11 @@ def test_rejected_rows_are_counted_among_all_rows() -> None:
             "Yesterday is missing from every traffic figure.",
         ),
         (
+            is_fresh("orders", NOW - timedelta(days=2113, hours=15), NOW, 36),
+            "orders are 2,113 days old (limit 36 h).",
+            "The last 2,113 days are missing from every order figure.",
+        ),
+        (
             is_fresh("orders", NOW - timedelta(days=9), NOW, 36),
             "orders are 9 days old (limit 36 h).",
             "The last 8 days are missing from every order figure.",
