@@ -230,6 +230,7 @@ def test_an_order_of_a_new_day_that_a_mart_lost_is_missed(shop: tuple[History, B
     assert failing_rows(bench, "new", "--select", check) == {check: 0}
 
 
+@pytest.mark.slowest
 def test_what_is_old_is_looked_at_once_a_week(
     built: tuple[Home, Outcome], run_job: RunJob, sample_dir: Path, tmp_path: Path
 ) -> None:

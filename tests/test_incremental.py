@@ -209,14 +209,15 @@ def test_without_a_load_there_is_nothing_to_build_from(
     from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
     part = dg.define_asset_job("part", selection=dg.AssetSelection.groups("marketing"))
-    job = dg.Definitions.merge(defs, dg.Definitions(jobs=[part])).resolve_job_def("part")
+    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[part]))
     # A warehouse that is not there, and one that a release before days has loaded.
     for old in (False, True):
         if old:
             with duckdb.connect(str(home.warehouse)) as connection:
                 connection.execute("create schema landing; create table landing.files (load_id bigint)")
         with dg.DagsterInstance.get() as instance:
-            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            # Within the instance: that of another test may be gone, and Dagster would look for it.
+            result = merged.resolve_job_def("part").execute_in_process(instance=instance, raise_on_error=False)
             assert not result.success
             (failed,) = (event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE)
         reason = failed.step_failure_data.user_failure_data

@@ -212,6 +212,7 @@ def _delivery_id(message: Posted) -> str:
     return str(message.metadata["event_payload"]["delivery_id"])
 
 
+@pytest.mark.slowest
 def test_killed_at_any_step_of_a_pass_each_transition_is_told_once(
     shop: Shop, driver: Driver, tmp_path: Path, timezone: str, record_property: Record
 ) -> None:

@@ -90,6 +90,7 @@ def _large(kind: str) -> tuple[str, list[tuple[str | None, int | None]], list[in
     return "\n".join(lines), good, bad
 
 
+@pytest.mark.slowest
 @pytest.mark.parametrize(
     "kind",
     ["plain", "one bad value", "quoted lines", "runs of bad rows", "empty lines", "all quoted", "marks inside"],

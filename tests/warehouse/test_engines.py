@@ -135,6 +135,7 @@ PREVIEW = {
 }
 
 
+@pytest.mark.slowest
 def test_the_sample_is_the_same_sound_and_with_every_defect(
     make_bench: MakeBench, sample_dir: Path, tmp_path: Path
 ) -> None:
@@ -194,6 +195,7 @@ def test_the_real_export_is_the_same(make_bench: MakeBench, real_export: Path, t
     assert pair.differences() == {}
 
 
+@pytest.mark.slowest
 def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(make_bench: MakeBench, tmp_path: Path) -> None:
     def bench(file: Path, source: Path) -> Bench:
         return (BenchHere if file.parent.name == "full" else make_bench)(file, source)
