@@ -15,6 +15,7 @@ from greenery_assets.settings import (
     PostgresAddress,
     Settings,
     SettingsError,
+    SparkAddress,
     entries_of_env_file,
     is_writable,
 )
@@ -59,6 +60,8 @@ def prepare(settings: Settings) -> list[str]:
             # Otherwise the clock that a snapshot reads is in the zone of the server.
             "PGTZ": "UTC",
         }
+    if isinstance(settings.warehouse, SparkAddress):
+        exported["GREENERY_SPARK_URL"] = str(settings.spark_url)
     os.environ |= exported
     return [name for name in foreign if name not in exported and name not in HANDED_TO_DBT]
 

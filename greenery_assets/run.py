@@ -136,11 +136,14 @@ def _execute(
 
 def _where(settings: Settings) -> str:
     place = settings.warehouse
-    return f"PostgreSQL, {place}" if isinstance(place, PostgresAddress) else shown(place)
+    if isinstance(place, Path):
+        return shown(place)
+    return f"PostgreSQL, {place}" if isinstance(place, PostgresAddress) else str(place)
 
 
 def _client(settings: Settings) -> str:
-    return "PostgreSQL client" if settings.engine == "postgres" else "DuckDB client, read-only"
+    clients = {"postgres": "PostgreSQL client", "spark": "client of Spark's Thrift server, such as beeline"}
+    return clients.get(settings.engine, "DuckDB client, read-only")
 
 
 def _report(settings: Settings, is_new: bool) -> str:

@@ -41,6 +41,8 @@ NEVER_EMPTY = frozenset(
         "source_dir",
         "warehouse_path",
         "postgres_url",
+        "spark_url",
+        "spark_folder",
         "dagster_home",
         "report_dir",
         "slack_token",
@@ -52,7 +54,11 @@ NEVER_EMPTY = frozenset(
 )
 SECRET = frozenset({"slack_token", "alerts_ledger", "postgres_url"})
 # The databases that a warehouse can be in (docs/engines.md), each with the modules that it needs.
-ENGINES = {"duckdb": (), "postgres": ("psycopg2", "dbt.adapters.postgres")}
+ENGINES = {
+    "duckdb": (),
+    "postgres": ("psycopg2", "dbt.adapters.postgres"),
+    "spark": ("pyhive", "dbt.adapters.spark"),
+}
 
 
 class SettingsError(Exception):
@@ -162,13 +168,30 @@ class PostgresAddress:
         return f"{self.database} on {self.host}:{self.port}"
 
 
+@dataclass(frozen=True)
+class SparkAddress:
+    """A Thrift server of Spark, and the folder, under the same path here and on the cluster, that rows go through."""
+
+    host: str
+    port: int
+    folder: Path
+
+    @property
+    def notes(self) -> Path:
+        """The DuckDB file of what landing notes."""
+        return self.folder / "notes.duckdb"
+
+    def __str__(self) -> str:
+        return f"in Spark on {self.host}:{self.port}"
+
+
 POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 def _engine(name: str) -> str:
     if name not in ENGINES:
-        raise ValueError(f"must be {' or '.join(ENGINES)}")
+        raise ValueError("must be duckdb, postgres or spark")
     if any(find_spec(module) is None for module in ENGINES[name]):
         raise ValueError(f"needs a driver that is not installed: pip install 'greenery-assets[{name}]'")
     return name
@@ -177,6 +200,19 @@ def _engine(name: str) -> str:
 def _postgres(url: SecretStr) -> SecretStr:
     PostgresAddress.parse(url.get_secret_value())
     return url
+
+
+def _spark(url: str) -> str:
+    port = re.fullmatch(r"thrift://[\w.-]+:([1-9][0-9]{0,4})", url, re.ASCII)
+    if port is None or int(port[1]) > 65_535:
+        raise ValueError("must be thrift://host:10000, without user or password")
+    return url
+
+
+def _shared(path: Path) -> Path:
+    if not re.fullmatch(r"[\w./ -]+", str(path), re.ASCII):
+        raise ValueError("must be a folder with no more than letters, digits, blanks and . _ - in its path")
+    return path
 
 
 ProjectPath = Annotated[Path, AfterValidator(_from_project_root)]
@@ -201,6 +237,8 @@ class Settings(BaseSettings):
 
     engine: Annotated[str, AfterValidator(_engine)] = "duckdb"
     postgres_url: Annotated[SecretStr, AfterValidator(_postgres)] | None = None
+    spark_url: Annotated[str, AfterValidator(_spark)] | None = None
+    spark_folder: Annotated[ProjectPath, AfterValidator(_shared)] | None = None
     source_dir: ProjectPath | None = None
     warehouse_path: Annotated[ProjectPath, AfterValidator(_warehouse)] = Field(
         default=Path("data/greenery.duckdb"), validate_default=True
@@ -226,8 +264,11 @@ class Settings(BaseSettings):
     alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = Field(default=None, repr=False)
 
     @property
-    def warehouse(self) -> Path | PostgresAddress:
-        """Where the tables are: a DuckDB file, or a database of a PostgreSQL server."""
+    def warehouse(self) -> Path | PostgresAddress | SparkAddress:
+        """Where the tables are: a DuckDB file, a database of a PostgreSQL server, or the tables of a Spark server."""
+        if self.engine == "spark" and self.spark_url and self.spark_folder:
+            parts = urlsplit(self.spark_url)
+            return SparkAddress(str(parts.hostname), parts.port or 0, self.spark_folder)
         if self.engine == "postgres" and self.postgres_url:
             return PostgresAddress.parse(self.postgres_url.get_secret_value())
         return self.warehouse_path
@@ -314,14 +355,25 @@ def load_settings() -> Settings:
 
 def _undecided(settings: Settings) -> list[str]:
     """What is wrong with settings that are right each for itself."""
-    if settings.engine == "postgres" and settings.postgres_url is None:
+    needed = {
+        "postgres": {"postgres_url": "postgresql://user:password@host:5432/database"},
+        "spark": {
+            "spark_url": "thrift://host:10000",
+            "spark_folder": "a folder that this machine and the cluster see under one path",
+        },
+    }
+    if missing := {
+        field: form for field, form in needed.get(settings.engine, {}).items() if not getattr(settings, field)
+    }:
         return [
-            "GREENERY_POSTGRES_URL is not set, which GREENERY_ENGINE=postgres needs: "
-            "postgresql://user:password@host:5432/database"
+            f"{VARIABLES[field]} is not set, which GREENERY_ENGINE={settings.engine} needs: {form}"
+            for field, form in missing.items()
         ]
     # Lost, the setting would begin a second warehouse in silence.
-    if settings.postgres_url and "engine" not in settings.model_fields_set:
-        return ["GREENERY_ENGINE is not set, but GREENERY_POSTGRES_URL is: set GREENERY_ENGINE to postgres or duckdb"]
+    named = [engine for engine, fields in needed.items() if any(getattr(settings, field) for field in fields)]
+    if named and "engine" not in settings.model_fields_set:
+        given = next(VARIABLES[field] for field in needed[named[0]] if getattr(settings, field))
+        return [f"GREENERY_ENGINE is not set, but {given} is: set GREENERY_ENGINE to {named[0]} or duckdb"]
     return []
 
 

@@ -22,7 +22,7 @@ for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
 from greenery_assets.dbt import project  # noqa: E402
 from greenery_assets.sample import SampleSpec, generate  # noqa: E402
 from greenery_assets.settings import Settings  # noqa: E402
-from tests import postgres  # noqa: E402
+from tests import postgres, spark  # noqa: E402
 from tests.dbt_forked import DbtForker  # noqa: E402
 from tests.job import ROOT, Home, Outcome, outcome_of  # noqa: E402
 
@@ -215,6 +215,15 @@ def postgres_url() -> Iterator[str]:
     if not postgres.is_here():
         pytest.skip("no PostgreSQL is installed here")
     with postgres.server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def spark_url() -> Iterator[str]:
+    """The address of a Spark Thrift server."""
+    if not spark.is_here():
+        pytest.skip("no Spark with Iceberg is installed here (docs/engines.md)")
+    with spark.server() as address:
         yield address
 
 

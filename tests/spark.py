@@ -22,9 +22,12 @@ QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 ICEBERG = (
     "spark.sql.catalog.spark_catalog=org.apache.iceberg.spark.SparkSessionCatalog",
     "spark.sql.catalog.spark_catalog.type=hive",
+    # Otherwise a session goes on seeing tables as they were half a minute ago, whatever others wrote.
+    "spark.sql.catalog.spark_catalog.cache-enabled=false",
     "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-    # Derby, which keeps the catalog, has no locks: a commit would wait for minutes.
+    # Derby, which keeps the catalog, has no locks: a commit would wait for minutes. In memory it waits for no disk.
     "spark.hadoop.iceberg.engine.hive.lock-enabled=false",
+    "spark.hadoop.javax.jdo.option.ConnectionURL=jdbc:derby:memory:catalog;create=true",
 )
 
 

@@ -1,95 +1,124 @@
-"""A bench warehouse that dbt builds in Spark, with a copy in DuckDB, in which two warehouses can be compared.
+"""A warehouse in Spark, to be compared with one in DuckDB.
 
-Not here: how to start a server (spark.py). The loader writes DuckDB, so what it loaded is copied.
+Not here: how to start a server (spark.py).
 """
 
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
-from bench.warehouse import MARTS, Built
-from tests import spark
+from bench.warehouse import Built, differences
+from greenery_assets import landing
+from greenery_assets.dbt.project import SOURCES_YAML
+from greenery_assets.settings import SparkAddress, schemas
+from greenery_assets.warehouse import open_for_reading
+from greenery_assets.warehouse.spark import Server
 from tests.dbt_here import BenchHere
+from tests.engines import BUILT, LOADED, NOTES
+from tests.job import Home
 
-# The schemas that dbt builds in, and of schema landing what it reads and what it notes.
-BUILT = (*MARTS, "snapshots", "quality")
-LANDED = ("files", "days", "order_items_by_file")
-NOTES = ("complete_runs", "dbt_runs", "broken_guards")
-# Types as Spark reads them from Parquet: ids are text, and timestamps have a zone, which is UTC.
-IN_SPARK = {"UUID": "varchar", "TIMESTAMP": "timestamptz", "UBIGINT": "decimal(20)"}
+# Tables whose files are asked for in one query.
+AT_ONCE = 40
+
+
+def address_of(url: str, folder: Path) -> SparkAddress:
+    """A warehouse on the server at a URL, with a folder that both see."""
+    host, port = url.removeprefix("thrift://").split(":")
+    return SparkAddress(host, int(port), folder)
+
+
+def emptied(address: SparkAddress) -> SparkAddress:
+    """The same, without what was made there before."""
+    server = Server(address)
+    for schema in sorted(schemas()):
+        server.run(f"drop schema if exists {schema} cascade")
+    server.close()
+    shutil.rmtree(address.folder, ignore_errors=True)
+    return address
 
 
 class SparkHere(BenchHere):
-    """A Bench that dbt builds in Spark, on the server at `url`.
+    """A Bench in Spark.
 
-    The loader fills the DuckDB file, and copies of its tables are what dbt reads. After a build the file has what dbt
-    built, with ids and timestamps of DuckDB's types.
+    After a build a DuckDB file has what dbt built, with the types of DuckDB, so that two warehouses can be compared
+    there.
     """
 
     engine = "spark"
 
-    def __init__(self, url: str, warehouse: Path, source: Path) -> None:
-        super().__init__(warehouse, source, GREENERY_SPARK_URL=url)
-        self.url = url
+    def __init__(self, address: SparkAddress, warehouse: Path, source: Path) -> None:
+        super().__init__(warehouse, source, GREENERY_SPARK_URL=f"thrift://{address.host}:{address.port}")
+        self.address = address
 
     def load(self) -> float:
-        """Load into DuckDB, and copy into Spark; seconds of the former."""
-        seconds = super().load()
-        self._copy_to_spark()
-        return seconds
+        """Bring the raw tables up to date; it takes no measured time."""
+        landing.load(self.address, self.source, landing.read_contract(SOURCES_YAML))
+        return 0
 
     def build(self, command: str = "build", *arguments: str) -> Built:
         """Run dbt, and copy what it built into the DuckDB file."""
         built = super().build(command, *arguments)
-        self._copy_from_spark()
+        copy_from_spark(self.address, self.warehouse)
         return built
 
-    def _copy_to_spark(self) -> None:
-        with duckdb.connect(str(self.warehouse), read_only=True) as source, spark.connection(self.url) as cursor:
-            source.execute("set TimeZone = 'UTC'")
-            tables = source.execute(
-                "select table_schema, table_name from information_schema.tables "
-                "where table_schema = 'raw' or table_schema = 'landing' and list_contains(?, table_name)",
-                [[*LANDED, *NOTES]],
-            ).fetchall()
-            for schema, table in tables:
-                with TemporaryDirectory() as folder:
-                    file = Path(folder, "rows.parquet")
-                    columns = source.execute(f"describe {schema}.{table}").fetchall()
-                    typed = ", ".join(
-                        f"cast({name} as {IN_SPARK.get(kind, kind)}) as {name}" for name, kind, *_ in columns
-                    )
-                    source.execute(f"copy (select {typed} from {schema}.{table}) to '{file}' (format parquet)")
-                    cursor.execute(f"create schema if not exists {schema}")
-                    cursor.execute(f"drop table if exists {schema}.{table}")
-                    cursor.execute(f"create table {schema}.{table} using iceberg as select * from parquet.`{file}`")
 
-    def _copy_from_spark(self) -> None:
-        with duckdb.connect(str(self.warehouse)) as target, spark.connection(self.url) as cursor:
-            target.execute("set TimeZone = 'UTC'")
-            ids = "select distinct column_name from duckdb_columns() where schema_name = 'raw' and data_type = 'UUID'"
-            types = {name: "uuid" for (name,) in target.execute(ids).fetchall()}
-            for schema, table in self._tables(cursor):
-                with TemporaryDirectory() as folder:
-                    rows = Path(folder, "rows")
-                    cursor.execute(f"insert overwrite directory '{rows}' using parquet select * from {schema}.{table}")
-                    read = f"read_parquet('{rows}/*.parquet')"
-                    columns = target.execute(f"describe from {read}").fetchall()
-                    typed = ", ".join(
-                        f"cast({name} as {types.get(name, kind.removesuffix(' WITH TIME ZONE'))}) as {name}"
-                        for name, kind, *_ in columns
-                    )
-                    target.execute(f"create schema if not exists {schema}")
-                    target.execute(f"create or replace table {schema}.{table} as select {typed} from {read}")
+def copy_from_spark(address: SparkAddress, warehouse: Path) -> None:
+    """Copy what dbt built and noted from Spark into a DuckDB file: Iceberg's files are Parquet, which DuckDB reads."""
+    contracts = landing.read_contract(SOURCES_YAML).values()
+    ids = {column.name for table in contracts for column in table.columns if column.data_type == "uuid"}
+    server = Server(address)
+    names = [f"{schema}.{name}" for schema in BUILT for name in server.tables(schema) if name not in LOADED]
+    names += [f"landing.{name}" for name in NOTES if name in server.tables("landing")]
+    files: dict[str, list[str]] = {name: [] for name in names}
+    for start in range(0, len(names), AT_ONCE):
+        queries = (f"select '{name}', file_path, content from {name}.files" for name in names[start : start + AT_ONCE])
+        for name, path, content in server.rows(" union all ".join(queries)).rows:
+            assert content == 0, f"{name} has files of deletes, which are not read here"
+            files[name].append(path.removeprefix("file:"))
+    with duckdb.connect(str(warehouse)) as target:
+        target.execute("set TimeZone = 'UTC'")
+        for name, paths in files.items():
+            target.execute(f"create schema if not exists {name.partition('.')[0]}")
+            if paths:
+                columns = target.execute("describe from read_parquet(?)", [paths]).fetchall()
+                kinds = {column: kind.removesuffix(" WITH TIME ZONE") for column, kind, *_ in columns}
+            else:
+                described = server.rows(f"describe table {name}").rows
+                kinds = {column: {"string": "varchar"}.get(kind, kind) for column, kind, *_ in described}
+            kinds |= dict.fromkeys(ids & kinds.keys(), "uuid")
+            if paths:
+                typed = ", ".join(f"cast({column} as {kind}) as {column}" for column, kind in kinds.items())
+                target.execute(f"create or replace table {name} as select {typed} from read_parquet(?)", [paths])
+            else:
+                listed = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
+                target.execute(f"create or replace table {name} ({listed})")
+    server.close()
 
-    def _tables(self, cursor: Any) -> list[tuple[str, str]]:
-        """What dbt built and noted: schema and name of each table."""
-        cursor.execute("show schemas")
-        schemas = [schema for (schema,) in cursor.fetchall() if schema in (*BUILT, "landing")]
-        found = []
-        for schema in schemas:
-            cursor.execute(f"show tables in {schema}")
-            found += [(schema, name) for _, name, *_ in cursor.fetchall() if schema != "landing" or name in NOTES]
-        return found
+
+@dataclass(frozen=True)
+class SparkHome(Home):
+    """A place to run in whose warehouse is in Spark; its DuckDB file is for comparing."""
+
+    address: SparkAddress
+
+    def environment(self, source: Path) -> dict[str, str]:
+        """The settings of a run here."""
+        return {
+            **super().environment(source),
+            "GREENERY_ENGINE": "spark",
+            "GREENERY_SPARK_URL": f"thrift://{self.address.host}:{self.address.port}",
+            "GREENERY_SPARK_FOLDER": str(self.address.folder),
+        }
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse."""
+        with open_for_reading(self.address) as connection:
+            return connection.execute(sql).fetchall()
+
+    def differences(self, other: Home, *schemas: str) -> dict[str, int]:
+        """Rows that only one of two warehouses has, by table."""
+        copy_from_spark(self.address, self.warehouse)
+        return differences(self.warehouse, other.warehouse, schemas)

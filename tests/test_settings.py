@@ -474,3 +474,39 @@ def test_loading_the_definitions_says_the_same_and_a_jenkins_folder_is_explained
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{project / 'dbt_project' / 'target'} cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, ("GREENERY_SPARK_URL is not set, which GREENERY_ENGINE=spark needs: thrift:", "GREENERY_SPARK_FOLDER i")),
+        ({"SPARK_URL": "thrift://h:1"}, ("GREENERY_SPARK_FOLDER is not set, which GREENERY_ENGINE=spark needs",)),
+        *(
+            ({"SPARK_URL": wrong}, ("must be thrift://host:10000, without user or password",))
+            for wrong in ("h:10000", "thrift://h", "thrift://u:secret@h:1", "http://h:1", "thrift://h:70000", "thrift://h:1/x")
+        ),
+        ({"SPARK_FOLDER": "/a`b"}, ("must be a folder with no more than letters",)),
+        ({"ENGINE": "duckdb-or-so"}, ("must be duckdb, postgres or spark",)),
+    ],
+)  # fmt: skip
+def test_settings_of_spark_that_are_wrong(
+    settings: dict[str, str], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenery_assets.settings.find_spec", lambda _: "installed")
+    monkeypatch.setenv("GREENERY_ENGINE", "spark")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"GREENERY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    for word in words:
+        assert word in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_engine_that_is_not_named_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GREENERY_ENGINE", raising=False)
+    monkeypatch.setenv("GREENERY_SPARK_URL", "thrift://h:1")
+    with pytest.raises(
+        SettingsError, match="GREENERY_ENGINE is not set, but GREENERY_SPARK_URL is: set GREENERY_ENGINE"
+    ):
+        load_settings()

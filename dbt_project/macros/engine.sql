@@ -59,6 +59,11 @@
 {% macro default__analyze_table() -%} {%- endmacro %}
 {% macro postgres__analyze_table() -%} {% if not is_incremental() %} analyze {{ this }} {% endif %} {%- endmacro %}
 
+{# The pre-hook of a view: on Spark with Iceberg 1.10, to replace one has no effect. #}
+{% macro drop_view() -%} {{ return(adapter.dispatch('drop_view')()) }} {%- endmacro %}
+{% macro default__drop_view() -%} {%- endmacro %}
+{% macro spark__drop_view() -%} drop view if exists {{ this }} {%- endmacro %}
+
 {# The type of a double, which standard SQL has another name for than Spark. #}
 {% macro double_type() -%} {{ return(adapter.dispatch('double_type')()) }} {%- endmacro %}
 {% macro default__double_type() -%} double precision {%- endmacro %}

@@ -25,7 +25,9 @@
         {% set values = [] %}
         {% for column in shown %}
             {% set value = row[loop.index] %}
-            {% set is_seen = column.dtype.split('(')[0] | lower in may_be_seen.types or value in may_be_seen.columns[column.name] %}
+            {#- Where ids are text they are seen by their form. -#}
+            {% set is_id = modules.re.fullmatch('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', value or '') %}
+            {% set is_seen = is_id or column.dtype.split('(')[0] | lower in may_be_seen.types or value in may_be_seen.columns[column.name] %}
             {% do values.append('' if value is none else value | string if is_seen else '[text]') %}
         {% endfor %}
         {% do preview.append(values) %}

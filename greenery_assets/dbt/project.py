@@ -14,7 +14,7 @@ from dagster_dbt import DagsterDbtCliRuntimeError, DbtProject
 from filelock import FileLock
 
 from greenery_assets.preparation import prepare
-from greenery_assets.settings import PROJECT_ROOT, PostgresAddress, load_settings
+from greenery_assets.settings import PROJECT_ROOT, PostgresAddress, Settings, load_settings
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "sources.yml"
@@ -60,7 +60,7 @@ def prepared_manifest() -> Mapping[str, Any]:
             if _is_stale(dbt_project.manifest_path):
                 dbt_project.preparer.prepare(dbt_project)
             manifest = _read()
-            if not _is_for(manifest, settings.warehouse):
+            if not _is_for(manifest, settings):
                 dbt_project.preparer.prepare(dbt_project)
                 manifest = _read()
             return manifest
@@ -110,13 +110,12 @@ def _read() -> Mapping[str, Any]:
     return manifest
 
 
-def _is_for(manifest: Mapping[str, Any], warehouse: Path | PostgresAddress) -> bool:
+def _is_for(manifest: Mapping[str, Any], settings: Settings) -> bool:
     """Whether a project was parsed for the engine and, where a server has several, the database of a warehouse."""
-    engine = manifest["metadata"]["adapter_type"]
-    if isinstance(warehouse, Path):
-        return bool(engine == "duckdb")
     databases = {source["database"] for source in manifest["sources"].values()}
-    return engine == "postgres" and databases == {warehouse.database}
+    place = settings.warehouse
+    is_other = isinstance(place, PostgresAddress) and databases != {place.database}
+    return bool(manifest["metadata"]["adapter_type"] == settings.engine) and not is_other
 
 
 def _is_stale(manifest: Path) -> bool:

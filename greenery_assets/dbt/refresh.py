@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from greenery_assets.warehouse import Connection
+from greenery_assets.warehouse import Connection, tables
 
 ASKED_FOR = "it was asked for"
 CHANGED = "the contract, the SQL of a model or a macro has changed since the models were built"
@@ -76,43 +76,35 @@ def definition(manifest: Mapping[str, Any]) -> str:
 
 def is_loaded(connection: Connection) -> bool:
     """Whether the tables are there in which the loader notes what it loaded (warehouse/loads.py)."""
-    return {"landing.files", "landing.complete_runs", "landing.dbt_runs"} <= _tables(connection)
+    return {"files", "complete_runs", "dbt_runs"} <= tables(connection, "landing")
 
 
 def is_first_build(connection: Connection, manifest: Mapping[str, Any]) -> bool:
     """Whether no table that is rebuilt by day exists yet."""
     built = {
-        f"{node['schema']}.{node['alias']}"
+        (node["schema"], node["alias"])
         for node in manifest["nodes"].values()
         if node["config"].get("materialized") == "incremental"
     }
-    return not _tables(connection) & built
+    there = {(schema, name) for schema in {schema for schema, _ in built} for name in tables(connection, schema)}
+    return not there & built
 
 
 def full_refresh_reason(connection: Connection, manifest: Mapping[str, Any]) -> str | None:
     """Why a full refresh is due, as part of a sentence; None if it is not, or if nothing was built before."""
     if is_first_build(connection, manifest):
         return None
-    tables = _tables(connection)
-    if guards := broken_guards(connection) if "landing.broken_guards" in tables else None:
+    noted = tables(connection, "landing")
+    if guards := broken_guards(connection) if "broken_guards" in noted else None:
         return guards
     complete = (
         connection.execute("select definition from landing.complete_runs where what = 'built'").fetchall()
-        if "landing.complete_runs" in tables
+        if "complete_runs" in noted
         else []
     )
     if not complete:
         return INCOMPLETE
     return None if complete == [(definition(manifest),)] else CHANGED
-
-
-def _tables(connection: Connection) -> set[str]:
-    return {
-        f"{schema}.{table}"
-        for schema, table in connection.execute(
-            "select table_schema, table_name from information_schema.tables where table_catalog = current_database()"
-        ).fetchall()
-    }
 
 
 def broken_guards(connection: Connection) -> str | None:

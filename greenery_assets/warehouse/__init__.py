@@ -1,8 +1,8 @@
 """The warehouse: opening, reading, locking and writing it, and what is noted in it of loads.
 
-Here: one module for each engine (duckdb.py, postgres.py) behind a few functions (engines.py), the schemas landing and
-quality (loads.py), and which source fills it (source.py). With landing, the only rooms that import a database's driver.
-Not here: source files (landing), and the models' tables (dbt_project).
+Here: one module for each engine (duckdb.py, postgres.py, spark.py) behind a few functions (engines.py), the schemas
+landing and quality (loads.py), and which source fills it (source.py). With landing, the only rooms that import a
+database's driver. Not here: source files (landing), and the models' tables (dbt_project).
 """
 
 from greenery_assets.warehouse.duckdb import BROKEN_PLACE as BROKEN_PLACE
@@ -18,6 +18,7 @@ from greenery_assets.warehouse.engines import fault as fault
 from greenery_assets.warehouse.engines import hand_over as hand_over
 from greenery_assets.warehouse.engines import held as held
 from greenery_assets.warehouse.engines import open_for_reading as open_for_reading
+from greenery_assets.warehouse.engines import tables as tables
 from greenery_assets.warehouse.engines import transaction as transaction
 from greenery_assets.warehouse.engines import typing as typing
 from greenery_assets.warehouse.errors import SourceChangedError as SourceChangedError

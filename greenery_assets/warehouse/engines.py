@@ -1,8 +1,8 @@
 """The engines that a warehouse can be in, behind one way to open, read and write it.
 
 Here: which module is asked, by where the warehouse is: a path is a DuckDB file, an address a database of a PostgreSQL
-server. Another engine is one more kind of place, one more module and one more line here. Not here: what any of them
-does, nor what is in the warehouse (loads.py).
+server, or a server of Spark. Another engine is one more kind of place, one more module and one more line here. Not
+here: what any of them does, nor what is in the warehouse (loads.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, cast
 
-from greenery_assets.settings import PostgresAddress
-from greenery_assets.warehouse import duckdb, postgres
+from greenery_assets.settings import PostgresAddress, SparkAddress
+from greenery_assets.warehouse import duckdb, postgres, spark
 from greenery_assets.warehouse.errors import NotBuiltError, StatementError, WarehouseError
 
-Place = Path | PostgresAddress
+Place = Path | PostgresAddress | SparkAddress
 DATABASE_ERRORS = (duckdb.DatabaseError, StatementError)
 """A database refused a statement; its own text may quote rows."""
 NOT_BUILT = (*duckdb.NOT_BUILT, NotBuiltError)
@@ -77,6 +77,18 @@ def spare_name(place: Place, what: str) -> Path | str:
     return _engine(place).spare_name(place, what)
 
 
+def tables(connection: Connection, schema: str) -> set[str]:
+    """The names of a schema's tables and views; none where it is not there."""
+    if isinstance(connection, spark.Session):
+        return connection.tables(schema)
+    found = connection.execute(
+        "select table_name from information_schema.tables "
+        "where table_catalog = current_database() and table_schema = ?",
+        [schema],
+    )
+    return {str(name) for (name,) in found.fetchall()}
+
+
 def append(connection: Connection, relation: str, rows: Sequence[Sequence[object]]) -> None:
     """Adds rows to a relation."""
     if not rows:
@@ -128,4 +140,6 @@ class _Server(Connection, Protocol):
 
 
 def _engine(place: Place) -> Any:
-    return postgres if isinstance(place, PostgresAddress) else duckdb
+    if isinstance(place, Path):
+        return duckdb
+    return postgres if isinstance(place, PostgresAddress) else spark

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from greenery_assets.warehouse.engines import Connection, append
+from greenery_assets.warehouse.engines import Connection, append, tables
 from greenery_assets.warehouse.errors import named
 
 REJECTED_ROWS = "quality.rejected_rows"
@@ -136,24 +136,14 @@ class Arrival:
     is_refused: bool = False
 
 
-def exists(connection: Connection, schema: str, name: str | None = None) -> bool:
-    """Whether the warehouse has such a table or view; any of the schema, where none is named."""
-    found = connection.execute(
-        "select 1 from information_schema.tables "
-        "where table_catalog = current_database() and table_schema = ? and coalesce(table_name = ?, true)",
-        [schema, name],
-    )
-    return found.fetchone() is not None
-
-
-def prepare(connection: Connection, tables: Sequence[str]) -> int:
+def prepare(connection: Connection, names: Sequence[str]) -> int:
     """Makes what landing writes, drops what no load of these tables needs any more, and returns the load's number.
 
     No load before had the number, and no model has seen it. What goes are rejected rows of a load that was refused, and
     the versions of files that were replaced, or went, before the last complete run.
     """
     connection.execute(_SCHEMA)
-    connection.execute(f"delete from {REJECTED_ROWS} where load_was_refused and source_table = any(?)", [list(tables)])
+    connection.execute(f"delete from {REJECTED_ROWS} where load_was_refused and source_table = any(?)", [list(names)])
     for name in ("days", "files"):
         connection.execute(
             f"delete from landing.{name} as old where exists (select 1 from landing.files as later where "
@@ -186,7 +176,7 @@ def files(connection: Connection, where: str, *parameters: str) -> list[LoadedFi
 
 def paths(connection: Connection) -> list[tuple[str, Path]]:
     """The files that are in a warehouse of any version, each with its table."""
-    if not exists(connection, "landing", "files"):
+    if "files" not in tables(connection, "landing"):
         return []
     rows = connection.execute(f"select source_table, path from {_LATEST} where not is_removed").fetchall()
     return [(table, Path(path)) for table, path in rows]
@@ -223,7 +213,7 @@ def replace(
 
 def last_arrival(connection: Connection, table: str) -> Arrival | None:
     """How a table arrived in the last load of it; None where none is on record."""
-    if not exists(connection, "landing", "arrivals"):
+    if "arrivals" not in tables(connection, "landing"):
         return None
     row = connection.execute(
         "select source_table, rows_before, row_count, rows_read, rows_rejected, is_accepted, is_refused "

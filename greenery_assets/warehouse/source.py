@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from greenery_assets.warehouse.engines import Connection, Place, spare_name, transaction
+from greenery_assets.warehouse.engines import Connection, Place, spare_name, tables, transaction
 from greenery_assets.warehouse.errors import SourceChangedError
-from greenery_assets.warehouse.loads import exists, paths
+from greenery_assets.warehouse.loads import paths
 
 SAMPLE_DATA = "sample data"
 SAMPLE_FILE = "sample.json"
@@ -59,7 +59,7 @@ class Source:
 
 def recorded_source(connection: Connection) -> Source | None:
     """The source that filled a warehouse; None where nothing was loaded, or only by an older version."""
-    if not exists(connection, "landing", "source"):
+    if "source" not in tables(connection, "landing"):
         return None
     row = connection.execute("select kind, folder from landing.source").fetchone()
     return Source(Path(row[1]), row[0] == SAMPLE_DATA) if row else None
@@ -82,7 +82,7 @@ def settle_source(
         return None
     with transaction(warehouse) as connection:
         filled_by = recorded_source(connection) or _of_older_version(connection, source, sample_dir)
-        if filled_by is None and not exists(connection, "raw"):
+        if filled_by is None and not tables(connection, "raw"):
             return None
     if filled_by is not None and filled_by.is_same(source):
         return None

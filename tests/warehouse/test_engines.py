@@ -16,12 +16,14 @@ from bench.equality import compare_over_loads
 from bench.warehouse import Bench, Built, differences
 from greenery_assets.privacy import SHOWN_DATA_TYPES
 from greenery_assets.sample import SampleSpec, generate
+from greenery_assets.warehouse.spark import Server
 from tests.conftest import yesterday
 from tests.dbt_here import BenchHere
 from tests.defects import MUTATIONS
 from tests.engines import BUILT, LOADED, PostgresHere
 from tests.job import ROOT
 from tests.postgres import execute, new_database
+from tests.spark_here import SparkHere, address_of, emptied
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,7 +37,7 @@ A22 = "no_user_makes_most_of_the_sessions"
 SEED = 1000
 
 
-@pytest.fixture(scope="module", params=["postgres"])
+@pytest.fixture(params=["postgres", "spark"])
 def make_bench(request: pytest.FixtureRequest) -> MakeBench:
     """Makes an empty warehouse in another engine, given a DuckDB file to compare it by and a source folder.
 
@@ -43,11 +45,14 @@ def make_bench(request: pytest.FixtureRequest) -> MakeBench:
     """
     url = request.getfixturevalue(f"{request.param}_url")
 
-    def make(file: Path, source: Path) -> Bench:
+    def in_postgres(file: Path, source: Path) -> Bench:
         execute(url, "drop database if exists greenery with (force)")
         return PostgresHere(new_database(url, "greenery"), file, source)
 
-    return make
+    def in_spark(file: Path, source: Path) -> Bench:
+        return SparkHere(emptied(address_of(url, file.parent / "shared")), file, source)
+
+    return in_postgres if request.param == "postgres" else in_spark
 
 
 class Pair:
@@ -68,7 +73,7 @@ class Pair:
             bench.load()
             if self.is_first:
                 # A run that is later than those to come: they note the next microseconds, the same in both.
-                note(bench, "insert into landing.dbt_runs values ('2100-01-01')")
+                note(bench, "insert into landing.dbt_runs values (timestamp '2100-01-01 00:00:00')")
             runs.append(bench.build())
         self.is_first = False
         built, other = runs
@@ -101,6 +106,11 @@ def note(bench: Bench, statement: str) -> None:
     """Run a statement in a warehouse."""
     if isinstance(bench, PostgresHere):
         execute(bench.url, statement)
+        return
+    if isinstance(bench, SparkHere):
+        server = Server(bench.address)
+        server.run(statement)
+        server.close()
         return
     with duckdb.connect(str(bench.warehouse)) as connection:
         connection.execute(statement)

@@ -238,7 +238,7 @@ def test_a_server_that_stops_in_the_middle_undoes_what_was_begun(address: Postgr
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"ENGINE": "spark"}, "GREENERY_ENGINE='spark': must be duckdb or postgres"),
+        ({"ENGINE": "mysql"}, "GREENERY_ENGINE='mysql': must be duckdb, postgres or spark"),
         ({"ENGINE": ""}, "GREENERY_ENGINE is empty in the environment"),
         ({"ENGINE": "postgres"}, "GREENERY_POSTGRES_URL is not set, which GREENERY_ENGINE=postgres needs: postgresql://"),
         ({"POSTGRES_URL": f"postgresql://u:{SECRET}@h/d"}, "GREENERY_ENGINE is not set, but GREENERY_POSTGRES_URL is"),

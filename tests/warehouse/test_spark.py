@@ -1,67 +1,327 @@
-"""The dbt project on Spark: every table and every row that a check keeps is equal to DuckDB's.
+"""The whole platform on Spark: the daily job, what it says of a server that does not serve, and runs that die.
 
-The rest of the project does not run on Spark yet. Other databases are in test_engines.py.
+What dbt builds there, and twelve loads, are in test_engines.py.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from bench.warehouse import Bench, differences
-from tests import spark
-from tests.conftest import yesterday
-from tests.dbt_here import BenchHere
-from tests.spark_here import BUILT, SparkHere
+from greenery_assets.landing import LoadRefusedError, load
+from greenery_assets.sample import SampleSpec, generate
+from greenery_assets.settings import SparkAddress
+from greenery_assets.warehouse import (
+    NOT_BUILT,
+    Source,
+    StatementError,
+    WarehouseBusyError,
+    WarehouseError,
+    WarehouseMissingError,
+    fault,
+    held,
+    open_for_reading,
+    recorded_source,
+    settle_source,
+    spark,
+    transaction,
+)
+from tests.conftest import RunJob, yesterday
+from tests.defects import MUTATIONS
+from tests.job import MARTS, ROOT, Home, Outcome
+from tests.landing.support import CONTRACTS, HEADER, ID, Landing, TableContract
+from tests.spark_here import SparkHome, address_of, emptied
+from tests.test_two_runs import MAKE_RUN, start
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.slowest,
-    # dbt in this process leaves a log file open.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.slowest]
 
 
 @pytest.fixture
-def spark_url() -> Iterator[str]:
-    """The address of a Spark Thrift server."""
-    if not spark.is_here():
-        pytest.skip("no Spark with Iceberg is installed here (docs/engines.md)")
-    with spark.server() as address:
-        yield address
+def address(spark_url: str, tmp_path: Path) -> SparkAddress:
+    """An empty warehouse."""
+    return emptied(address_of(spark_url, tmp_path / "shared"))
 
 
-# Two days of every sample, which ends yesterday.
-DAYS = [str(yesterday().date() - timedelta(days=ago)) for ago in (4, 3)]
+@pytest.fixture
+def filled(landing: Landing, address: SparkAddress) -> Landing:
+    """A source that was loaded once."""
+    landing.write("notes.csv", "note,n\na,1\nb,2\n")
+    again(landing, address)
+    return landing
 
 
-def test_a_sample_and_a_second_load_of_it_are_the_same(spark_url: str, sample_dir: Path, tmp_path: Path) -> None:
-    built: list[Bench] = [
-        BenchHere(tmp_path / "duckdb" / "greenery.duckdb", sample_dir),
-        SparkHere(spark_url, tmp_path / "spark" / "greenery.duckdb", sample_dir),
-    ]
-    for bench in built:
-        bench.warehouse.parent.mkdir()
-        bench.load()
-        # A run that is later than those to come: they note the next microseconds, the same in both.
-        note(bench, "insert into landing.dbt_runs values (timestamp '2100-01-01 00:00:00')")
-        done = bench.build()
-        assert (done.failed, done.skipped) == ((), ())
-    assert differences(built[0].warehouse, built[1].warehouse, BUILT) == {}
-    for bench in built:
-        # As if the events of these days had come again: the tables by day delete and insert them.
-        done = bench.build("build", "--exclude-resource-type", "test", "--vars", f"{{days: {DAYS}}}")
-        assert done.skipped == ()
-    assert differences(built[0].warehouse, built[1].warehouse, BUILT) == {}
+def again(landing: Landing, address: SparkAddress, table: str = "notes") -> None:
+    load(address, landing.sources, {table: CONTRACTS[table]})
 
 
-def note(bench: Bench, statement: str) -> None:
-    """Run a statement in the warehouse that dbt builds in."""
-    if isinstance(bench, SparkHere):
-        with spark.connection(bench.url) as cursor:
-            cursor.execute(statement)
-    else:
-        with duckdb.connect(str(bench.warehouse)) as connection:
-            connection.execute(statement)
+def found(address: SparkAddress, query: str) -> list[tuple[object, ...]]:
+    with open_for_reading(address) as connection:
+        return connection.execute(query).fetchall()
+
+
+def said(call: Callable[[], object]) -> str:
+    """The one sentence, or two, with which a call is refused."""
+    with pytest.raises(WarehouseError) as caught:
+        call()
+    return str(caught.value)
+
+
+# Loading
+
+
+def test_every_type_and_every_odd_text_arrives_as_in_duckdb(landing: Landing, address: SparkAddress) -> None:
+    odd = ["\\.", "\\N", '"a ""quoted"", text"', '"two\nlines"', "ünï ☃ 🌱", " blanks ", '"it\'s 100% ?"', "", ID]
+    rows = [f"{ID[:-2]}{number:02},{text},2021-02-10T00:00:05.123456Z,-30.50,40" for number, text in enumerate(odd)]
+    rows += [f"{ID},old,1500-01-01T00:00:00Z,,", f"{ID},,,,", "broken", f"{ID},x\0y,2021-02-10T00:00:05Z,1,1"]
+    landing.write("items.csv", "\n".join([HEADER, *rows, ""]))
+    landing.load("items")
+    again(landing, address, "items")
+    ordered = "select item_id, {}, created_at, price, pieces from raw.items order by 1, 2"
+    (text,) = [name for name in HEADER.split(",") if name not in ("item_id", "created_at", "price", "pieces")]
+    # In Spark a text that has the form of an id is read as one.
+    ours, theirs = (
+        [tuple(map(str, row)) for row in rows]
+        for rows in (found(address, ordered.format(text)), landing.query(ordered.format(text)))
+    )
+    assert ours == theirs
+    rejects = "select file, line, column_name, reason from quality.rejected_rows order by 2"
+    assert found(address, rejects) == landing.query(rejects)
+    assert len(found(address, rejects)) == 2
+    kinds = {name: kind for name, kind, *_ in spark.connect(address).rows("describe table raw.items").rows}
+    assert (kinds["item_id"], kinds["created_at"], kinds["pieces"]) == ("string", "timestamp", "bigint")
+    assert kinds["price"].startswith("decimal")
+    # A parameter is text of a query, whatever it holds.
+    with open_for_reading(address) as connection:
+        for value in ("x' or '1'='1", "\\", "?", "a\nb", None, 1):
+            (back,) = connection.execute("select cast(? as varchar) from raw.items limit 1", [value]).fetchall()[0]
+            assert back == (None if value is None else str(value))
+
+
+def test_files_that_come_change_and_go_replace_their_own_rows_alone(
+    landing: Landing, address: SparkAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1", "2", "3"):
+        landing.write(f"notes/{name}.csv", f"note,n\n{name},1\nfaulty,x\n")
+    again(landing, address)
+    landing.write("notes/2.csv", "note,n\nchanged,1\n")
+    (landing.sources / "notes/3.csv").unlink()
+    loaded = load(address, landing.sources, {"notes": CONTRACTS["notes"]})["notes"]
+    assert (loaded.read_files, loaded.rows, loaded.rejected_rows) == (("notes/2.csv",), 2, 1)
+    assert found(address, "select note from raw.notes order by 1") == [("1",), ("changed",)]
+    assert found(address, "select file from quality.rejected_rows") == [("notes/1.csv",)]
+    # Spark has the notes too, and of the rows nothing stays for long that no file has.
+    server = spark.connect(address)
+    assert server.rows("select distinct path like '%notes/_.csv' from landing.files").rows == [(True,)]
+    assert server.rows("select count(*) from quality.rejected_rows").rows == [(1,)]
+    again(landing, address)
+    assert len(list(address.folder.glob("rows/notes_rows/*"))) == 3
+    # Another contract.
+    monkeypatch.setitem(CONTRACTS, "notes", TableContract("notes", CONTRACTS["notes"].columns[:1]))
+    again(landing, address)
+    assert found(address, "select * from raw.notes order by 1") == [("1",), ("changed",), ("faulty",)]
+    server.close()
+
+
+def test_a_refused_load_changes_nothing_but_its_rejects(filled: Landing, address: SparkAddress) -> None:
+    filled.write("notes.csv", "note,n\nc,x\n")
+    with pytest.raises(LoadRefusedError):
+        load(address, filled.sources, {"notes": CONTRACTS["notes"]}, refuses=lambda arrival: arrival.rows == 0)
+    assert found(address, "select note from raw.notes order by 1") == [("a",), ("b",)]
+    assert found(address, "select line, load_was_refused from quality.rejected_rows") == [(2, True)]
+
+
+def test_a_shop_takes_the_place_of_sample_data_and_never_the_other_way(
+    landing: Landing, address: SparkAddress, tmp_path: Path
+) -> None:
+    sample = Source.of(None, tmp_path / "sample")
+    sample.folder.mkdir()
+    (sample.folder / "sample.json").write_text("{}")
+    (sample.folder / "notes.csv").write_text("note,n\ns,1\n")
+    load(address, sample.folder, {"notes": CONTRACTS["notes"]})
+    landing.write("notes.csv", "note,n\na,1\n")
+    shop = Source.at(landing.sources)
+    set_aside = settle_source(address, shop, sample.folder, is_new_source=True)
+    assert isinstance(set_aside, str)
+    load(address, shop.folder, {"notes": CONTRACTS["notes"]}, set_aside=set_aside)
+    assert found(address, "select note from raw.notes") == [("a",)]
+    assert (address.folder / f"{set_aside}.duckdb").exists()
+    with open_for_reading(address) as connection:
+        source = recorded_source(connection)
+        assert source is not None
+        assert not source.is_sample
+        with pytest.raises(NOT_BUILT):
+            connection.execute("select 1 from core.fact_orders")
+        with pytest.raises(StatementError):
+            connection.execute("select 1 / 0 from raw.notes")
+    text = said(lambda: settle_source(address, sample, sample.folder, is_new_source=True))
+    assert "holds the history of a shop" in text
+    assert found(address, "select note from raw.notes") == [("a",)]
+
+
+# What is wrong with a server or a folder
+
+
+@contextmanager
+def going_through(address: SparkAddress) -> Iterator[tuple[SparkAddress, Callable[[], None]]]:
+    """The same server at another port, and what breaks all connections there off."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ends: list[socket.socket] = []
+
+    def forward(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = socket.create_connection((address.host, address.port))
+                ends.extend([client, server])
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=forward, args=pair, daemon=True).start()
+
+    def break_off() -> None:
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield replace(address, port=listener.getsockname()[1]), break_off
+    finally:
+        break_off()
+        listener.shutdown(socket.SHUT_RDWR)
+        for end in (listener, *ends):
+            end.close()
+
+
+def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
+    filled: Landing, address: SparkAddress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(WarehouseMissingError, match="has no tables yet; make them with make run"):
+        open_for_reading(replace(address, folder=tmp_path / "other"))
+    gone = replace(address, port=1)
+    assert "No Spark Thrift server answers at 127.0.0.1:1 (" in said(lambda: spark.connect(gone))
+    assert fault(gone) == said(lambda: spark.connect(gone))
+    assert fault(address) is None
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        other = replace(address, port=listener.getsockname()[1])
+        assert "is no Spark Thrift server that lets this program in" in said(lambda: spark.connect(other))
+        listener.shutdown(socket.SHUT_RDWR)
+    # As a server that was started in another way would answer.
+    with monkeypatch.context() as patch:
+        patch.setitem(spark._OPTIONS, "spark.sql.catalog.spark_catalog.cache-enabled", "true")
+        assert "was started without spark.sql.catalog.spark_catalog.cache-enabled=false" in said(
+            lambda: spark.connect(address)
+        )
+    with monkeypatch.context() as patch:
+        patch.setattr(spark, "OLDEST", (99, 0))
+        assert "or newer is needed" in said(lambda: spark.connect(address))
+    with monkeypatch.context() as patch:
+        patch.setattr(spark, "_FORMAT", "no_such_format")
+        emptied(address)
+        assert "has no Iceberg" in said(lambda: again(filled, address))
+    # What that load had begun is known for ours.
+    again(filled, address)
+    with going_through(address) as (through, break_off), open_for_reading(through) as connection:
+        assert connection.execute("select count(*) from raw.notes").fetchall() == [(2,)]
+        break_off()
+        assert "stopped, or the connection to it was lost" in said(
+            lambda: connection.execute("select count(*) from raw.notes")
+        )
+
+
+def test_tables_of_somebody_else_in_our_schemas_are_left_alone(landing: Landing, address: SparkAddress) -> None:
+    server = spark.connect(address)
+    server.run("create schema core")
+    server.run("create table core.fact_orders (x int) using iceberg")
+    landing.write("notes.csv", "note,n\na,1\n")
+    text = said(lambda: again(landing, address))
+    assert "(core.fact_orders), and GREENERY_SPARK_FOLDER has no notes of them. Nothing was changed" in text
+    assert server.tables("raw") == set()
+    server.run("drop table core.fact_orders")
+    again(landing, address)
+    server.close()
+
+
+def test_one_run_at_a_time(filled: Landing, address: SparkAddress) -> None:
+    with held(address):
+        text = said(lambda: again(filled, address))
+        assert found(address, "select count(*) from raw.notes") == [(2,)]
+    assert "Another run is at work in the warehouse in Spark on 127.0.0.1:" in text
+    with transaction(address), pytest.raises(WarehouseBusyError), held(address):
+        pass
+    again(filled, address)
+
+
+@pytest.mark.parametrize("point", ["_publish_notes", "_publish_rows", "publish"])
+def test_a_load_that_is_killed_is_made_up_for_by_the_next(filled: Landing, address: SparkAddress, point: str) -> None:
+    filled.write("notes.csv", "note,n\nnew,1\n")
+    code = (
+        "import os, sys; from pathlib import Path; from tests.landing.support import CONTRACTS\n"
+        "from greenery_assets.landing import load; from greenery_assets.warehouse import spark\n"
+        "from tests.spark_here import address_of\n"
+        f"whole = spark.Session.{point}\n"
+        "def killed(*given, **named):\n"
+        "    whole(*given, **named)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        f"spark.Session.{point} = killed\n"
+        "load(address_of(sys.argv[1], Path(sys.argv[2])), Path(sys.argv[3]), {'notes': CONTRACTS['notes']})"
+    )
+    url = f"thrift://{address.host}:{address.port}"
+    command = [sys.executable, "-c", code, url, str(address.folder), str(filled.sources)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    filled.write("notes.csv", "note,n\nnewer,1\n")
+    again(filled, address)
+    assert found(address, "select note from raw.notes") == [("newer",)]
+    assert found(address, "select count(distinct path) from landing.files") == [(1,)]
+
+
+# The daily job
+
+
+def test_a_killed_run_then_the_daily_job_and_an_error_as_on_duckdb(
+    address: SparkAddress, built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path
+) -> None:
+    made = Home.new(tmp_path / "home")
+    home = SparkHome(made.dagster_home, made.warehouse, address)
+    run = start(home, sample_dir, *MAKE_RUN)
+    server, deadline = spark.connect(address), time.monotonic() + 600
+    while "dim_events" not in server.tables("core"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    server.close()
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    outcome = run_job(home, sample_dir)
+    assert (outcome.checks, outcome.built, outcome.success) == (built[1].checks, tuple(built[1].built), True), (
+        outcome.faults
+    )
+    assert home.differences(built[0], *MARTS, "quality") == {}
+    assert "All 132 checks hold" in (home.report / "state_of_the_data.html").read_text()
+    # An ERROR, many warnings, rows set aside: each is found, with the same rows, and what it stopped is as it was.
+    defects = ("second_checkout:2", *max(MUTATIONS, key=len).split())
+    generate(SampleSpec(until=yesterday().date(), defects=defects), tmp_path / "source")
+    other = built[0].copy(tmp_path / "duckdb")
+    theirs = run_job(other, tmp_path / "source", new_source=True)
+    ours = run_job(home, tmp_path / "source", new_source=True)
+    assert (ours.checks, ours.built, ours.success) == (theirs.checks, theirs.built, False)
+    assert len(ours.failing) > 15
+    assert home.differences(other, *MARTS, "quality") == {}

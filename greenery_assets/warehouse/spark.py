@@ -1,0 +1,501 @@
+"""Spark: tables of a cluster, asked through its Thrift server; rows reach it as Parquet in a folder that it sees.
+
+Here: the way to open, write and lock it, the cause of a failure, found by SQLSTATE and by what the server answers, and
+the queries of this project in Spark's SQL. Not here: what is in the warehouse (loads.py), and what dbt does with the
+server (dbt_project/profiles.yml).
+
+What landing notes changes by the row and must hold wholly or not at all, so it is kept in a DuckDB file in that folder.
+A load works on a copy of the file. When it is done its rows and notes are made known to Spark, the notes first, and
+then the copy takes the place of the file. A load that ends between these two is repeated by the next one.
+"""
+
+import re
+import shutil
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, Self
+from uuid import UUID, uuid4
+
+import sqlglot
+from filelock import FileLock, Timeout
+from sqlglot import expressions as sql
+
+from greenery_assets.settings import SparkAddress, schemas
+from greenery_assets.warehouse import duckdb
+from greenery_assets.warehouse.errors import (
+    NotBuiltError,
+    StatementError,
+    WarehouseBusyError,
+    WarehouseError,
+    WarehouseMissingError,
+)
+
+OLDEST = (3, 5)
+CONNECT_S = 10
+_USER = "greenery"
+_NOT_BUILT = {"42P01", "42703", "42704"}  # no such table, column, schema
+_FORMAT, _NO_SUCH_FORMAT = "iceberg", "42K02"
+# Otherwise times have the zone of the server, a cast that fails is null, and the calendar changes in 1582.
+_OPTIONS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+}
+_CACHE = "spark.sql.catalog.spark_catalog.cache-enabled"
+# Notes of landing, kept in the file; Spark is shown them.
+_NOTES = (
+    *(f"landing.{name}" for name in ("days", "files", "source", "arrivals")),
+    *(f"quality.{name}" for name in ("rejected_rows", "extra_columns")),
+)
+# Notes of dbt, kept in Spark; a load is shown them.
+_OF_DBT = tuple(f"landing.{name}" for name in ("complete_runs", "dbt_runs", "broken_guards"))
+# By the types of DuckDB; others have the same name. Ids are text.
+_TYPES = {"UUID": "string", "VARCHAR": "string", "INTEGER": "int", "HUGEINT": "decimal(38, 0)"}
+# In which part of the folder the rows of a source file are.
+_PARTS = (
+    "create schema if not exists landing; "
+    "create table if not exists landing.parts (path varchar primary key, part varchar)"
+)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FILE, _PART = "_landing_file", "landing_part"
+
+
+class Rows(NamedTuple):
+    """What a query found."""
+
+    description: Sequence[tuple[str, ...]]
+    rows: list[tuple[Any, ...]]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that were not fetched yet."""
+        found = self.rows[:]
+        self.rows.clear()
+        return found
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row."""
+        return self.rows.pop(0) if self.rows else None
+
+
+class Server:
+    """A session of the Thrift server, begun by its first statement.
+
+    Statements raise NotBuiltError, StatementError, and WarehouseError where the server is not there, or gone.
+    """
+
+    def __init__(self, address: SparkAddress) -> None:
+        self.address = address
+        self._connection: Any = None
+
+    def run(self, statement: str) -> None:
+        """Run a statement that has no rows."""
+        self._cursor(statement).close()
+
+    def rows(self, query: str) -> Rows:
+        """Run a query; all of its rows."""
+        cursor = self._cursor(query)
+        with self._worded(), cursor:
+            kinds = [kind for _, kind, *_ in cursor.description]
+            found = [tuple(map(_value, row, kinds)) for row in cursor.fetchall()]
+            return Rows(cursor.description, found)
+
+    def tables(self, schema: str) -> set[str]:
+        """The names of a schema's tables and views; none where it is not there."""
+        try:
+            return {name for _, name, *_ in self.rows(f"show tables in {schema}").rows}
+        except NotBuiltError:
+            return set()
+
+    def close(self) -> None:
+        """End the session."""
+        if self._connection is not None:
+            with self._worded():
+                self._connection.close()
+
+    def _cursor(self, statement: str) -> Any:
+        if self._connection is None:
+            self._connection = _connect(self.address)
+        with self._worded():
+            cursor = self._connection.cursor()
+            cursor.execute(statement)
+            return cursor
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        """Turns the driver's errors into ours, which hold nothing of a row."""
+        from pyhive.exc import Error  # noqa: PLC0415  an extra
+        from thrift.Thrift import TException  # noqa: PLC0415
+
+        try:
+            yield
+        except Error as error:
+            state = str(getattr(getattr(error.args[0] if error.args else None, "status", None), "sqlState", "") or "")
+            kind = type(error).__name__
+            raise (NotBuiltError if state in _NOT_BUILT else StatementError)(kind, state) from None
+        except (TException, OSError, EOFError):
+            raise WarehouseError(
+                f"The server of the warehouse {self.address} stopped, or the connection to it was lost. Look whether "
+                "it is up, and run again: what was begun is then done once more."
+            ) from None
+
+
+class Session:
+    """An open warehouse: the notes of landing in a DuckDB file, everything else in Spark."""
+
+    def __init__(self, address: SparkAddress, notes: duckdb.DuckDB, *, is_written: bool) -> None:
+        self.address, self.notes, self.is_written = address, notes, is_written
+        self.server = Server(address)
+        self.is_changed = False
+
+    def execute(self, query: str, parameters: Sequence[object] = (), /) -> Any:
+        """Run a query, each `?` in it a parameter. While a load goes on it sees, and changes, the notes alone."""
+        if self.is_written:
+            return self.notes.execute(query, list(parameters))
+        tree = sqlglot.parse_one(query, read="duckdb")
+        named = {f"{table.db}.{table.name}" for table in tree.find_all(sql.Table) if table.db}
+        if named and named <= {*_NOTES}:
+            return self.notes.execute(query, list(parameters))
+        return self.server.rows(_in_spark(tree, parameters))
+
+    def tables(self, schema: str) -> set[str]:
+        """The names of a schema's tables and views."""
+        kept = {name.partition(".")[2] for name in _NOTES if name.startswith(f"{schema}.")}
+        known = self.notes.execute(
+            "select table_name from information_schema.tables where table_schema = ?", [schema]
+        ).fetchall()
+        found = {name for (name,) in known if self.is_written or name in kept}
+        return found if self.is_written else found | (self.server.tables(schema) - kept)
+
+    def append(self, relation: str, rows: Sequence[Sequence[object]]) -> None:
+        """Add rows to a relation of the notes."""
+        self.is_changed = True
+        duckdb.append(self.notes, relation, [list(column) for column in zip(*rows, strict=True)])
+
+    def take_over(self, typed: duckdb.DuckDB, table: str) -> None:
+        """Move the rows of a table in DuckDB into the folder: a part for each file, which Spark does not see yet."""
+        self.is_changed = True
+        columns = typed.execute(f"describe {table}").fetchall()
+        kept = ", ".join(_kept(name, kind) for name, kind, *_ in columns)
+        files = typed.execute(f"select distinct {_FILE} from {table}").fetchall()
+        parts = [(path, uuid4().hex) for (path,) in files]
+        if parts:
+            typed.execute("create or replace temp table parts (path varchar, part varchar)")
+            typed.executemany("insert into parts values (?, ?)", parts)
+            self.notes.executemany("insert or replace into landing.parts values (?, ?)", parts)
+            folder = self.address.folder / "rows" / _name(table)
+            folder.mkdir(parents=True, exist_ok=True)
+            typed.execute(
+                f"copy (select {kept}, part as {_PART} from {table} join parts on path = {_FILE}) to "
+                f"'{_escaped(folder)}' (format parquet, partition_by ({_PART}), overwrite_or_ignore true)"
+            )
+        typed.execute(f"truncate {table}")
+
+    def publish(self) -> None:
+        """Make the rows and notes of a load known to Spark: notes first, as they say which days to rebuild."""
+        for schema in sorted(schemas()):
+            self.server.run(f"create schema if not exists {schema}")
+        there = {f"{schema}.{name}" for schema in ("landing", "quality") for name in self.server.tables(schema)}
+        for name in _OF_DBT:
+            if name not in there:
+                self._make(name)
+        with TemporaryDirectory(dir=self.address.folder, prefix="notes_") as folder:
+            # The server may be another user.
+            Path(folder).chmod(0o755)
+            for name in _NOTES:
+                self._publish_notes(name, Path(folder, f"{_name(name)}.parquet"), is_there=name in there)
+        for name in sorted(name for name in self.tables("landing") if name.endswith("_rows")):
+            self._publish_rows(name.removesuffix("_rows"), is_there=f"landing.{name}" in there)
+
+    def _publish_notes(self, name: str, file: Path, *, is_there: bool) -> None:
+        columns = self.notes.execute(f"describe {name}").fetchall()
+        if is_there and self._columns(name) != [(column, _type(kind)) for column, kind, *_ in columns]:
+            self.server.run(f"drop table {name}")
+            is_there = False
+        if not is_there:
+            self._make(name)
+        listed = ", ".join(f"{_kept(column, kind)}" for column, kind, *_ in columns)
+        self.notes.execute(f"copy (select {listed} from {name}) to '{file}' (format parquet)")
+        self.server.run(f"insert overwrite {name} select * from parquet.`{file}`")
+
+    def _make(self, name: str) -> None:
+        columns = self.notes.execute(f"describe {name}").fetchall()
+        listed = ", ".join(f"{column} {_type(kind)}" for column, kind, *_ in columns)
+        try:
+            self.server.run(f"create table {name} ({listed}) using {_FORMAT}")
+        except StatementError as error:
+            if error.pgcode != _NO_SUCH_FORMAT:
+                raise
+            raise _lacks_iceberg(self.address) from None
+
+    def _publish_rows(self, table: str, *, is_there: bool) -> None:
+        landed, folder = f"landing.{table}_rows", self.address.folder / "rows" / f"{table}_rows"
+        columns = [(name, _type(kind)) for name, kind, *_ in self.notes.execute(f"describe {landed}").fetchall()]
+        if is_there and [column for column in self._columns(landed) if column[0] != _PART] != columns:
+            # Spark forgets it; the rows stay in the folder.
+            self.server.run(f"drop table {landed}")
+            is_there = False
+        if not is_there:
+            listed = ", ".join(f"`{name}` {kind}" for name, kind in columns)
+            self.server.run(
+                f"create table {landed} ({listed}, {_PART} string) using parquet partitioned by ({_PART}) "
+                f"location '{_escaped(folder)}'"
+            )
+        wanted = set(self._parts(table))
+        known = {name.partition("=")[2] for (name,) in self.server.rows(f"show partitions {landed}").rows}
+        if is_there and known == wanted:
+            return
+        for verb, parts in (("add if not exists", wanted - known), ("drop if exists", known - wanted)):
+            if parts:
+                between = " " if verb.startswith("add") else ", "
+                listed = between.join(f"partition ({_PART} = '{part}')" for part in sorted(parts))
+                self.server.run(f"alter table {landed} {verb} {listed}")
+        shown = ", ".join(f"`{name}`" for name, _ in columns if not name.startswith("_landing"))
+        by_file = f"landing.{table}_by_file"
+        for view, query in (
+            (by_file, f"select {shown}, {_FILE} as landing_file from {landed}"),
+            (f"raw.{table}", f"select {shown} from {by_file}"),
+        ):
+            # To replace one has no effect with Iceberg 1.10.
+            self.server.run(f"drop view if exists {view}")
+            self.server.run(f"create view {view} as {query}")
+
+    def _columns(self, table: str) -> list[tuple[str, str]]:
+        found = []
+        for name, kind, *_ in self.server.rows(f"describe table {table}").rows:
+            if name.startswith("#"):  # what follows says how it is kept
+                break
+            found.append((name, kind))
+        return found
+
+    def _parts(self, table: str) -> list[str]:
+        """The parts that hold the rows of a table's files."""
+        return [
+            part
+            for (part,) in self.notes.execute(
+                "select part from landing.parts join landing.files as file using (path) where source_table = ? "
+                "group by part having not arg_max(is_removed, load_id) and arg_max(row_count, load_id) > 0",
+                [table],
+            ).fetchall()
+        ]
+
+    def begin(self, *, is_new: bool) -> None:
+        """Take in what dbt noted, and remove what no load needs. Raises WarehouseError over tables of somebody else."""
+        there = {schema: self.server.tables(schema) for schema in sorted(schemas())}
+        if is_new:
+            if found := [f"{schema}.{name}" for schema, names in there.items() for name in sorted(names)]:
+                names = ", ".join(found[:3]) + (f" and {len(found) - 3} more" * (len(found) > 3))
+                raise WarehouseError(
+                    f"The server of the warehouse {self.address} holds tables in schemas that this project would use "
+                    f"({names}), and GREENERY_SPARK_FOLDER has no notes of them. Nothing was changed: name the folder "
+                    "in which they were made, or give this project a server, or a catalog, of its own."
+                )
+            return
+        for name in [name for name in _OF_DBT if _name(name) in self.tables("landing")]:
+            self.notes.execute(f"delete from {name}")
+            if _name(name) in there["landing"]:
+                columns = ", ".join(column for column, *_ in self.notes.execute(f"describe {name}").fetchall())
+                if rows := self.server.rows(f"select {columns} from {name}").rows:
+                    duckdb.append(self.notes, name, [list(column) for column in zip(*rows, strict=True)])
+        self._remove_what_nobody_needs()
+
+    def _remove_what_nobody_needs(self) -> None:
+        """Remove what the load before this one replaced: until now somebody may have been reading it."""
+        needed = {f"{_PART}={part}" for (part,) in self.notes.execute("select part from landing.parts").fetchall()}
+        for folder in (*self.address.folder.glob("notes_*"), *self.address.folder.glob("rows/*/*")):
+            if folder.name not in needed:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def drop(self) -> None:
+        """Drop all tables in Spark; their rows in the folder go with the next load."""
+        for schema in sorted(schemas()):
+            self.server.run(f"drop schema if exists {schema} cascade")
+
+    def close(self) -> None:
+        """Close it."""
+        self.server.close()
+        self.notes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_for_reading(address: SparkAddress) -> Session:
+    """Open the warehouse for reading only; it keeps nobody from writing.
+
+    Raises WarehouseMissingError where nothing was loaded yet, else as `transaction`.
+    """
+    if not address.notes.exists():
+        raise WarehouseMissingError(f"The warehouse {address} has no tables yet; make them with make run.")
+    return Session(address, duckdb.open_for_reading(address.notes), is_written=False)
+
+
+@contextmanager
+def transaction(address: SparkAddress, set_aside: str | None = None) -> Iterator[Session]:
+    """The warehouse, for writing; of what landing does within, all holds or nothing.
+
+    With `set_aside`, which is for sample data alone, its tables go, and its notes get that name. Raises
+    WarehouseBusyError while another run is at work, and WarehouseError where the server or the folder cannot be used,
+    or the server holds somebody else's tables in our schemas.
+    """
+    with held(address):
+        work, notes = address.folder / "unfinished.duckdb", address.notes
+        for path in (work, work.with_name(f"{work.name}.wal")):
+            path.unlink(missing_ok=True)
+        if set_aside is None and notes.exists():
+            shutil.copy(notes, work)
+        with duckdb.transaction(work) as connection:
+            session = Session(address, connection, is_written=True)
+            with closing(session.server):
+                connection.execute(_PARTS)
+                if set_aside is None:
+                    session.begin(is_new=not notes.exists())
+                yield session
+                if session.is_changed:
+                    if not notes.exists():
+                        # So that what is made in Spark is known for ours, should this load not come to its end.
+                        with duckdb.transaction(notes) as empty:
+                            empty.execute(_PARTS)
+                    if set_aside is not None:
+                        session.drop()
+                    session.publish()
+        if session.is_changed:
+            if set_aside is not None:
+                notes.rename(notes.with_name(f"{set_aside}.duckdb"))
+            work.rename(notes)
+        work.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(address: SparkAddress) -> Iterator[None]:
+    """Keep other runs out. Raises WarehouseBusyError while one is at work."""
+    lock = address.folder / "lock"
+    try:
+        address.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise WarehouseBusyError(
+            f"Another run is at work in the warehouse {address}, so this one changed nothing; wait until that is done, "
+            "and run again."
+        ) from None
+
+
+def spare_name(address: SparkAddress, what: str) -> str:
+    """How the notes of the present warehouse can be called. Raises WarehouseError where its tables would be lost."""
+    if what.startswith("sample"):
+        return what
+    raise WarehouseError(
+        f"The warehouse {address} holds the history of a shop. Tables of Spark cannot be put aside for another source, "
+        "so nothing was changed: give the new source a server of its own, and a folder in GREENERY_SPARK_FOLDER."
+    )
+
+
+def connect(address: SparkAddress) -> Server:
+    """Open the server. Raises WarehouseError where that is not possible, or it cannot hold a warehouse."""
+    server = Server(address)
+    server.rows("select 1")
+    return server
+
+
+def _connect(address: SparkAddress) -> Any:
+    from pyhive import hive  # noqa: PLC0415  an extra
+    from pyhive.exc import Error  # noqa: PLC0415
+    from thrift.Thrift import TException  # noqa: PLC0415
+
+    where = f"{address.host}:{address.port}"
+    try:
+        socket.create_connection((address.host, address.port), CONNECT_S).close()
+    except OSError as error:
+        raise WarehouseError(
+            f"No Spark Thrift server answers at {where} ({error.strerror or 'no answer'}): start it, or correct "
+            "GREENERY_SPARK_URL."
+        ) from None
+    try:
+        connection = hive.connect(address.host, port=address.port, username=_USER, configuration=_OPTIONS)
+        with connection.cursor() as cursor:
+            cursor.execute("select version()")
+            version = str(cursor.fetchone()[0]).split()[0]
+            cursor.execute(f"set `{_CACHE}`")
+            is_cached = cursor.fetchone()[1] != "false"
+    except (Error, TException, OSError, EOFError) as error:
+        raise WarehouseError(
+            f"What answers at {where} is no Spark Thrift server that lets this program in ({type(error).__name__}): "
+            "correct GREENERY_SPARK_URL. A server that asks for a password is not supported."
+        ) from None
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        connection.close()
+        raise WarehouseError(
+            f"The server of the warehouse {address} is Spark {version}; "
+            f"{'.'.join(map(str, OLDEST))} or newer is needed."
+        )
+    if is_cached:
+        connection.close()
+        raise WarehouseError(
+            f"The server of the warehouse {address} was started without {_CACHE}=false. So a session would see tables "
+            "as they were half a minute ago, and figures would be wrong: start it as docs/engines.md says."
+        )
+    return connection
+
+
+def _lacks_iceberg(address: SparkAddress) -> WarehouseError:
+    return WarehouseError(
+        f"The server of the warehouse {address} has no Iceberg, in which the tables are kept: start it as "
+        "docs/engines.md says."
+    )
+
+
+def _in_spark(tree: sql.Expr, parameters: Sequence[object]) -> str:
+    """A query in Spark's SQL, its parameters among it as literals."""
+    for placeholder, value in zip([*tree.find_all(sql.Placeholder, bfs=False)], parameters, strict=True):
+        placeholder.replace(sql.convert(value))
+    for spread in [*tree.find_all(sql.WithinGroup)]:
+        # It would become the approximate percentile.
+        (by,) = spread.expression.expressions
+        spread.replace(sql.Anonymous(this="percentile", expressions=[by.this, spread.this.this]))
+    for part in [*tree.find_all(sql.Extract)]:
+        if part.name.lower() == "epoch" and isinstance(part.expression, sql.Sub):
+            later, earlier = (
+                sql.Anonymous(this="unix_micros", expressions=[side]) for side in part.expression.iter_expressions()
+            )
+            part.replace(sql.paren(sql.paren(later - earlier) / 1_000_000))
+    return tree.sql(dialect="spark")
+
+
+def _value(value: Any, kind: str) -> Any:
+    """A value of the type that it has in the other engines: the driver leaves dates as text, and Spark has no uuid."""
+    if isinstance(value, str):
+        if kind == "DATE_TYPE":
+            return date.fromisoformat(value)
+        if _UUID.fullmatch(value):
+            return UUID(value)
+    return value
+
+
+def _kept(column: str, kind: str) -> str:
+    """SQL of a column as Parquet keeps it for Spark: ids as DuckDB writes them, moments with their zone."""
+    other = {"UUID": "varchar", "TIMESTAMP": "timestamptz"}.get(kind)
+    return f"cast({_quoted(column)} as {other}) as {_quoted(column)}" if other else _quoted(column)
+
+
+def _type(of_duckdb: str) -> str:
+    return _TYPES.get(of_duckdb, of_duckdb.lower())
+
+
+def _name(relation: str) -> str:
+    """The name of a relation without its schema."""
+    return relation.partition(".")[2].strip('"')
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
