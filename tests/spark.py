@@ -22,8 +22,6 @@ QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 ICEBERG = (
     "spark.sql.catalog.spark_catalog=org.apache.iceberg.spark.SparkSessionCatalog",
     "spark.sql.catalog.spark_catalog.type=hive",
-    # Otherwise a session goes on seeing tables as they were half a minute ago, whatever others wrote.
-    "spark.sql.catalog.spark_catalog.cache-enabled=false",
     "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
     # Derby, which keeps the catalog, has no locks: a commit would wait for minutes. In memory it waits for no disk.
     "spark.hadoop.iceberg.engine.hive.lock-enabled=false",
@@ -44,8 +42,6 @@ def server() -> Iterator[str]:
     port = free_port()
     options = (
         "spark.ui.enabled=false",
-        "spark.sql.session.timeZone=UTC",
-        "spark.sql.ansi.enabled=true",
         "spark.sql.legacy.createHiveTableByDefault=false",
         f"spark.sql.warehouse.dir={folder / 'tables'}",
         # The data of tests is small: what is paid for is the plan of each statement, not its rows.

@@ -3,6 +3,7 @@
 What dbt builds there, and twelve loads, are in test_engines.py.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from greenery_assets.warehouse import (
     recorded_source,
     settle_source,
     spark,
+    spark_server,
     transaction,
 )
 from tests.conftest import RunJob, yesterday
@@ -96,7 +98,8 @@ def test_every_type_and_every_odd_text_arrives_as_in_duckdb(landing: Landing, ad
     rejects = "select file, line, column_name, reason from quality.rejected_rows order by 2"
     assert found(address, rejects) == landing.query(rejects)
     assert len(found(address, rejects)) == 2
-    kinds = {name: kind for name, kind, *_ in spark.connect(address).rows("describe table raw.items").rows}
+    with closing(spark.connect(address)) as server:
+        kinds = {name: kind for name, kind, *_ in server.rows("describe table raw.items").rows}
     assert (kinds["item_id"], kinds["created_at"], kinds["pieces"]) == ("string", "timestamp", "bigint")
     assert kinds["price"].startswith("decimal")
     # A parameter is text of a query, whatever it holds.
@@ -205,9 +208,12 @@ def going_through(address: SparkAddress) -> Iterator[tuple[SparkAddress, Callabl
             end.close()
 
 
+# The driver leaves the socket of a lost connection open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
     filled: Landing, address: SparkAddress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    connect = pytest.importorskip("pyhive.hive").connect
     with pytest.raises(WarehouseMissingError, match="has no tables yet; make them with make run"):
         open_for_reading(replace(address, folder=tmp_path / "other"))
     gone = replace(address, port=1)
@@ -225,14 +231,13 @@ def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
         other = replace(address, port=listener.getsockname()[1])
         assert "is no Spark Thrift server that lets this program in" in said(lambda: spark.connect(other))
         listener.shutdown(socket.SHUT_RDWR)
-    # As a server that was started in another way would answer.
     with monkeypatch.context() as patch:
-        patch.setitem(spark._OPTIONS, "spark.sql.catalog.spark_catalog.cache-enabled", "true")
-        assert "was started without spark.sql.catalog.spark_catalog.cache-enabled=false" in said(
-            lambda: spark.connect(address)
-        )
+        # As a server that heeds none.
+        patch.setattr("pyhive.hive.connect", lambda *given, **named: connect(*given, **{**named, "configuration": {}}))
+        text = said(lambda: spark.connect(address))
+        assert "does not let a session set spark.sql.session.timeZone=UTC, " in text
     with monkeypatch.context() as patch:
-        patch.setattr(spark, "OLDEST", (99, 0))
+        patch.setattr(spark_server, "OLDEST", (99, 0))
         assert "or newer is needed" in said(lambda: spark.connect(address))
     with monkeypatch.context() as patch:
         patch.setattr(spark, "_FORMAT", "no_such_format")
@@ -246,6 +251,7 @@ def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
         assert "stopped, or the connection to it was lost" in said(
             lambda: connection.execute("select count(*) from raw.notes")
         )
+    gc.collect()
 
 
 def test_tables_of_somebody_else_in_our_schemas_are_left_alone(landing: Landing, address: SparkAddress) -> None:
