@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +22,7 @@ for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
 
 from greenery_assets.dbt import project  # noqa: E402
 from greenery_assets.sample import SampleSpec, generate  # noqa: E402
-from greenery_assets.settings import Settings  # noqa: E402
+from greenery_assets.settings import Settings, load_settings  # noqa: E402
 from tests import postgres  # noqa: E402
 from tests.dbt_forked import DbtForker  # noqa: E402
 from tests.job import ROOT, Home, Outcome, outcome_of  # noqa: E402
@@ -51,11 +52,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes longest, and say so, unless all is asked for."""
+    """Leave out what takes longest, and say so, unless all is asked for; begin with what takes long."""
     if not config.getoption("--whole"):
         for item in items:
             if item.get_closest_marker("slowest"):
                 item.add_marker(pytest.mark.skip(reason="takes long: make test ARGS=--whole, as CI does"))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When a test is begun, so that no process waits at the end, or for a shared home that another builds.
+
+    First those that build all of the shared homes, beside the slow ones that need none of them.
+    """
+    group = TOGETHER.get(item.nodeid.partition("::")[0])
+    if group == "pages":
+        return 0
+    if not group and not item.get_closest_marker("slow"):
+        return 3
+    return 2 if "built" in getattr(item, "fixturenames", ()) else 1
 
 
 class Together(LoadGroupScheduling):
@@ -135,6 +150,27 @@ class RunJob(Protocol):
         """As `run_daily_job`."""
 
 
+@contextmanager
+def settings_of(home: Home, source: Path) -> Iterator[None]:
+    """Give this process the settings of a run in `home`, on a source folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in home.environment(source).items():
+            patch.setenv(name, value)
+        yield
+
+
+def write_report(home: Home, source: Path) -> None:
+    """Write the page of the state of the data in this process, as `make report` does."""
+    import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
+
+    with settings_of(home, source):
+        from greenery_assets.definitions import catalogue  # noqa: PLC0415  reads the settings
+        from greenery_assets.report.build import build_report  # noqa: PLC0415
+
+        with dg.DagsterInstance.get() as instance:
+            build_report(instance, catalogue(), load_settings())
+
+
 def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **load: bool) -> Outcome:
     """Run `daily_job` in this process as a schedule has it run, in `home`, on a source folder.
 
@@ -142,9 +178,7 @@ def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **
     """
     import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in home.environment(source).items():
-            patch.setenv(name, value)
+    with settings_of(home, source):
         from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
         with dg.DagsterInstance.get() as instance:
