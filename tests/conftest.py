@@ -4,17 +4,39 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+import sqlalchemy
 from filelock import FileLock
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, NullPool, event
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
+
+
+def _one_for_each_file(create_engine: Callable[..., Engine]) -> Callable[..., Engine]:
+    """SQLAlchemy's function, giving the same engine for the same SQLite file where it keeps no connection.
+
+    Dagster wants one for each connection, of which a run has thousands, and has its SQL compiled again by each.
+    """
+    made: dict[str, Engine] = {}
+
+    def engine_of(url: str, **options: Any) -> Engine:
+        name = f"{url} {options}"
+        engine = made.get(name) or create_engine(url, **options)
+        if engine.dialect.name == "sqlite" and isinstance(engine.pool, NullPool):
+            made[name] = engine
+        return engine
+
+    return engine_of
+
+
+# Before Dagster is imported.
+sqlalchemy.create_engine = _one_for_each_file(sqlalchemy.create_engine)
 
 # The definitions read settings when they are imported: tests must never touch the developer's own warehouse.
 for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
@@ -159,8 +181,8 @@ def settings_of(home: Home, source: Path) -> Iterator[None]:
         yield
 
 
-def write_report(home: Home, source: Path) -> None:
-    """Write the page of the state of the data in this process, as `make report` does."""
+def report_now(home: Home, source: Path) -> str:
+    """Write the page of the state of the data in this process, as `make report` does; its verdict."""
     import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
 
     with settings_of(home, source):
@@ -168,7 +190,7 @@ def write_report(home: Home, source: Path) -> None:
         from greenery_assets.report.build import build_report  # noqa: PLC0415
 
         with dg.DagsterInstance.get() as instance:
-            build_report(instance, catalogue(), load_settings())
+            return build_report(instance, catalogue(), load_settings()).verdict
 
 
 def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **load: bool) -> Outcome:
