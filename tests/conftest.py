@@ -4,16 +4,39 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+import sqlalchemy
 from filelock import FileLock
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, NullPool, event
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
+
+
+def _one_for_each_file(create_engine: Callable[..., Engine]) -> Callable[..., Engine]:
+    """SQLAlchemy's function, giving the same engine for the same SQLite file where it keeps no connection.
+
+    Dagster wants one for each connection, of which a run has thousands, and has its SQL compiled again by each.
+    """
+    made: dict[str, Engine] = {}
+
+    def engine_of(url: str, **options: Any) -> Engine:
+        name = f"{url} {options}"
+        engine = made.get(name) or create_engine(url, **options)
+        if engine.dialect.name == "sqlite" and isinstance(engine.pool, NullPool):
+            made[name] = engine
+        return engine
+
+    return engine_of
+
+
+# Before Dagster is imported.
+sqlalchemy.create_engine = _one_for_each_file(sqlalchemy.create_engine)
 
 # The definitions read settings when they are imported: tests must never touch the developer's own warehouse.
 for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
@@ -21,7 +44,7 @@ for variable in [name for name in os.environ if name.startswith("GREENERY_")]:
 
 from greenery_assets.dbt import project  # noqa: E402
 from greenery_assets.sample import SampleSpec, generate  # noqa: E402
-from greenery_assets.settings import Settings  # noqa: E402
+from greenery_assets.settings import Settings, load_settings  # noqa: E402
 from tests import postgres, spark  # noqa: E402
 from tests.dbt_forked import DbtForker  # noqa: E402
 from tests.job import ROOT, Home, Outcome, outcome_of  # noqa: E402
@@ -51,11 +74,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes longest, and say so, unless all is asked for."""
+    """Leave out what takes longest, and say so, unless all is asked for; begin with what takes long."""
     if not config.getoption("--whole"):
         for item in items:
             if item.get_closest_marker("slowest"):
                 item.add_marker(pytest.mark.skip(reason="takes long: make test ARGS=--whole, as CI does"))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When a test is begun, so that no process waits at the end, or for a shared home that another builds.
+
+    First those that build all of the shared homes, beside the slow ones that need none of them.
+    """
+    group = TOGETHER.get(item.nodeid.partition("::")[0])
+    if group == "pages":
+        return 0
+    if not group and not item.get_closest_marker("slow"):
+        return 3
+    return 2 if "built" in getattr(item, "fixturenames", ()) else 1
 
 
 class Together(LoadGroupScheduling):
@@ -135,6 +172,27 @@ class RunJob(Protocol):
         """As `run_daily_job`."""
 
 
+@contextmanager
+def settings_of(home: Home, source: Path) -> Iterator[None]:
+    """Give this process the settings of a run in `home`, on a source folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in home.environment(source).items():
+            patch.setenv(name, value)
+        yield
+
+
+def report_now(home: Home, source: Path) -> str:
+    """Write the page of the state of the data in this process, as `make report` does; its verdict."""
+    import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
+
+    with settings_of(home, source):
+        from greenery_assets.definitions import catalogue  # noqa: PLC0415  reads the settings
+        from greenery_assets.report.build import build_report  # noqa: PLC0415
+
+        with dg.DagsterInstance.get() as instance:
+            return build_report(instance, catalogue(), load_settings()).verdict
+
+
 def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **load: bool) -> Outcome:
     """Run `daily_job` in this process as a schedule has it run, in `home`, on a source folder.
 
@@ -142,9 +200,7 @@ def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **
     """
     import dagster as dg  # noqa: PLC0415  seconds, which tests of pure modules need not pay
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in home.environment(source).items():
-            patch.setenv(name, value)
+    with settings_of(home, source):
         from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
         with dg.DagsterInstance.get() as instance:

@@ -15,6 +15,7 @@ import duckdb
 
 ROOT = Path(__file__).resolve().parents[1]
 MARTS = ("core", "marketing", "product")
+ALL_SCHEMAS = ("raw", "staging", *MARTS, "snapshots", "quality")
 
 
 def copy_of_project(folder: Path) -> Path:
@@ -91,10 +92,13 @@ class Home:
         return home
 
     def copy(self, folder: Path) -> "Home":
-        """The same history and tables in another place."""
+        """The same history and tables in another place, with the code of the charts, which takes long to unpack."""
         home = Home(folder / "dagster_home", folder / "greenery.duckdb")
         shutil.copytree(self.dagster_home, home.dagster_home)
         shutil.copy(self.warehouse, home.warehouse)
+        home.report.mkdir()
+        for library in self.report.glob(".charts-*"):
+            shutil.copy(library, home.report)
         return home
 
     def environment(self, source: Path) -> dict[str, str]:

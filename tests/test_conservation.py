@@ -5,7 +5,6 @@ The expected values come from a plain Python reading of design page models.md, r
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from greenery_assets.dbt import project
 from greenery_assets.environment import HANDED_TO_DBT
 from greenery_assets.sample.database import contract_columns
 from tests.job import ROOT, Home
@@ -88,18 +88,16 @@ def compiled(shared_dir: Path, sample_dir: Path) -> Mapping[str, str]:
         if not folder.exists():
             home = Home.new(folder)
             subprocess.run(
-                [
-                    str(Path(sys.executable).parent / "dbt"), "compile", "--quiet", "--select", *MODELS,
-                    "--profiles-dir", ".", "--target-path", str(folder / "target"), "--log-path", str(folder),
-                ],
+                [project.DBT_COMMAND, "compile", "--quiet", "--select", *MODELS, "--log-path", str(folder)],
                 cwd=ROOT / "dbt_project",
                 # Without what a run in this process has handed to its dbt.
                 env={
                     **{name: value for name, value in os.environ.items() if name not in HANDED_TO_DBT},
                     **home.environment(sample_dir),
+                    "DBT_TARGET_PATH": str(folder / "target"),
                 },
                 check=True,
-            )  # fmt: skip
+            )
     marts = folder / "target" / "compiled" / "greenery" / "models" / "marts"
     return {name: (marts / schema / f"{name}.sql").read_text() for name, schema in MODELS.items()}
 

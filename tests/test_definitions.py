@@ -84,6 +84,7 @@ def test_every_check_explains_itself(defs: dg.Definitions) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_a_clean_copy_loads_in_a_clean_process(tmp_path: Path) -> None:
     project = copy_of_project(tmp_path / "project")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GREENERY_", "DAGSTER_", "DBT_"))}

@@ -4,7 +4,6 @@ Here: everything between the source folder and schema raw, as plain functions; `
 here: Dagster (assets/raw.py), settings, and any judgement of the data beyond its types.
 """
 
-from greenery_assets.landing.contract import SUPPORTED_TYPES as SUPPORTED_TYPES
 from greenery_assets.landing.contract import Column as Column
 from greenery_assets.landing.contract import TableContract as TableContract
 from greenery_assets.landing.contract import read_contract as read_contract
@@ -15,3 +14,4 @@ from greenery_assets.landing.errors import SourceError as SourceError
 from greenery_assets.landing.load import LoadedTable as LoadedTable
 from greenery_assets.landing.load import changed_in_place as changed_in_place
 from greenery_assets.landing.load import load as load
+from greenery_assets.landing.values import SUPPORTED_TYPES as SUPPORTED_TYPES

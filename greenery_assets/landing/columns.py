@@ -19,14 +19,13 @@ from greenery_assets.landing.csv_rows import LONGEST_NAME, records
 from greenery_assets.landing.errors import SourceError
 from greenery_assets.landing.files import identity, reading
 from greenery_assets.landing.values import INT96, conversion, literal
-from greenery_assets.warehouse import DuckDB, named
+from greenery_assets.warehouse import DuckDB
 from greenery_assets.warehouse.loads import Shape
 
 _SAVE = "save it as CSV, comma separated, with the encoding UTF-8"
 _UNPACK = "unpack it"
 _EXPORT = "export it as CSV or Parquet"
 _NO_UTF_8 = "not UTF-8 (line 1) but"
-_FETCH = "is a web page or XML, as servers send instead of a file when something went wrong; fetch it once more"
 
 # The first bytes of a file, what it is, what to do.
 _SIGNATURES = (
@@ -48,8 +47,9 @@ _SIGNATURES = (
     (b"\xff\xfe", f"{_NO_UTF_8} UTF-16", _SAVE),
     (b"\xfe\xff", f"{_NO_UTF_8} UTF-16", _SAVE),
 )
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars (|)", " ": "blanks"}
-_OTHER_SEPARATORS = ":^~\x01\x1f"
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars (|)", " ": "blanks"} | {
+    other: f"the character {other!r}" for other in ":^~\x01\x1f"
+}
 
 # A text of an error names so many columns of a file.
 _NAMED_COLUMNS = 30
@@ -81,7 +81,7 @@ def _read_shape(path: Path, contract: TableContract, scratch: DuckDB) -> Shape:
     with reading(path), path.open("rb") as file:
         if mistaken := _mistaken(file.read(200), "CSV" if shape.is_csv else "Parquet"):
             raise SourceError(f"{shape} {mistaken}.")
-    columns = _csv_columns(path, contract) if shape.is_csv else _parquet_columns(path, scratch)
+    columns = _csv_columns(shape, contract) if shape.is_csv else _parquet_columns(shape, scratch)
     shape = replace(shape, columns=columns)
     _refuse_wrong_columns(shape, contract)
     if shape.is_csv:
@@ -89,45 +89,43 @@ def _read_shape(path: Path, contract: TableContract, scratch: DuckDB) -> Shape:
     return shape
 
 
-def _csv_columns(path: Path, contract: TableContract) -> tuple[tuple[str, str], ...]:
-    with reading(path), path.open("rb") as file:
-        header = next(records(path, file, longest=LONGEST_NAME), None)
+def _csv_columns(shape: Shape, contract: TableContract) -> tuple[tuple[str, str], ...]:
+    with reading(shape.path), shape.path.open("rb") as file:
+        header = next(records(shape.path, file, longest=LONGEST_NAME), None)
     if header is None or not header.raw.strip():
         what = "begins with an empty line" if header else "is empty"
-        raise SourceError(f"{named(path)} {what}; its first line must be a header that names the columns.")
+        raise SourceError(f"{shape} {what}; its first line must be a header that names the columns.")
     if b"\0" in header.raw:
-        raise SourceError(f"{named(path)} has a NUL character in its header (line 1); write it again.")
+        raise SourceError(f"{shape} has a NUL character in its header (line 1); write it again.")
     if b"\r" in re.sub(rb'"[^"]*"', b"", header.raw):
         raise SourceError(
-            f"{named(path)} ends its lines with a carriage return alone; save it with the line ending LF or CRLF."
+            f"{shape} ends its lines with a carriage return alone; save it with the line ending LF or CRLF."
         )
     names = header.fields or []
     other = _other_separator(header.raw.decode("utf-8-sig"), contract.names)
     if other and not _most_are_named(names, contract.names):
-        raise SourceError(f"{named(path)} {other}.")
+        raise SourceError(f"{shape} {other}.")
     if header.fields is None:
         raise SourceError(
-            f"{named(path)} has a header that is not CSV (line 1): a name is quoted in part, or longer than "
+            f"{shape} has a header that is not CSV (line 1): a name is quoted in part, or longer than "
             f"{LONGEST_NAME:,} characters; look whether its line breaks got lost."
         )
     return tuple((name, "VARCHAR") for name in names)
 
 
-def _parquet_columns(path: Path, scratch: DuckDB) -> tuple[tuple[str, str], ...]:
+def _parquet_columns(shape: Shape, scratch: DuckDB) -> tuple[tuple[str, str], ...]:
     try:
-        columns = scratch.execute(f"select * from {parquet_source([path])} limit 0").description
-        types = dict(scratch.execute(_STORED, [_glob_escape(path)]).fetchall())
+        columns = scratch.execute(f"select * from {parquet_source([shape])} limit 0").description
+        types = dict(scratch.execute(_STORED, [_glob_escape(shape.path)]).fetchall())
     except duckdb.Error as error:
-        raise SourceError(
-            f"{named(path)} is not a whole Parquet file; write it again or fetch it once more."
-        ) from error
+        raise SourceError(f"{shape} is not a whole Parquet file; write it again or fetch it once more.") from error
     return tuple((column[0], types.get(column[0], str(column[1]))) for column in columns)
 
 
-def parquet_source(paths: Iterable[Path], options: str = "filename = false") -> str:
+def parquet_source(shapes: Iterable[Shape], options: str = "filename = false") -> str:
     """SQL that reads Parquet files of equal columns."""
     # Folders such as day=2021-02-10 above the files would otherwise become columns.
-    listed = ", ".join(literal(_glob_escape(path)) for path in paths)
+    listed = ", ".join(literal(_glob_escape(shape.path)) for shape in shapes)
     return f"read_parquet([{listed}], hive_partitioning = false, {options})"
 
 
@@ -143,7 +141,7 @@ def _mistaken(start: bytes, kind: str) -> str | None:
             return f"is {what}{'' if what.startswith('not') else f', not {kind}'}; {remedy}"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:100].lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<error", b"<head", b"<body")):
-        return _FETCH
+        return "is a web page or XML, as servers send instead of a file when something went wrong; fetch it once more"
     if text.startswith((b"{", b"[{", b"[[")):
         return f"is JSON, not {kind}; {_EXPORT}"
     pair = start[:64]
@@ -161,17 +159,15 @@ def _other_separator(header: str, columns: Collection[str]) -> str | None:
     if (declared := first.strip().strip('"').lower()).startswith("sep="):
         save = "" if declared[4:5] == "," else " and save the file with commas"
         return f"begins with the line {first.strip()!r}, which only Excel reads; remove that line{save}"
-    for separator in [*_SEPARATORS, *_OTHER_SEPARATORS]:
+    for separator, name in _SEPARATORS.items():
         if separator in first and _most_are_named([part.strip('"') for part in first.split(separator)], columns):
-            name = _SEPARATORS.get(separator, f"the character {separator!r}")
             return f"separates its columns with {name}; save it with commas (a value with a comma in it in quotes)"
     return None
 
 
 def _most_are_named(names: Collection[str], columns: Collection[str]) -> bool:
     """Whether at least half of the contract's columns are among a header's names, give or take case and blanks."""
-    folded = {name.strip().casefold() for name in names}
-    return 2 * sum(column in folded for column in columns) >= len(columns)
+    return 2 * len(set(columns) & set(map(_folded, names))) >= len(columns)
 
 
 def _refuse_open_end(shape: Shape, contract: TableContract) -> None:
@@ -219,7 +215,7 @@ def _refuse_wrong_columns(shape: Shape, contract: TableContract) -> None:
             raise SourceError(
                 # The names and values within a type are the file's.
                 f"{shape} holds the column {column.name} as {types[column.name].partition('(')[0]}, which cannot "
-                f"become {column.data_type}; write it as {column.duckdb_type} or as text."
+                f"become {column.data_type}; write it as such or as text."
             )
 
 

@@ -1,43 +1,26 @@
 """The contract of the sources, read from dbt's sources YAML.
 
-Here: which tables there are, their columns and the types a column may have. Not here: how a value is
-converted to such a type (values.py), or what a folder really holds (files.py, columns.py).
+Here: which tables there are, and their columns. Not here: the types a column may have and how a value is converted to
+one (values.py), or what a folder really holds (files.py, columns.py).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from greenery_assets.landing.errors import ContractError
-
-SUPPORTED_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "uuid": "UUID",
-        "text": "VARCHAR",
-        "timestamp": "TIMESTAMP",
-        # 64 bits: what pandas and Arrow write, so that their Parquet needs no range check to be read in place
-        "bigint": "BIGINT",
-        "decimal(18,2)": "DECIMAL(18,2)",
-    }
-)
-"""The contract's `data_type` (lower case, without spaces) -> the DuckDB type it lands as."""
+from greenery_assets.landing.values import SUPPORTED_TYPES
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, and the contract's type (a key of SUPPORTED_TYPES)."""
+    """One column: its name, and the contract's type (one of SUPPORTED_TYPES)."""
 
     name: str
     data_type: str
-
-    @property
-    def duckdb_type(self) -> str:
-        """The DuckDB type of the column in schema raw."""
-        return SUPPORTED_TYPES[self.data_type]
 
 
 @dataclass(frozen=True)
@@ -75,7 +58,7 @@ def read_contract(path: Path) -> Mapping[str, TableContract]:
             f"and columns, every column a name and a data_type ({error!r})."
         ) from error
     _refuse_repeats([contract.name for contract in contracts], f"The contract {path}", "table")
-    return MappingProxyType({contract.name: contract for contract in contracts})
+    return {contract.name: contract for contract in contracts}
 
 
 def _table(table: Mapping[str, Any], path: Path) -> TableContract:

@@ -26,6 +26,7 @@ _SETTING = "Set GREENERY_SOURCE_DIR to the folder that holds the source tables"
 def identity(path: Path) -> Identity:
     """The state a file is in. Raises SourceError when it cannot be read or is no plain file."""
     with reading(path):
+        str(path).encode()  # as the warehouse notes it
         if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for its other end
             raise SourceError(f"{named(path)} is not a plain file; put the file itself there.")
         with path.open("rb") as file:
@@ -36,9 +37,13 @@ def identity(path: Path) -> Identity:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals of a file into SourceError."""
+    """Turns the operating system's refusals of a file, and of its name, into SourceError."""
     try:
         yield
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"The name of {named(path)} is not UTF-8, so the warehouse cannot note it; rename it."
+        ) from None
     except FileNotFoundError as error:
         raise SourceError(f"{named(path)} went away while it was read; put it back and run again.") from error
     except PermissionError as error:
@@ -54,7 +59,7 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
 
     Suffixes ignore case; names beginning with `.` or `_` are skipped. Raises SourceError when the
     folder is missing, unreadable or empty, when tables are missing (all of them are named), when a
-    table is there in two forms, when a table's folder is empty or holds anything else, or when a name is not UTF-8.
+    table is there in two forms, or when a table's folder is empty or holds anything else.
     """
     entries = _visible(source_dir)
     if not entries:
@@ -75,7 +80,6 @@ def find_files(source_dir: Path, tables: Iterable[str]) -> Mapping[str, tuple[Pa
             missing.append(table)
     if missing:
         raise SourceError(_missing(source_dir, missing, entries))
-    _refuse_other_names([source_dir, *(path for paths in found.values() for path in paths)])
     return found
 
 
@@ -109,16 +113,6 @@ def _files_in(folder: Path, table: str) -> tuple[Path, ...]:
     return tuple(entries)
 
 
-def _refuse_other_names(paths: Iterable[Path]) -> None:
-    for path in paths:
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            raise SourceError(
-                f"The name of {named(path)} is not UTF-8, so the warehouse cannot note it; rename it."
-            ) from None
-
-
 def _missing(source_dir: Path, missing: list[str], entries: list[Path]) -> str:
     # "Events.csv", "event.csv", a folder "events.csv" and "events.csv.gz" are what people have for events.csv.
     by_start = {entry.name.split(".")[0].lower(): _shown(entry) for entry in entries}
@@ -131,8 +125,5 @@ def _missing(source_dir: Path, missing: list[str], entries: list[Path]) -> str:
 
 
 def _shown(entry: Path) -> str:
-    return (
-        f"{named(entry.name)}/, a folder with the name of a file,"
-        if entry.is_dir() and entry.suffix
-        else (named(f"{entry.name}/" if entry.is_dir() else entry.name))
-    )
+    shown = named(f"{entry.name}/" if entry.is_dir() else entry.name)
+    return f"{shown}, a folder with the name of a file," if entry.is_dir() and entry.suffix else shown

@@ -136,7 +136,7 @@ def in_place_query(contract: TableContract, shapes: Sequence[Shape], stray: str 
         selected = [*(f"{value.in_place} as {quoted(value.name)}" for value in values), "landing_file"]
         if stray:
             selected.append(f"{' or '.join(f'({v.is_refused})' for v in values if v.is_refused) or 'false'} as {stray}")
-        source = _source(alike, "filename = 'landing_file'")
+        source = parquet_source(alike, "filename = 'landing_file'")
         parts.append(f"select {', '.join(selected)} from {source}")
     return " union all ".join(parts)
 
@@ -152,7 +152,7 @@ def blaming(shapes: Sequence[Shape]) -> Iterator[None]:
                 shape.path.open("rb").close()
             with duckdb.connect() as scratch:
                 try:
-                    scratch.execute(f"select max(hash(source)) from {_source([shape])} as source")
+                    scratch.execute(f"select max(hash(source)) from {parquet_source([shape])} as source")
                 except duckdb.Error:
                     raise SourceError(
                         f"{shape} cannot be read to its end; write it again or fetch it once more."
@@ -241,7 +241,8 @@ def _parquet_texts(connection: DuckDB, shape: Shape, lines: Collection[int]) -> 
     """Rows of a Parquet file as JSON."""
     rows = connection.execute(
         """select file_row_number + 1, json_merge_patch(to_json(source), '{"file_row_number": null}') """
-        f"from {_source([shape], 'file_row_number = true')} as source where {_in_rows([line - 1 for line in lines])}"
+        f"from {parquet_source([shape], 'file_row_number = true')} as source "
+        f"where {_in_rows([line - 1 for line in lines])}"
     ).fetchall()
     return {line: text.encode() for line, text in rows}
 
@@ -252,9 +253,4 @@ def _numbered(shapes: Sequence[Shape]) -> str:
         raise SourceError(
             f"{shape} has a column file_row_number, the name that DuckDB gives its rows' numbers; rename it."
         )
-    return _source(shapes, f"file_row_number = true, filename = {literal(FILE)}")
-
-
-def _source(shapes: Sequence[Shape], options: str = "filename = false") -> str:
-    """SQL that reads Parquet files of equal columns."""
-    return parquet_source([shape.path for shape in shapes], options)
+    return parquet_source(shapes, f"file_row_number = true, filename = {literal(FILE)}")

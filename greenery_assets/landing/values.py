@@ -130,6 +130,7 @@ _CONVERSIONS: Mapping[str, Mapping[str, Conversion]] = {
         "TIMESTAMPTZ_NS": _moment(_OF_ZONE, "epoch_ns($x) % 1000 <> 0"),
         INT96: _moment("cast($x as timestamp)", "$is_finer", is_in_place=False),
     },
+    # 64 bits: what pandas and Arrow write, so that their Parquet needs no range check to be read in place.
     "bigint": {
         "VARCHAR": _BIGINT,
         _NARROW: _exactly("cast($x as bigint)"),
@@ -146,9 +147,12 @@ _CONVERSIONS: Mapping[str, Mapping[str, Conversion]] = {
     },
 }
 
+SUPPORTED_TYPES = tuple(_CONVERSIONS)
+"""What the contract may say as `data_type` (lower case, without spaces)."""
+
 
 def conversion(found: str, wanted: str) -> Conversion | None:
-    """From a DuckDB type to a type of the contract; None when there is no sound way."""
+    """From a DuckDB type to one of SUPPORTED_TYPES; None when there is no sound way."""
     if found == '"NULL"':  # a Parquet column without any value, as pandas writes one
         return _exactly(_CONVERSIONS[wanted]["VARCHAR"].value.replace("$x", "cast($x as varchar)"))
     return next((how for pattern, how in _CONVERSIONS[wanted].items() if re.fullmatch(pattern, found)), None)

@@ -8,7 +8,7 @@ import pytest
 from greenery_assets.alerts.dispatch import replayed
 from tests.alerts.real import alerts_here
 from tests.conftest import RunJob
-from tests.job import Home, Outcome
+from tests.job import ALL_SCHEMAS, Home, Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -27,12 +27,17 @@ def test_every_check_that_the_run_did_not_come_to_is_counted(stopped: Home, samp
 def test_a_source_that_is_missing_a_second_time_is_notified_again_and_each_time_with_the_cause(
     built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path
 ) -> None:
+    """And the tables are identical after each of these runs: one on the same source as before, two on none."""
     home = built[0].copy(tmp_path)
+    before = home.fingerprints(ALL_SCHEMAS)
     missing = tmp_path / "missing"
     with alerts_here(home, sample_dir) as alerts:
         alerts.begin()
         for source in (missing, sample_dir, missing):
-            run_job(home, source)
+            outcome = run_job(home, source)
+            assert outcome.failing == {}
+            assert outcome.success is (source == sample_dir)
+            assert home.fingerprints(ALL_SCHEMAS) == before
             alerts.run_pass()
         with alerts.ledger.transaction() as book:
             first = [

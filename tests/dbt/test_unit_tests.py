@@ -4,11 +4,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from greenery_assets.dbt import project
 from tests.job import ROOT, Home, Outcome
 
 
@@ -16,16 +16,13 @@ from tests.job import ROOT, Home, Outcome
 def test_the_unit_tests_of_the_models_pass(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
     home = built[0].copy(tmp_path)
     done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "dbt"), "test", "--select", "test_type:unit", "--profiles-dir", ".",
-            "--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs"),
-        ],
+        [project.DBT_COMMAND, "test", "--select", "test_type:unit", "--log-path", str(tmp_path / "logs")],
         cwd=ROOT / "dbt_project",
-        env={**os.environ, **home.environment(sample_dir)},
+        env={**os.environ, **home.environment(sample_dir), "DBT_TARGET_PATH": str(tmp_path / "target")},
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout
     results = json.loads((tmp_path / "target" / "run_results.json").read_bytes())["results"]
     passed = {result["unique_id"].split(".")[-1] for result in results if result["status"] == "pass"}

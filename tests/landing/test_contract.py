@@ -17,7 +17,7 @@ def test_the_projects_own_contract_is_read() -> None:
         "product_id",
         "quantity",
     ]
-    assert contract["products"].columns[2].duckdb_type == "DECIMAL(18,2)"
+    assert contract["products"].columns[2].data_type == "decimal(18,2)"
     assert {column.data_type for t in contract.values() for column in t.columns} <= set(SUPPORTED_TYPES)
 
 

@@ -73,7 +73,7 @@ KINDS = [pytest.param(kind, case, id=f"{kind} as {case[1]}") for kind, cases in 
 
 
 def test_every_type_of_the_contract_is_among_the_cases() -> None:
-    assert CASES.keys() == SUPPORTED_TYPES.keys()
+    assert CASES.keys() == set(SUPPORTED_TYPES)
 
 
 def _landed(folder: Path, name: str, kind: str) -> list[Any]:

@@ -13,6 +13,7 @@ from greenery_assets.alerts.runs import newest_run_end
 from greenery_assets.report.build import ReportError, write_report
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
+from tests.conftest import report_now
 from tests.job import Home, Outcome
 from tests.report.builders import EMPTY, READER, check, facts, figures
 
@@ -155,9 +156,7 @@ def test_beside_a_program_that_holds_the_warehouse_a_run_leaves_a_page_that_says
 def test_a_warehouse_that_is_gone_is_told(built: tuple[Home, Outcome], tmp_path: Path) -> None:
     home = built[0].copy(tmp_path)
     home.warehouse.unlink()
-    done = home.command(tmp_path, "report")
-    assert done.returncode == 0, done.stderr
-    assert "No figure is there yet." in done.stdout
+    assert "No figure is there yet." in report_now(home, tmp_path)
     assert "is not there any more" in (home.report / PAGE).read_text()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.conftest import run_daily_job
+from tests.conftest import report_now, run_daily_job
 from tests.job import Home
 
 PAGE = "state_of_the_data.html"
@@ -24,11 +24,11 @@ def _sample(folder: Path, _source: Path, built: Home, _stopped: Home) -> None:
 
 
 def _stopped(folder: Path, source: Path, _built: Home, stopped: Home) -> None:
-    assert stopped.copy(folder).command(source, "report").returncode == 0
+    report_now(stopped.copy(folder), source)
 
 
 def _before_any_run(folder: Path, source: Path, _built: Home, _stopped: Home) -> None:
-    assert Home.new(folder).command(source, "report").returncode == 0
+    report_now(Home.new(folder), source)
 
 
 def _without_events(folder: Path, source: Path, _built: Home, _stopped: Home) -> None:
@@ -68,7 +68,7 @@ def _run(folder: Path, source: Path) -> None:
     # A table without rows is taken only from somebody who says that it is meant.
     if not run_daily_job(home, source, accept_row_loss=True).success:
         # What stopped the run stopped the page too.
-        assert home.command(source, "report").returncode == 0
+        report_now(home, source)
 
 
 def _emptied(source: Path, folder: Path, *tables: str) -> Path:

@@ -42,7 +42,9 @@ def cut_off(tab: Page) -> list[str]:
             const box = svg.getBoundingClientRect();
             return [...svg.querySelectorAll("text")].filter(text => {
                 const {left, right} = text.getBoundingClientRect();
-                return text.textContent && (left < box.left - 2 || right > box.right + 2);
+                // What would overlap another label is in the drawing, and cannot be seen.
+                const isSeen = text.textContent && text.getAttribute("opacity") !== "0";
+                return isSeen && (left < box.left - 2 || right > box.right + 2);
             }).map(text => text.textContent);
         })"""
     )
