@@ -55,14 +55,10 @@
 {% macro postgres__highest_id(column, over) -%} cast(max(cast({{ column }} as text) collate "C") {%- if over %} over ({{ over }}){% endif %} as uuid) {%- endmacro %}
 
 {# The post-hook of a table: on PostgreSQL, has a table that was built in full counted before a query is planned by it. #}
-{% macro analyze_table() -%} {{ return(adapter.dispatch('analyze_table')()) }} {%- endmacro %}
-{% macro default__analyze_table() -%} {%- endmacro %}
-{% macro postgres__analyze_table() -%} {% if not is_incremental() %} analyze {{ this }} {% endif %} {%- endmacro %}
+{% macro analyze_table() -%} {% if target.type == 'postgres' and not is_incremental() %} analyze {{ this }} {% endif %} {%- endmacro %}
 
 {# The pre-hook of a view: on Spark with Iceberg 1.10, to replace one has no effect. #}
-{% macro drop_view() -%} {{ return(adapter.dispatch('drop_view')()) }} {%- endmacro %}
-{% macro default__drop_view() -%} {%- endmacro %}
-{% macro spark__drop_view() -%} drop view if exists {{ this }} {%- endmacro %}
+{% macro drop_view() -%} {% if target.type == 'spark' %} drop view if exists {{ this }} {% endif %} {%- endmacro %}
 
 {# The type of a double, which standard SQL has another name for than Spark. #}
 {% macro double_type() -%} {{ return(adapter.dispatch('double_type')()) }} {%- endmacro %}

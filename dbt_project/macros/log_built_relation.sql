@@ -10,31 +10,28 @@
 
 {#
     The number of rows of a relation and the first few, as text: only the columns that Dagster says may be seen, by
-    their types, and of text the values that it names (greenery_assets/privacy.py). Nothing else may get into dbt's log.
-#}
+    their types, and of text the values that it names (greenery_assets/privacy.py) and ids. Nothing else may get into
+    dbt's log. #}
 {% macro rows_in_short(relation, columns) %}
     {% set may_be_seen = fromjson(env_var('GREENERY_PREVIEW', '{"columns": {}, "types": [], "rows": 1}')) %}
     {% set shown = columns | selectattr('name', 'in', may_be_seen.columns) | list %}
-    {% set selected = ['(select count(*) from ' ~ relation ~ ')'] %}
-    {% for column in shown %}
-        {% do selected.append('cast(' ~ column.quoted ~ ' as ' ~ dbt.type_string() ~ ') as ' ~ column.quoted) %}
-    {% endfor %}
-    {% set found = run_query('select ' ~ selected | join(', ') ~ ' from ' ~ relation ~ ' limit ' ~ may_be_seen.rows) %}
+    {% set query %}
+        select (select count(*) from {{ relation }})
+            {%- for column in shown %}, cast({{ column.quoted }} as {{ dbt.type_string() }}) as {{ column.quoted }}{% endfor %}
+        from {{ relation }} limit {{ may_be_seen.rows }}
+    {% endset %}
+    {% set found = run_query(query) %}
     {% set preview = [] %}
     {% for row in found.rows %}
         {% set values = [] %}
         {% for column in shown %}
             {% set value = row[loop.index] %}
-            {#- Where ids are text they are seen by their form. -#}
-            {% set is_id = modules.re.fullmatch('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', value or '') %}
+            {% set is_id = modules.re.fullmatch('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', value | string) %}
             {% set is_seen = is_id or column.dtype.split('(')[0] | lower in may_be_seen.types or value in may_be_seen.columns[column.name] %}
             {% do values.append('' if value is none else value | string if is_seen else '[text]') %}
         {% endfor %}
         {% do preview.append(values) %}
     {% endfor %}
-    {{ return({
-        'rows': found.rows[0][0] | int if found.rows else 0,
-        'columns': shown | map(attribute='name') | list,
-        'preview': preview,
-    }) }}
+    {% set rows = found.rows[0][0] | int if found.rows else 0 %}
+    {{ return({'rows': rows, 'columns': shown | map(attribute='name') | list, 'preview': preview}) }}
 {% endmacro %}
