@@ -96,12 +96,14 @@ def side_by_side(
         str | None, typer.Option(help="Address of the page of Spark's server, such as http://localhost:4040.")
     ] = None,
 ) -> None:
-    """The same on each database that is set up, in one that is empty: DuckDB always; see docs/engines.md."""
+    """The same history on each database that is set up: DuckDB, and servers with an empty one; see docs/engines.md."""
     with _folder() as folder:
         try:
             found, missing = engines.benches(Path(folder), memory, spark_ui)
             for sentence in missing:
                 typer.echo(sentence, err=True)
+            if not found:
+                raise typer.BadParameter("No database takes part.")
             for engine, what, cost in engines.measure(
                 found, Path(folder), events=events, days=days, more=more, memory_limit=memory
             ):
