@@ -52,7 +52,7 @@ format: $(READY) ## format Python and SQL
 sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants defects, ARGS=--help shows more
 	@$(BIN)/python -m greenery_assets.sample $(ARGS)
 
-bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job or cost for a part, ARGS=--help for more
+bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job, cost or engines for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
 
 lock: ## pin the newest versions that pyproject.toml allows in requirements.lock

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from bench import equality, job, scale
+from bench import engines, equality, job, scale
 from greenery_assets.sample import SampleSpec, generate
 from greenery_assets.sample.spec import yesterday
 from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.warehouse import WarehouseError
 
 app = typer.Typer(help="Measure the platform; see docs/performance.md.", pretty_exceptions_enable=False)
 
@@ -82,8 +83,35 @@ def cost(
     for what, costs in sides[-1].costs.items():
         for unit in costs[0].numbers:
             _show(f"{what}, {unit}", [[cost.numbers[unit] for cost in side.costs[what]] for side in sides], against)
-        if slowest := sorted(costs[-1].nodes.items(), key=lambda node: -node[1])[:6]:
-            typer.echo(f"  slowest: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in slowest)}")
+        _show_slowest(costs[-1])
+
+
+@app.command("engines")
+def side_by_side(
+    events: int = 10_000_000,
+    days: int = 358,
+    more: Annotated[int, typer.Option(help="Days that are loaded and built one by one after these.")] = 2,
+    memory: str = "4GB",
+    spark_ui: Annotated[
+        str | None, typer.Option(help="Address of the page of Spark's server, such as http://localhost:4040.")
+    ] = None,
+) -> None:
+    """The same history on each database that is set up: DuckDB, and servers with an empty one; see docs/engines.md."""
+    with _folder() as folder:
+        try:
+            found, missing = engines.benches(Path(folder), memory, spark_ui)
+            for sentence in missing:
+                typer.echo(sentence, err=True)
+            if not found:
+                raise typer.BadParameter("No database takes part.")
+            for engine, what, cost in engines.measure(
+                found, Path(folder), events=events, days=days, more=more, memory_limit=memory
+            ):
+                numbers = ", ".join(f"{unit} {number:.3g}" for unit, number in cost.numbers.items())
+                typer.echo(f"{engine}, {what}: {numbers}")
+                _show_slowest(cost)
+        except WarehouseError as error:
+            raise typer.BadParameter(str(error)) from None
 
 
 def _checkouts(against: Path | None) -> list[Path]:
@@ -104,6 +132,11 @@ def _show(what: str, by_side: Sequence[Sequence[float]], against: Path | None = 
         ratios = [here / there for there, here in zip(*by_side, strict=True)]
         line += f"; in {against.name} {_spread(by_side[0])}; ratio {_spread(ratios)}"
     typer.echo(line)
+
+
+def _show_slowest(cost: scale.Cost) -> None:
+    if slowest := sorted(cost.nodes.items(), key=lambda node: -node[1])[:6]:
+        typer.echo(f"  slowest: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in slowest)}")
 
 
 def _spread(values: Sequence[float]) -> str:

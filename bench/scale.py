@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from bench.history import History, Shop
 from bench.warehouse import Bench, Built
 from greenery_assets.dbt.refresh import LARGE, by_month, months
+from greenery_assets.warehouse import open_for_reading
 
-_WITHOUT_TESTS = ("--exclude-resource-type", "test")
-_ONLY_TESTS = ("--select", "resource_type:test")
+WITHOUT_TESTS = ("--exclude-resource-type", "test")
+ONLY_TESTS = ("--select", "resource_type:test")
 
 # A checkout's own code loads and builds, in a process of its own.
 _STEP = """
@@ -46,14 +45,14 @@ class Cost:
 
 def full_refresh(bench: Bench, most: int = LARGE) -> Built:
     """All models from all of the history, by month where there are more than `most` events, as the job does it."""
-    with duckdb.connect(str(bench.warehouse), read_only=True) as connection:
+    with open_for_reading(bench.place) as connection:
         parts = months(connection, most)
     if not parts:
-        return bench.build("build", *_WITHOUT_TESTS, "--full-refresh")
+        return bench.build("build", *WITHOUT_TESTS, "--full-refresh")
     before, last = by_month(parts)
     builds = [
         # `dbt run` has no tests to leave out.
-        bench.build(command, *arguments, *(_WITHOUT_TESTS if command == "build" else ()))
+        bench.build(command, *arguments, *(WITHOUT_TESTS if command == "build" else ()))
         for command, *arguments in [*before, ["build", *last]]
     ]
     seconds: dict[str, float] = defaultdict(float)
@@ -90,12 +89,12 @@ class Side:
 
     def all_checks(self) -> None:
         """Every check over everything, as on Sundays."""
-        self._run("all checks", json.dumps(_ONLY_TESTS))
+        self._run("all checks", json.dumps(ONLY_TESTS))
 
     def day(self) -> None:
         """What has been loaded since the last build: the models, and then the checks."""
-        self._run("one day more", json.dumps(_WITHOUT_TESTS), checks="new")
-        self._run("its checks", json.dumps(_ONLY_TESTS), checks="new")
+        self._run("one day more", json.dumps(WITHOUT_TESTS), checks="new")
+        self._run("its checks", json.dumps(ONLY_TESTS), checks="new")
 
     def _run(self, what: str, step: str, checks: str = "all") -> None:
         """Raises RuntimeError with what it wrote where it breaks."""

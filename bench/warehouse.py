@@ -14,6 +14,7 @@ import duckdb
 
 from greenery_assets import landing
 from greenery_assets.dbt.project import DBT_PROJECT_DIR, SOURCES_YAML
+from greenery_assets.warehouse import Place
 
 MARTS = ("core", "marketing", "product")
 
@@ -31,17 +32,17 @@ class Built:
 
 
 class Bench:
-    """A warehouse file of its own beside a source folder."""
+    """A warehouse file of its own beside a source folder, or with `place` a server's; dbt writes beside the file."""
 
-    def __init__(self, warehouse: Path, source: Path, **settings: str) -> None:
-        self.warehouse, self.source = warehouse, source
+    def __init__(self, warehouse: Path, source: Path, place: Place | None = None, **settings: str) -> None:
+        self.warehouse, self.source, self.place = warehouse, source, place or warehouse
         self.target = warehouse.parent / f"{warehouse.stem}_target"
         self.environment = {**os.environ, "GREENERY_WAREHOUSE_PATH": str(warehouse), **settings}
 
     def load(self) -> float:
         """Bring the raw tables up to date; seconds."""
         start = time.perf_counter()
-        landing.load(self.warehouse, self.source, landing.read_contract(SOURCES_YAML))
+        landing.load(self.place, self.source, landing.read_contract(SOURCES_YAML))
         return time.perf_counter() - start
 
     def build(self, command: str = "build", *arguments: str) -> Built:
@@ -78,7 +79,7 @@ class Bench:
         )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query on the warehouse."""
+        """Rows of a query on the file."""
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 

@@ -15,8 +15,6 @@ import duckdb
 from sqlalchemy import create_engine
 
 from bench.warehouse import MARTS, Built, differences
-from greenery_assets import landing
-from greenery_assets.dbt.project import SOURCES_YAML
 from greenery_assets.settings import PostgresAddress
 from tests.dbt_here import BenchHere
 from tests.job import Home
@@ -43,12 +41,8 @@ class PostgresHere(BenchHere):
         self.url, self.address = url, PostgresAddress.parse(url)
         place = {"HOST": self.address.host, "PORT": self.address.port, "USER": self.address.user}
         place |= {"DATABASE": self.address.database}
-        super().__init__(warehouse, source, **{f"GREENERY_POSTGRES_{name}": str(it) for name, it in place.items()})
-
-    def load(self) -> float:
-        """Bring the raw tables up to date; it takes no measured time."""
-        landing.load(self.address, self.source, landing.read_contract(SOURCES_YAML))
-        return 0
+        settings = {f"GREENERY_POSTGRES_{name}": str(it) for name, it in place.items()}
+        super().__init__(warehouse, source, self.address, **settings)
 
     def build(self, command: str = "build", *arguments: str) -> Built:
         """Run dbt, and copy what it built into the DuckDB file."""
@@ -62,6 +56,12 @@ class PostgresHere(BenchHere):
             self.url,
             "select nspname, relname from pg_class join pg_namespace on relnamespace = pg_namespace.oid "
             f"where nspname in {(*MARTS, 'snapshots')} and relkind = 'r' and reltuples < 0",
+        )
+
+    def indexes(self, table: str) -> str:
+        """What indexes a table has, as SQL."""
+        return str(
+            execute(self.url, f"select pg_get_indexdef(indexrelid) from pg_index where indrelid = '{table}'::regclass")
         )
 
 

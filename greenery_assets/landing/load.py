@@ -211,9 +211,9 @@ class _Table:
             self.connection.execute(f"drop table if exists {self.landed} cascade")
         for connection in (self.connection, self.typed):
             create(connection, self.landed, self.contract)
-        self.connection.execute(
-            f"delete from {self.landed} where {FILE} = any(?)", [[str(file.path) for file in replaced]]
-        )
+        if replaced:
+            paths = [str(file.path) for file in replaced]
+            self.connection.execute(f"delete from {self.landed} where {FILE} = any(?)", [paths])
         reads_files = self.typed is self.connection  # another engine reads none where it lies
         candidates = [shape for shape in shapes if reads_files and can_stay_in_place(self.contract, shape)]
         with blaming(candidates):

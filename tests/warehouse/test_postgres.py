@@ -129,6 +129,18 @@ def test_files_that_come_change_and_go_replace_their_own_rows_alone(
     assert execute(url, "select count(*) from pg_class where relname = '_'") == [(0,)]
 
 
+def test_a_day_and_a_file_are_found_without_reading_all_rows(
+    landing: Landing, address: PostgresAddress, url: str
+) -> None:
+    for day in ("10", "11"):
+        landing.write(f"items/{day}.csv", f"{HEADER}\n{ID},a,2021-02-{day}T00:00:05Z,1,1\n")
+        again(landing, address, "items")
+    for of_it in ("created_at >= '2021-02-11'", "landing_file = '11.csv'"):
+        # By itself it reads so small a table in full.
+        plan = execute(url, f"set enable_seqscan = off; explain select * from landing.items_by_file where {of_it}")
+        assert "Bitmap Index Scan on items_rows_in_order" in str(plan), of_it
+
+
 def test_a_refused_load_changes_nothing_but_its_rejects(filled: Landing, address: PostgresAddress, url: str) -> None:
     filled.write("notes.csv", "note,n\nc,x\n")
     with pytest.raises(LoadRefusedError):
