@@ -34,6 +34,12 @@ def test_the_changelog_ends_each_version_with_its_date_and_knows_this_one() -> N
     assert versions[0][1] == PROJECT["version"]
 
 
+def test_the_pages_install_and_tag_this_version() -> None:
+    pages = (ROOT / "docs" / name for name in ("deployment.md", "contributing.md"))
+    tags = [tag for page in pages for tag in re.findall(r"git (?:clone --branch|tag) v(\S+?)[` ]", page.read_text())]
+    assert tags == [PROJECT["version"]] * 2
+
+
 def test_the_license_is_the_one_that_the_project_declares() -> None:
     assert PROJECT["license"] == "Apache-2.0"
     assert PROJECT["license-files"] == ["LICENSE"]
