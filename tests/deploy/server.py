@@ -103,15 +103,10 @@ class Server:
 
     def _start(self, name: str, command: list[str]) -> None:
         with self.log(name).open("ab") as output:
+            # As systemd starts it. Dagster treats SIGTERM like SIGINT, which a shell's background jobs ignore.
+            command = ["env", "--default-signal=INT", *command]
             self.processes[name] = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                # As systemd starts them. Dagster treats SIGTERM like SIGINT, which a shell has its background ignore.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
 
     def is_healthy(self) -> bool:
