@@ -7,6 +7,7 @@ import dagster as dg
 from greenery_assets.alerts.project import Catalogue
 from greenery_assets.alerts.sensors import PatientSlackResource, tick
 from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report
+from greenery_assets.dead_runs import end_dead_runs
 from greenery_assets.settings import load_settings
 
 daily_job = dg.define_asset_job(
@@ -76,3 +77,16 @@ def report_sensor(
     if run_id is None:
         return dg.SkipReason("The page shows the last run.")
     return dg.RunRequest(run_key=run_id)
+
+
+@dg.sensor(
+    name="dead_runs_sensor",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Reports a run as failed whose process is gone, as after a restart of the machine: it would count as "
+    "running, and all others would wait for it. Dagster then tries it again.",
+)
+def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """End the dead runs. A tick runs in the code server, so this is where runs are, and where they can start again."""
+    dead = end_dead_runs(context.instance)
+    return dg.SkipReason(f"Reported as failed: {', '.join(dead)}." if dead else "Each started run has its process.")

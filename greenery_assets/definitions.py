@@ -13,6 +13,7 @@ from greenery_assets.assets.slack_messages import messages_arrive, slack_message
 from greenery_assets.automation import (
     daily_job,
     daily_schedule,
+    dead_runs_sensor,
     failed_checks_sensor,
     report_job,
     report_sensor,
@@ -65,7 +66,7 @@ defs = dg.Definitions(
     asset_checks=[figure_checks, messages_arrive],
     jobs=[daily_job, report_job],
     schedules=[daily_schedule, weekly_schedule],
-    sensors=[failed_checks_sensor, report_sensor],
+    sensors=[failed_checks_sensor, report_sensor, dead_runs_sensor],
     resources={
         "dbt": DbtCliResource(
             project_dir=dbt_project,

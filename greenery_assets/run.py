@@ -20,6 +20,7 @@ from greenery_assets.alerts.runs import Catalogue, finding_of, was_stopped
 from greenery_assets.alerts.sensors import alerting
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
+from greenery_assets.dead_runs import is_there, process_of
 from greenery_assets.settings import PostgresAddress, Settings, shown
 from greenery_assets.summary import RunFacts, group_line, render, render_end, render_next_steps
 from greenery_assets.warehouse import (
@@ -175,7 +176,8 @@ def _make_way(instance: dg.DagsterInstance, console: Console) -> None:
     pool = instance.event_log_storage.get_concurrency_info(WAREHOUSE_POOL)
     for run_id in pool.active_run_ids | pool.pending_run_ids:
         run = instance.get_run_by_id(run_id)
-        if run and not run.is_finished and _is_alive(instance, run_id):
+        pid = process_of(instance, run_id)
+        if run and not run.is_finished and pid is not None and is_there(pid):
             console.print(f"Run {run_id} has the warehouse; waiting for it to end.")
             continue
         if run and not run.is_finished:
@@ -183,24 +185,6 @@ def _make_way(instance: dg.DagsterInstance, console: Console) -> None:
             instance.add_run_tags(run_id, {"dagster/max_retries": "0"})
             instance.report_run_failed(run, "The process of this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
-
-
-def _is_alive(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether the process that executes the run, by its own log, exists on this machine."""
-    pids = [
-        int(str(event.engine_event_data.metadata["pid"].value))
-        for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-        if (event := entry.dagster_event) and "pid" in event.engine_event_data.metadata
-    ]
-    if not pids:
-        return False
-    try:
-        os.kill(pids[-1], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextlib.contextmanager

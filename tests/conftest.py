@@ -58,6 +58,7 @@ REAL_EXPORT = ROOT.parent / "shared" / "data" / "greenery"
 TOGETHER = {
     "tests/alerts/test_crashes.py": "crashes",
     "tests/alerts/test_privacy.py": "privacy",
+    "tests/deploy/test_server.py": "server",
     "tests/test_checks_of_new.py": "new",
     "tests/test_conservation.py": "conservation",
     "tests/ui/test_alert_preview.py": "ui",

@@ -1,0 +1,1 @@
+"""Tests of greenery_assets.warehouse."""
