@@ -88,12 +88,19 @@ def _turn(item: pytest.Item) -> int:
 
     First those that build all of the shared homes, beside the slow ones that need none of them.
     """
-    group = TOGETHER.get(item.nodeid.partition("::")[0])
-    if group == "pages":
+    group = _group(item.nodeid)
+    if group in ("spark", "pages"):
         return 0
     if not group and not item.get_closest_marker("slow"):
         return 3
     return 2 if "built" in getattr(item, "fixturenames", ()) else 1
+
+
+def _group(nodeid: str) -> str | None:
+    """What a test belongs to. Those on Spark share one server."""
+    path, _, name = nodeid.partition("::")
+    is_on_spark = path == "tests/warehouse/test_spark.py" or name.endswith("[spark]")
+    return "spark" if is_on_spark else TOGETHER.get(path)
 
 
 class Together(LoadGroupScheduling):
@@ -103,7 +110,7 @@ class Together(LoadGroupScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+        return _group(nodeid) or nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
