@@ -35,8 +35,8 @@ def explained(place: Place) -> Iterator[None]:
         if reason is None and isinstance(error, DATABASE_ERRORS):
             raised = f"DuckDB raised {type(error).__name__}"
             if isinstance(error, StatementError):
-                server = "Spark" if isinstance(place, SparkAddress) else "PostgreSQL"
-                raised = f"{server} raised {error.kind} ({error.pgcode or 'without a code'})"
+                state = f"{error.kind} ({error.pgcode or 'without a code'})"
+                raised = f"Spark raised {state}" if isinstance(place, SparkAddress) else f"PostgreSQL raised {state}"
             reason = f"{raised} at {_place(error)}; its text is not shown, as it may quote rows."
         if reason is None:
             raise
