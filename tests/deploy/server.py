@@ -31,7 +31,7 @@ SERVICES = ("code", "daemon", "web", "web-readonly")
 NAME, READ_ONLY_NAME = "data.greenery.example", "read.greenery.example"
 USER, PASSWORD = "robin", "a long password"
 PROGRAMS_OF_UNITS = "/opt/greenery/.venv/bin/"
-PATIENCE_S = 400
+PATIENCE_S = 900
 
 
 def values(unit: Path, name: str) -> list[str]:
