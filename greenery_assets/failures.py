@@ -35,7 +35,7 @@ def explained(place: Place) -> Iterator[None]:
         if reason is None and isinstance(error, DATABASE_ERRORS):
             raised = f"DuckDB raised {type(error).__name__}"
             if isinstance(error, StatementError):
-                raised = f"PostgreSQL raised {error.kind}"
+                raised = f"The server of the warehouse {place} raised {error}"
             reason = f"{raised} at {_place(error)}; its text is not shown, as it may quote rows."
         if reason is None:
             raise
