@@ -60,7 +60,11 @@
     {%- set files = run_query(query).rows -%}
     {%- if files | selectattr(1) | list -%} {{ return(none) }} {%- endif -%}
     {%- set paths = [] -%}
-    {%- for path, _ in files -%} {%- do paths.append(dbt.string_literal(dbt.escape_single_quotes(path))) -%} {%- endfor -%}
+    {%- for path, _ in files -%}
+        {#- Spark takes a backslash in a text for the beginning of something else. -#}
+        {%- set path = path | replace('\\', '\\\\') if target.type == 'spark' else path -%}
+        {%- do paths.append(dbt.string_literal(dbt.escape_single_quotes(path))) -%}
+    {%- endfor -%}
     {%- set query -%}
         select distinct cast(cast(orders.created_at as date) as {{ dbt.type_string() }})
         from {{ landing('order_items_by_file') }} as items
