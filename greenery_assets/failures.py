@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from greenery_assets.privacy import SHAREABLE_REASON
-from greenery_assets.settings import PROJECT_ROOT, SparkAddress
+from greenery_assets.settings import PROJECT_ROOT
 from greenery_assets.troubles import explain
 from greenery_assets.warehouse import DATABASE_ERRORS, Interrupted, Place, StatementError, WarehouseError
 
@@ -35,8 +35,7 @@ def explained(place: Place) -> Iterator[None]:
         if reason is None and isinstance(error, DATABASE_ERRORS):
             raised = f"DuckDB raised {type(error).__name__}"
             if isinstance(error, StatementError):
-                state = f"{error.kind} ({error.pgcode or 'without a code'})"
-                raised = f"Spark raised {state}" if isinstance(place, SparkAddress) else f"PostgreSQL raised {state}"
+                raised = f"The server of the warehouse {place} raised {error}"
             reason = f"{raised} at {_place(error)}; its text is not shown, as it may quote rows."
         if reason is None:
             raise

@@ -45,7 +45,7 @@
     {{ return(none if none in days else (days + var('days')) | unique | sort) }}
 {%- endmacro %}
 
-{# The days of the orders that new files of order_items name; all days where a file changed or went, as it names them no more. #}
+{# The days of the orders that new files of order_items name; all days where a file changed or went, as it names them no more. Spark reads \ in a text as an escape. #}
 {% macro order_days_of_items() -%}
     {%- if var('only_days') -%} {{ return(var('days') | sort) }} {%- endif -%}
     {%- set query -%}
@@ -60,7 +60,7 @@
     {%- set files = run_query(query).rows -%}
     {%- if files | selectattr(1) | list -%} {{ return(none) }} {%- endif -%}
     {%- set paths = [] -%}
-    {%- for path, _ in files -%} {%- do paths.append(dbt.string_literal(dbt.escape_single_quotes(path))) -%} {%- endfor -%}
+    {%- for path, _ in files -%} {%- do paths.append(dbt.string_literal(dbt.escape_single_quotes(path | replace('\\', '\\\\' if target.type == 'spark' else '\\')))) -%} {%- endfor -%}
     {%- set query -%}
         select distinct cast(cast(orders.created_at as date) as {{ dbt.type_string() }})
         from {{ landing('order_items_by_file') }} as items

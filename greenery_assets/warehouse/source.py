@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from greenery_assets.settings import SparkAddress
 from greenery_assets.warehouse.engines import Connection, Place, spare_name, tables, transaction
 from greenery_assets.warehouse.errors import SourceChangedError
 from greenery_assets.warehouse.loads import paths
@@ -121,20 +122,25 @@ def _said(filled_by: Source | None) -> str:
 def _another(warehouse: Place, filled_by: Source | None, source: Source, sample_dir: Path, *, is_kept: bool) -> str:
     is_default = filled_by is not None and filled_by.is_same(Source.of(None, sample_dir))
     setting = "leave it unset" if is_default else "set it back"
-    other, what = (
-        ("file in GREENERY_WAREHOUSE_PATH", "the warehouse")
-        if isinstance(warehouse, Path)
-        else ("database in GREENERY_POSTGRES_URL", "each schema of it")
+    if isinstance(warehouse, Path):
+        other, then = "file in GREENERY_WAREHOUSE_PATH", "the warehouse is then renamed, and a new one begun"
+    elif isinstance(warehouse, SparkAddress):
+        other = "server in GREENERY_SPARK_URL and another folder in GREENERY_SPARK_FOLDER"
+        then = "the tables of the sample are then dropped, and new ones made"
+    else:
+        other = "database in GREENERY_POSTGRES_URL"
+        then = "each schema of it is then renamed, and a new one begun"
+    if is_kept:
+        then = "the warehouse and its history then go on with the new folder"
+    how = (
+        "say so on one run: make run ARGS=--new-source (in the web interface new_source: true for raw_tables); "
+        f"{then}. To have both, name another {other}."
     )
-    then = (
-        "the warehouse and its history then go on with the new folder"
-        if is_kept
-        else f"{what} is then renamed, and a new one begun"
-    )
+    if isinstance(warehouse, SparkAddress) and not is_kept and not (filled_by and filled_by.is_sample):
+        how = f"name another {other}: tables of Spark cannot be put aside for another source."
     # Slack shows the first 600 characters.
     return (
         f"The warehouse {warehouse} was filled from {_said(filled_by)}; this run would load {source} into it. "
         f"Nothing was read or changed. GREENERY_SOURCE_DIR (in .env or the environment) names the source: {setting} to "
-        "go on. If it was meant to change, say so on one run: make run ARGS=--new-source (in the web interface "
-        f"new_source: true for raw_tables); {then}. To have both, name another {other}."
+        f"go on. If it was meant to change, {how}"
     )

@@ -5,6 +5,8 @@ What dbt builds there, and twelve loads, are in test_engines.py.
 
 import gc
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,10 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from greenery_assets.landing import LoadRefusedError, load
+from greenery_assets.landing import LoadRefusedError, SourceError, load
+from greenery_assets.report.queries import read_figures
 from greenery_assets.settings import SparkAddress
 from greenery_assets.warehouse import (
     NOT_BUILT,
+    DuckDB,
+    Place,
     Source,
     StatementError,
     WarehouseBusyError,
@@ -36,7 +41,7 @@ from greenery_assets.warehouse import (
     spark_server,
     transaction,
 )
-from tests.conftest import RunJob
+from tests.conftest import RunJob, yesterday
 from tests.job import MARTS, ROOT, Home, Outcome
 from tests.landing.support import CONTRACTS, HEADER, ID, Landing, TableContract
 from tests.spark_here import SparkHome, address_of, emptied
@@ -124,7 +129,10 @@ def test_files_that_come_change_and_go_replace_their_own_rows_alone(
     assert server.rows("select distinct path like '%notes/_.csv' from landing.files").rows == [(True,)]
     assert server.rows("select count(*) from quality.rejected_rows").rows == [(1,)]
     again(landing, address)
-    assert len(list(address.folder.glob("rows/notes_rows/*"))) == 3
+    assert len(list(address.folder.glob("rows/notes_rows/*"))) == 2
+    # As a load leaves it that is killed between two statements.
+    server.run("drop view raw.notes")
+    again(landing, address)
     # Another contract.
     monkeypatch.setitem(CONTRACTS, "notes", TableContract("notes", CONTRACTS["notes"].columns[:1]))
     again(landing, address)
@@ -150,6 +158,9 @@ def test_a_shop_takes_the_place_of_sample_data_and_never_the_other_way(
     load(address, sample.folder, {"notes": CONTRACTS["notes"]})
     landing.write("notes.csv", "note,n\na,1\n")
     shop = Source.at(landing.sources)
+    text = said(lambda: settle_source(address, shop, sample.folder))
+    assert "make run ARGS=--new-source" in text
+    assert "the tables of the sample are then dropped" in text
     set_aside = settle_source(address, shop, sample.folder, is_new_source=True)
     assert isinstance(set_aside, str)
     load(address, shop.folder, {"notes": CONTRACTS["notes"]}, set_aside=set_aside)
@@ -163,12 +174,46 @@ def test_a_shop_takes_the_place_of_sample_data_and_never_the_other_way(
             connection.execute("select 1 from core.fact_orders")
         with pytest.raises(StatementError):
             connection.execute("select 1 / 0 from raw.notes")
+    text = said(lambda: settle_source(address, sample, sample.folder))
+    assert "set it back to go on. If it was meant to change, name another server in GREENERY_SPARK_URL and" in text
     text = said(lambda: settle_source(address, sample, sample.folder, is_new_source=True))
     assert "holds the history of a shop" in text
     assert found(address, "select note from raw.notes") == [("a",)]
 
 
 # What is wrong with a server or a folder
+
+
+def test_rows_that_spark_would_not_find_are_never_no_rows(
+    filled: Landing, address: SparkAddress, tmp_path: Path
+) -> None:
+    moved = replace(address, folder=tmp_path / "another place")
+    address.folder.rename(moved.folder)
+    again(filled, moved)
+    assert found(moved, "select note from raw.notes order by 1") == [("a",), ("b",)]
+    shutil.rmtree(moved.folder / "rows")
+    text = said(lambda: again(filled, moved))
+    assert "lacks rows that were loaded" in text
+    assert "make run ARGS=--full-refresh" in text
+    load(moved, filled.sources, {"notes": CONTRACTS["notes"]}, reread=True)
+    assert found(moved, "select note from raw.notes order by 1") == [("a",), ("b",)]
+
+
+def test_a_folder_of_no_use_is_named(landing: Landing, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    landing.write("notes.csv", "note,n\na,1\n")
+    no_folder = address_of("thrift://127.0.0.1:1", plain / "below")
+    for call in (lambda: again(landing, no_folder), lambda: transaction(no_folder).__enter__()):
+        text = said(call)
+        assert f"The folder {plain}/below of the warehouse" in text
+        assert "name another one in GREENERY_SPARK_FOLDER" in text
+    damaged = address_of("thrift://127.0.0.1:1", tmp_path)
+    damaged.notes.write_bytes(b"\0" * 8 + b"DUCK" + b"x" * 40_000)
+    for call in (lambda: again(landing, damaged), lambda: open_for_reading(damaged)):
+        assert "notes.duckdb of the warehouse in Spark on 127.0.0.1:1 is damaged: put the file of a backup" in said(
+            call
+        )
 
 
 @contextmanager
@@ -292,13 +337,66 @@ def test_a_load_that_is_killed_is_made_up_for_by_the_next(filled: Landing, addre
     url = f"thrift://{address.host}:{address.port}"
     command = [sys.executable, "-c", code, url, str(address.folder), str(filled.sources)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    # One that fails takes nothing away from what is shown meanwhile.
+    shown = found(address, "select note from raw.notes order by 1")
+    assert shown in ([("a",), ("b",)], [("new",)])
+    filled.write("notes.csv", "no,header\n")
+    with pytest.raises(SourceError):
+        again(filled, address)
+    assert found(address, "select note from raw.notes order by 1") == shown
     filled.write("notes.csv", "note,n\nnewer,1\n")
     again(filled, address)
     assert found(address, "select note from raw.notes") == [("newer",)]
+    assert len(list(address.folder.glob("rows/notes_rows/*"))) == 2
     assert found(address, "select count(distinct path) from landing.files") == [(1,)]
 
 
+def test_a_build_that_saw_a_load_which_did_not_end_does_not_count(filled: Landing, address: SparkAddress) -> None:
+    for load_id, counting in ((1, 1), (9, 0)):
+        with closing(spark.connect(address)) as server:
+            server.run("delete from landing.complete_runs")
+            server.run(f"insert into landing.complete_runs values ('built', {load_id}, timestamp '2026-01-01', 'x')")
+        again(filled, address)
+        assert len(found(address, "select * from landing.complete_runs")) == counting
+
+
+def test_a_folder_and_a_server_that_do_not_belong_together_are_refused(
+    filled: Landing, address: SparkAddress, tmp_path: Path
+) -> None:
+    shutil.copytree(address.folder, tmp_path / "kept")
+    filled.write("notes.csv", "note,n\nc,1\n")
+    emptied(address)
+    shutil.copytree(tmp_path / "kept", address.folder)
+    for _ in ("a server that was set up anew", "one with another warehouse"):
+        assert "does not belong to the warehouse" in said(lambda: again(filled, address))
+        again(filled, emptied(replace(address, folder=tmp_path / "other")))
+
+
+def test_rows_that_are_lost_on_the_way_are_counted(
+    filled: Landing, address: SparkAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.write("notes.csv", "note,n\nc,1\nd,1\n")
+    whole = spark.Session.take_over
+
+    def lose_one(session: spark.Session, typed: DuckDB, table: str) -> None:
+        typed.execute(f"delete from {table} where note = 'd'")
+        whole(session, typed, table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spark.Session, "take_over", lose_one)
+        assert "Spark finds 1 rows of notes in " in said(lambda: again(filled, address))
+    again(filled, address)
+    assert found(address, "select note from raw.notes order by 1") == [("c",), ("d",)]
+
+
 # The daily job
+
+
+def figures(place: Place) -> str:
+    """What the page draws; seconds of percentiles are interpolated, so their last digits are left out."""
+    with open_for_reading(place) as connection:
+        drawn = read_figures(connection, yesterday().date(), 3)
+    return re.sub(r"\d+\.\d{9,}", lambda number: f"{float(number[0]):.6f}", str(drawn))
 
 
 def test_after_a_killed_run_the_daily_job_builds_the_same_as_on_duckdb(
@@ -319,4 +417,5 @@ def test_after_a_killed_run_the_daily_job_builds_the_same_as_on_duckdb(
         outcome.faults
     )
     assert home.differences(built[0], *MARTS, "quality") == {}
+    assert figures(address) == figures(built[0].warehouse)
     assert "All 132 checks hold" in (home.report / "state_of_the_data.html").read_text()
