@@ -59,7 +59,7 @@ def test_a_run_without_its_process_is_reported_as_failed_once(instance: dg.Dagst
     assert end_dead_runs(instance) == []
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 1, None])
+@pytest.mark.parametrize("pid", [os.getpid(), 1, None], ids=["its own", "another", "none"])
 def test_a_run_whose_process_is_there_or_not_known_yet_goes_on(instance: dg.DagsterInstance, pid: int | None) -> None:
     run = started(instance, pid)
     assert end_dead_runs(instance) == []
