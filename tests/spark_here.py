@@ -4,13 +4,14 @@ Not here: how to start a server (spark.py).
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from bench.warehouse import Built, differences
+from bench.warehouse import MARTS, Built, differences
 from greenery_assets import landing
 from greenery_assets.dbt.project import SOURCES_YAML
 from greenery_assets.settings import SparkAddress, schemas
@@ -62,18 +63,19 @@ class SparkHere(BenchHere):
         """Run dbt, and copy what it built into the DuckDB file."""
         # dbt asks Spark for each table of a schema: not for those that checks keep where none is built.
         built = super().build(command, "--cache-selected-only", *arguments)
-        copy_from_spark(self.address, self.warehouse)
+        is_checked = ("--exclude-resource-type", "test") != arguments[:2]
+        copy_from_spark(self.address, self.warehouse, BUILT if is_checked else (*MARTS, "snapshots"))
         return built
 
 
-def copy_from_spark(address: SparkAddress, warehouse: Path) -> None:
+def copy_from_spark(address: SparkAddress, warehouse: Path, schemas: Sequence[str] = BUILT) -> None:
     """Copy what dbt built and noted from Spark into a DuckDB file: Iceberg's files are Parquet, which DuckDB reads."""
     contracts = landing.read_contract(SOURCES_YAML).values()
     ids = {column.name for table in contracts for column in table.columns if column.data_type == "uuid"}
     server = Server(address)
     # A snapshot leaves a view.
     views = {name for (_, name, *_) in server.rows("show views in snapshots").rows}
-    names = [f"{schema}.{name}" for schema in BUILT for name in server.tables(schema) - views]
+    names = [f"{schema}.{name}" for schema in schemas for name in server.tables(schema) - views]
     names += [f"landing.{name}" for name in NOTES if name in server.tables("landing")]
     files: dict[str, list[str]] = {name: [] for name in names}
     for start in range(0, len(names), AT_ONCE):
