@@ -72,6 +72,7 @@ TOGETHER = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Have pytest know --whole."""
     parser.addoption("--whole", action="store_true", help="also the tests that take longest")
+    parser.addoption("--spark-loads", action="store_true", help="also twelve loads on Spark, which take half an hour")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -210,7 +210,12 @@ def test_the_real_export_is_the_same(make_bench: MakeBench, real_export: Path, t
 
 
 @pytest.mark.slowest
-def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(make_bench: MakeBench, tmp_path: Path) -> None:
+def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(
+    make_bench: MakeBench, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "[spark]" in request.node.name and not request.config.getoption("--spark-loads"):
+        pytest.skip('takes half an hour on Spark: make test ARGS="--whole --spark-loads"')
+
     def bench(file: Path, source: Path) -> Bench:
         return (BenchHere if file.parent.name == "full" else make_bench)(file, source)
 
