@@ -58,7 +58,7 @@
 {% macro analyze_table() -%} {% if target.type == 'postgres' and not is_incremental() %} analyze {{ this }} {% endif %} {%- endmacro %}
 
 {# The pre-hook of a view: on Spark with Iceberg 1.10, to replace one has no effect. #}
-{% macro drop_view() -%} {% if target.type == 'spark' %} drop view if exists {{ this }} {% endif %} {%- endmacro %}
+{% macro drop_view_first() -%} {% if target.type == 'spark' %} drop view if exists {{ this }} {% endif %} {%- endmacro %}
 
 {# The type of a double, which standard SQL has another name for than Spark. #}
 {% macro double_type() -%} {{ return(adapter.dispatch('double_type')()) }} {%- endmacro %}
