@@ -132,6 +132,14 @@ def test_every_column_is_described_in_one_place() -> None:
     assert defined - used == set(), "models/columns.md has blocks for these, which no column uses"
 
 
+def test_a_macro_takes_the_name_of_one_of_dbts_only_where_it_is_meant_to(manifest: Manifest) -> None:
+    """On every engine dbt would call ours instead."""
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for macro in manifest["macros"].values():
+        names[macro["package_name"] == "greenery"].add(macro["name"])
+    assert names[True] & names[False] == {"generate_schema_name", "get_where_subquery"}
+
+
 def test_every_relation_has_its_documented_columns_and_types(manifest: Manifest, built_warehouse: Path) -> None:
     with duckdb.connect(str(built_warehouse), read_only=True) as connection:
         rows = connection.execute(
