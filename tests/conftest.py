@@ -72,7 +72,7 @@ TOGETHER = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Have pytest know --whole."""
     parser.addoption("--whole", action="store_true", help="also the tests that take longest")
-    parser.addoption("--spark-loads", action="store_true", help="also twelve loads on Spark, which take half an hour")
+    parser.addoption("--spark", action="store_true", help="also what takes up to half an hour a test on Spark")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

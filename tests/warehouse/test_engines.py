@@ -43,6 +43,8 @@ def make_bench(request: pytest.FixtureRequest) -> MakeBench:
 
     There is one at a time: dbt's manifest, which is parsed once, holds the name of the database.
     """
+    if request.param == "spark" and not request.config.getoption("--spark"):
+        pytest.skip('takes up to half an hour: make test ARGS="--whole --spark"')
     url = request.getfixturevalue(f"{request.param}_url")
 
     def in_postgres(file: Path, source: Path) -> Bench:
@@ -210,12 +212,7 @@ def test_the_real_export_is_the_same(make_bench: MakeBench, real_export: Path, t
 
 
 @pytest.mark.slowest
-def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(
-    make_bench: MakeBench, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if "[spark]" in request.node.name and not request.config.getoption("--spark-loads"):
-        pytest.skip('takes half an hour on Spark: make test ARGS="--whole --spark-loads"')
-
+def test_marts_rebuilt_by_day_equal_a_full_rebuild_on_duckdb(make_bench: MakeBench, tmp_path: Path) -> None:
     def bench(file: Path, source: Path) -> Bench:
         return (BenchHere if file.parent.name == "full" else make_bench)(file, source)
 
