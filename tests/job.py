@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import duckdb
@@ -77,6 +77,7 @@ class Home:
 
     dagster_home: Path
     warehouse: Path
+    patience_s: ClassVar[int] = 300
 
     @property
     def report(self) -> Path:
@@ -138,7 +139,7 @@ class Home:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=self.patience_s,
         )
 
     def last_outcome(self) -> Outcome:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 
@@ -108,6 +108,7 @@ class SparkHome(Home):
     """A place to run in whose warehouse is in Spark; its DuckDB file is for comparing."""
 
     address: SparkAddress
+    patience_s: ClassVar[int] = 1800
 
     def environment(self, source: Path) -> dict[str, str]:
         """The settings of a run here."""

@@ -400,8 +400,14 @@ def figures(place: Place) -> str:
 
 
 def test_after_a_killed_run_the_daily_job_builds_the_same_as_on_duckdb(
-    address: SparkAddress, built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
+    request: pytest.FixtureRequest,
+    address: SparkAddress,
+    built: tuple[Home, Outcome],
+    sample_dir: Path,
+    tmp_path: Path,
 ) -> None:
+    if not request.config.getoption("--spark"):
+        pytest.skip('takes ten minutes: make test ARGS="--whole --spark"')
     made = Home.new(tmp_path / "home")
     home = SparkHome(made.dagster_home, made.warehouse, address)
     run = start(home, sample_dir, *MAKE_RUN)
