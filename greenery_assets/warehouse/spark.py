@@ -45,7 +45,7 @@ _NOTES = (
 _OF_DBT = tuple(f"landing.{name}" for name in ("complete_runs", "dbt_runs", "broken_guards"))
 # By the types of DuckDB; others have the same name. Ids are text.
 _TYPES = {"UUID": "string", "VARCHAR": "string"}
-# In which part of the folder the rows of a source file are, and what tells whether a server has the tables of a folder.
+# In which part of the folder the rows of a source file are, and the id that a folder and its server share.
 _OWN = (
     "create schema if not exists landing; "
     "create table if not exists landing.parts (path varchar primary key, part varchar); "
@@ -366,6 +366,8 @@ def held(address: SparkAddress) -> Iterator[None]:
             f"Another run is at work in the warehouse {address}, so this one changed nothing; wait until that is done, "
             "and run again."
         ) from None
+    except NotImplementedError:  # how filelock says it
+        raise _of_no_use(address, "its file system has no locks") from None
     try:
         yield
     finally:
@@ -384,12 +386,18 @@ def _worded(address: SparkAddress) -> Iterator[None]:
             f"{address.notes} of the warehouse {address} is damaged: put the file of a backup in its place. Without "
             "one see docs/runbook.md, Spark does not serve."
         ) from None
-    except (OSError, NotImplementedError) as error:
-        why = getattr(error, "strerror", None) or "its file system has no locks"
-        raise WarehouseError(
-            f"The folder {address.folder} of the warehouse {address} cannot be used ({why}); make it a folder that may "
-            "be written here and by the cluster, or name another one in GREENERY_SPARK_FOLDER."
-        ) from None
+    except OSError as error:
+        path = Path(str(error.filename or address.folder))
+        if not (path.is_relative_to(address.folder) or address.folder.is_relative_to(path)):
+            raise  # of a file elsewhere, which the load was at work on
+        raise _of_no_use(address, str(error.strerror)) from None
+
+
+def _of_no_use(address: SparkAddress, why: str) -> WarehouseError:
+    return WarehouseError(
+        f"The folder {address.folder} of the warehouse {address} cannot be used ({why}); make it a folder that may be "
+        "written here and by the cluster, or name another one in GREENERY_SPARK_FOLDER."
+    )
 
 
 def spare_name(address: SparkAddress, what: str) -> str:

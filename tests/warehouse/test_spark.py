@@ -214,6 +214,9 @@ def test_a_folder_of_no_use_is_named(landing: Landing, tmp_path: Path) -> None:
         assert "notes.duckdb of the warehouse in Spark on 127.0.0.1:1 is damaged: put the file of a backup" in said(
             call
         )
+    # A file elsewhere is not blamed on the folder.
+    with pytest.raises(FileNotFoundError), spark._worded(SparkAddress("h", 1, tmp_path / "shared")):
+        (tmp_path / "elsewhere").read_text()
 
 
 @contextmanager
