@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from greenery_assets.dbt.project import DBT_PROJECT_DIR, prepared_manifest
+from greenery_assets.warehouse.spark_server import OPTIONS
 
 Node = Mapping[str, Any]
 Manifest = Mapping[str, Any]
@@ -130,6 +131,11 @@ def test_every_column_is_described_in_one_place() -> None:
     defined = set(re.findall(r"{% docs (\w+) %}", (DBT_PROJECT_DIR / "models" / "columns.md").read_text()))
     assert used - defined == set(), "models/columns.md has no block for these"
     assert defined - used == set(), "models/columns.md has blocks for these, which no column uses"
+
+
+def test_dbts_sessions_of_spark_have_the_options_of_ours() -> None:
+    spark = yaml.safe_load((DBT_PROJECT_DIR / "profiles.yml").read_text())["greenery"]["outputs"]["spark"]
+    assert spark["server_side_parameters"] == {f"set:hiveconf:{name}": value for name, value in OPTIONS.items()}
 
 
 def test_a_macro_takes_the_name_of_one_of_dbts_only_where_it_is_meant_to(manifest: Manifest) -> None:
