@@ -14,6 +14,7 @@ import duckdb
 
 from greenery_assets import landing
 from greenery_assets.dbt.project import DBT_PROJECT_DIR, SOURCES_YAML
+from greenery_assets.settings import working_file
 from greenery_assets.warehouse import Place
 
 MARTS = ("core", "marketing", "product")
@@ -32,10 +33,11 @@ class Built:
 
 
 class Bench:
-    """A warehouse file of its own beside a source folder, or with `place` a server's; dbt writes beside the file."""
+    """A warehouse of its own, or with `place` a server's, beside a source folder; dbt writes beside it."""
 
     def __init__(self, warehouse: Path, source: Path, place: Place | None = None, **settings: str) -> None:
-        self.warehouse, self.source, self.place = warehouse, source, place or warehouse
+        self.warehouse, self.source = working_file(warehouse), source
+        self.place = place or self.warehouse
         self.target = warehouse.parent / f"{warehouse.stem}_target"
         self.environment = {**os.environ, "GREENERY_WAREHOUSE_PATH": str(warehouse), **settings}
 

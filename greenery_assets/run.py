@@ -138,7 +138,7 @@ def _execute(
 def _where(settings: Settings) -> str:
     place = settings.warehouse
     if isinstance(place, Path):
-        return shown(place)
+        return shown(settings.warehouse_path)
     return f"PostgreSQL, {place}" if isinstance(place, PostgresAddress) else str(place)
 
 

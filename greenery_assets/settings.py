@@ -185,6 +185,15 @@ class SparkAddress:
         return f"in Spark on {self.host}:{self.port}"
 
 
+# How the file is called in which runs work, after the one that people open; dbt_project/profiles.yml says it too.
+WORKING = ".working"
+
+
+def working_file(published: Path) -> Path:
+    """The DuckDB file in which runs work, beside the one that people open."""
+    return published.with_name(f"{published.name}{WORKING}")
+
+
 POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -265,13 +274,13 @@ class Settings(BaseSettings):
 
     @property
     def warehouse(self) -> Path | PostgresAddress | SparkAddress:
-        """Where the tables are: a DuckDB file, a database of a PostgreSQL server, or the tables of a Spark server."""
+        """Where runs work: a DuckDB file beside the one that people open, a PostgreSQL database, or a Spark server."""
         if self.engine == "spark" and self.spark_url and self.spark_folder:
             parts = urlsplit(self.spark_url)
             return SparkAddress(str(parts.hostname), parts.port or 0, self.spark_folder)
         if self.engine == "postgres" and self.postgres_url:
             return PostgresAddress.parse(self.postgres_url.get_secret_value())
-        return self.warehouse_path
+        return working_file(self.warehouse_path)
 
     @property
     def sample_dir(self) -> Path:

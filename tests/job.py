@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import dagster as dg
 import duckdb
 
+from greenery_assets.settings import working_file
+
 ROOT = Path(__file__).resolve().parents[1]
 MARTS = ("core", "marketing", "product")
 ALL_SCHEMAS = ("raw", "staging", *MARTS, "snapshots", "quality")
@@ -76,8 +78,13 @@ class Home:
     """A place to run in: a Dagster home and a warehouse of its own."""
 
     dagster_home: Path
-    warehouse: Path
+    published: Path
     patience_s: ClassVar[int] = 300
+
+    @property
+    def warehouse(self) -> Path:
+        """The file in which runs work."""
+        return working_file(self.published)
 
     @property
     def report(self) -> Path:
@@ -97,6 +104,7 @@ class Home:
         home = Home(folder / "dagster_home", folder / "greenery.duckdb")
         shutil.copytree(self.dagster_home, home.dagster_home)
         shutil.copy(self.warehouse, home.warehouse)
+        shutil.copy(self.published, home.published)
         home.report.mkdir()
         for library in self.report.glob(".charts-*"):
             shutil.copy(library, home.report)
@@ -106,7 +114,7 @@ class Home:
         """The settings of a run here."""
         return {
             "DAGSTER_HOME": str(self.dagster_home),
-            "GREENERY_WAREHOUSE_PATH": str(self.warehouse),
+            "GREENERY_WAREHOUSE_PATH": str(self.published),
             "GREENERY_SOURCE_DIR": str(source),
             "GREENERY_REPORT_DIR": str(self.report),
         }
@@ -155,12 +163,17 @@ class Home:
 
     def fingerprints(self, schemas: tuple[str, ...] = MARTS) -> dict[str, tuple[int, int]]:
         """Row count and an order-free hash of the content of each table, by schema/name."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            names = connection.execute(
-                "select table_schema, table_name from information_schema.tables where list_contains(?, table_schema)",
-                [list(schemas)],
-            ).fetchall()
-            return {f"{schema}/{table}": _fingerprint(connection, schema, table) for schema, table in names}
+        return fingerprints(self.warehouse, schemas)
+
+
+def fingerprints(warehouse: Path, schemas: tuple[str, ...] = MARTS) -> dict[str, tuple[int, int]]:
+    """As Home.fingerprints, of any file."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        names = connection.execute(
+            "select table_schema, table_name from information_schema.tables where list_contains(?, table_schema)",
+            [list(schemas)],
+        ).fetchall()
+        return {f"{schema}/{table}": _fingerprint(connection, schema, table) for schema, table in names}
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[int, int]:

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from greenery_assets import landing
 from greenery_assets.dbt.events import BuildEvent, asset_events
 from greenery_assets.dbt.project import WAREHOUSE_POOL, dbt_project, manifest
+from greenery_assets.dbt.publishing import descriptions, found_by_table
 from greenery_assets.dbt.refresh import (
     ASKED_FOR,
     DaysError,
@@ -44,6 +47,7 @@ from greenery_assets.warehouse import (
     WarehouseMissingError,
     held,
     open_for_reading,
+    publish,
     recorded_source,
 )
 
@@ -93,9 +97,11 @@ def dbt_models(
     """Build and test the selected models with one `dbt build`; a failed ERROR test stops what depends on it.
 
     The days that are affected by what was loaded are rebuilt and looked at (dbt_project/macros/days.sql), unless there
-    is a reason to rebuild everything. Raises dagster.Failure if nothing was loaded, or if `days` names no days.
+    is a reason to rebuild everything. What passed its checks is then published, where readers have a file of their own.
+    Raises dagster.Failure if nothing was loaded, or if `days` names no days.
     """
-    warehouse = load_settings().warehouse
+    settings = load_settings()
+    warehouse = settings.warehouse
     if not _ask(warehouse, is_loaded):
         raise failure(
             "This release has not loaded the source tables into the warehouse yet, so there is nothing to build from: "
@@ -126,8 +132,18 @@ def dbt_models(
         elif days:
             build += variables(days)
         invocation = dbt.cli(build, context=context, raise_on_error=False)
-        yield from asset_events(invocation, context, warehouse)
+        seen = yield from asset_events(invocation, context, warehouse)
         _refuse_changed_files(warehouse)
+        if isinstance(warehouse, Path):
+            publish(
+                warehouse,
+                settings.warehouse_path,
+                found_by_table(MANIFEST, context.selected_asset_keys, context.selected_asset_check_keys, seen),
+                descriptions(MANIFEST),
+                run_id=context.run.run_id,
+                at=datetime.now(UTC).replace(microsecond=0, tzinfo=None),
+                memory_limit=settings.memory_limit,
+            )
     if not reason and (guards := _ask(warehouse, broken_guards)):
         context.log.info(f"All days were rebuilt: {guards}.")
         context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: guards, CHECKS_TAG: "all"})

@@ -37,7 +37,15 @@ from greenery_assets.privacy import (
     without_file_names,
 )
 from greenery_assets.settings import Settings, load_settings
-from greenery_assets.warehouse import Connection, Source, WarehouseError, loads, open_for_reading, settle_source
+from greenery_assets.warehouse import (
+    Connection,
+    Source,
+    WarehouseError,
+    begin_again,
+    loads,
+    open_for_reading,
+    settle_source,
+)
 
 GROUP = groups()["raw"]
 TIMED_TABLES = ("events", "orders")
@@ -216,6 +224,8 @@ def _load(
     source = Source.of(settings.source_dir, settings.sample_dir)
     names = files_below(source.folder)
     try:
+        if isinstance(settings.warehouse, Path):
+            begin_again(settings.warehouse, settings.warehouse_path)
         # Before anything is read, or made.
         set_aside = settle_source(
             settings.warehouse,

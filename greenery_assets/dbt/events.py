@@ -5,7 +5,7 @@ events would come at the end. Here dbt itself reports row counts and rows (macro
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,11 @@ SECONDS_TO_RETRY = 3
 
 def asset_events(
     invocation: DbtCliInvocation, context: dg.AssetExecutionContext, warehouse: Place
-) -> Iterator[BuildEvent]:
+) -> "Generator[BuildEvent, None, Seen]":
     """Each built model and evaluated test as it happens; failed tests last, when their rows can be read.
 
-    Raises dagster.Failure if dbt failed for another reason than a failed check, or left out planned tables or checks
-    without an error; dagster.RetryRequested if it was killed, up to twice.
+    Returns what it saw. Raises dagster.Failure if dbt failed for another reason than a failed check, or left out
+    planned tables or checks without an error; dagster.RetryRequested if it was killed, up to twice.
     """
     manifest: Mapping[str, Any] | None = None
     built: dict[str, dict[str, Any]] = {}
@@ -79,7 +79,9 @@ def asset_events(
 
     if failed and not _is_tried_again(invocation, context):
         yield from _with_rows(failed, context, manifest or {}, warehouse)
-    _raise_where_it_failed(invocation, context, warehouse, Seen(planned, tables, checks, errors, broken, failed))
+    seen = Seen(planned, tables, checks, errors, broken, failed)
+    _raise_where_it_failed(invocation, context, warehouse, seen)
+    return seen
 
 
 @dataclass(frozen=True)

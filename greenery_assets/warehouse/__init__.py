@@ -1,8 +1,9 @@
 """The warehouse: opening, reading, locking and writing it, and what is noted in it of loads.
 
 Here: one module for each engine (duckdb.py, postgres.py, spark.py) behind a few functions (engines.py), the schemas
-landing and quality (loads.py), and which source fills it (source.py). With landing, the only rooms that import a
-database's driver. Not here: source files (landing), and the models' tables (dbt_project).
+landing and quality (loads.py), which source fills it (source.py), and the DuckDB file for readers (publish.py). With
+landing, the only rooms that import a database's driver. Not here: source files (landing), and the models' tables
+(dbt_project).
 """
 
 from greenery_assets.warehouse.duckdb import BROKEN_PLACE as BROKEN_PLACE
@@ -28,6 +29,10 @@ from greenery_assets.warehouse.errors import WarehouseCorruptError as WarehouseC
 from greenery_assets.warehouse.errors import WarehouseError as WarehouseError
 from greenery_assets.warehouse.errors import WarehouseMissingError as WarehouseMissingError
 from greenery_assets.warehouse.errors import named as named
+from greenery_assets.warehouse.publish import Description as Description
+from greenery_assets.warehouse.publish import Found as Found
+from greenery_assets.warehouse.publish import begin_again as begin_again
+from greenery_assets.warehouse.publish import publish as publish
 from greenery_assets.warehouse.source import SAMPLE_DATA as SAMPLE_DATA
 from greenery_assets.warehouse.source import SAMPLE_FILE as SAMPLE_FILE
 from greenery_assets.warehouse.source import Source as Source

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 from packaging.version import InvalidVersion, Version
 
-from greenery_assets.settings import schemas
+from greenery_assets.settings import WORKING, schemas
 from greenery_assets.warehouse.errors import (
     WarehouseBusyError,
     WarehouseCorruptError,
@@ -80,31 +80,37 @@ def append(connection: DuckDB, relation: str, columns: Sequence[Sequence[object]
 @contextmanager
 def _written(path: Path) -> Iterator[DuckDB]:
     _prepare_place(path)
-    with _open(path, is_written=True) as connection:
+    with _open(path, is_written=True) as connection, worded(path):
+        connection.begin()
         try:
-            connection.begin()
-            try:
-                yield connection
-            except BaseException:
-                with suppress(duckdb.Error):  # what broke the transaction may have ended it
-                    connection.rollback()
-                raise
-            connection.commit()
-        except duckdb.OutOfMemoryException as error:
-            raise WarehouseError(
-                f"DuckDB ran out of memory, or of disk for what did not fit, over the warehouse {named(path)}; give it "
-                "more in GREENERY_MEMORY_LIMIT, or make room on the disk."
-            ) from error
-        except (duckdb.ProgrammingError, duckdb.DataError):
-            raise  # a fault of our SQL, or of a value
-        except (duckdb.Error, OSError) as error:
-            # What DuckDB finds broken in the file it raises as no class of its own.
-            fault = _damaged(path) if type(error) is duckdb.Error else _unexpected(path, error)
-            raise (_of_the_disk(path, is_written=True) or fault) from error
+            yield connection
+        except BaseException:
+            with suppress(duckdb.Error):  # what broke the transaction may have ended it
+                connection.rollback()
+            raise
+        connection.commit()
 
 
-def scratch(path: Path, memory_limit: str = "80%") -> DuckDB:
-    """A new database at `path` that is no warehouse: a place to work in."""
+@contextmanager
+def worded(path: Path) -> Iterator[None]:
+    """Turns what DuckDB and the disk refuse into WarehouseError; a fault of our SQL, or of a value, passes."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise WarehouseError(
+            f"DuckDB ran out of memory, or of disk for what did not fit, over the warehouse {named(path)}; give it "
+            "more in GREENERY_MEMORY_LIMIT, or make room on the disk."
+        ) from error
+    except (duckdb.ProgrammingError, duckdb.DataError):
+        raise
+    except (duckdb.Error, OSError) as error:
+        # What DuckDB finds broken in the file it raises as no class of its own.
+        fault = _damaged(path) if type(error) is duckdb.Error else _unexpected(path, error)
+        raise (_of_the_disk(path, is_written=True) or fault) from error
+
+
+def scratch(path: Path | str = ":memory:", memory_limit: str = "80%") -> DuckDB:
+    """A new database that is no warehouse: a place to work in."""
     return duckdb.connect(path, config={"memory_limit": memory_limit})
 
 
@@ -120,7 +126,7 @@ def _replacing(path: Path, set_aside: Path | None) -> Iterator[Path]:
         _rename((path, set_aside), (new, path))
     finally:
         new.unlink(missing_ok=True)
-        _wal(new).unlink(missing_ok=True)
+        wal(new).unlink(missing_ok=True)
 
 
 def spare_name(path: Path, what: str) -> Path:
@@ -130,11 +136,12 @@ def spare_name(path: Path, what: str) -> Path:
 
 
 def _beside(path: Path, what: str) -> Path:
-    # DuckDB names a database after its file up to the first dot, and views hold that name.
-    return path.with_name(f"{path.stem}.{what}{path.suffix}")
+    # DuckDB names a database after its file up to the first dot, and dbt's views hold that name.
+    name = Path(path.name.removesuffix(WORKING))
+    return path.with_name(f"{name.stem}.{what}{name.suffix}")
 
 
-def _wal(path: Path) -> Path:
+def wal(path: Path) -> Path:
     """What DuckDB has not written into the file yet."""
     return path.with_name(f"{path.name}.wal")
 
@@ -142,7 +149,7 @@ def _wal(path: Path) -> Path:
 def _rename(*moves: tuple[Path, Path]) -> None:
     done: list[tuple[Path, Path]] = []
     try:
-        for path, target in [pair for one, to in moves for pair in ((_wal(one), _wal(to)), (one, to))]:
+        for path, target in [pair for one, to in moves for pair in ((wal(one), wal(to)), (one, to))]:
             if path.exists():
                 path.rename(target)
                 done.append((path, target))
@@ -271,7 +278,7 @@ def _of_the_file(path: Path, error: Exception) -> WarehouseError:
 
 
 def _damaged(path: Path) -> WarehouseError:
-    also = f", or {named(_wal(path))}, which belongs to it, is another file's" if _wal(path).exists() else ""
+    also = f", or {named(wal(path))}, which belongs to it, is another file's" if wal(path).exists() else ""
     return WarehouseCorruptError(
         f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Restore it from a backup, or move "
         "it away and run make run ARGS=--full-refresh; that builds all but the history in orders_snapshot, which is in "

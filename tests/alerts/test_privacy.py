@@ -281,7 +281,7 @@ def test_a_fault_of_the_surroundings_is_told_with_its_cause_and_remedy(
     tmp_path: Path, sample_dir: Path, run_job: RunJob, small_disk: Path
 ) -> None:
     """A full disk quotes no row: nobody need open a log for it."""
-    home = replace(Home.new(tmp_path / "home"), warehouse=small_disk / "greenery.duckdb")
+    home = replace(Home.new(tmp_path / "home"), published=small_disk / "greenery.duckdb")
     (small_disk / "filled").write_bytes(b"0" * 2_500_000)
     assert not run_job(home, sample_dir).success
     with alerts_here(home, sample_dir) as alerts:
