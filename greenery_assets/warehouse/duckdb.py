@@ -280,9 +280,9 @@ def _of_the_file(path: Path, error: Exception) -> WarehouseError:
 def _damaged(path: Path) -> WarehouseError:
     also = f", or {named(wal(path))}, which belongs to it, is another file's" if wal(path).exists() else ""
     return WarehouseCorruptError(
-        f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Restore it from a backup, or move "
-        "it away and run make run ARGS=--full-refresh; that builds all but the history in orders_snapshot, which is in "
-        "this file alone. See docs/runbook.md, The warehouse is damaged."
+        f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Move it away, or put a backup in "
+        "its place, and run again: all is then loaded and built again, and the history in orders_snapshot is taken from "
+        "what was published last. See docs/runbook.md, The warehouse is damaged."
     )
 
 

@@ -170,6 +170,9 @@ def _describe(connection: duckdb.DuckDBPyConnection, described: Mapping[str, Des
 def _put_in_place(new: Path, published: Path) -> None:
     with new.open("rb") as written:
         os.fsync(written.fileno())
+    if published.exists():
+        # Whom somebody has let read it goes on to.
+        shutil.copymode(published, new)
     new.replace(published)
     # What a client wrote into the old file is none of the new one's.
     file.wal(published).unlink(missing_ok=True)
