@@ -19,7 +19,7 @@ from greenery_assets.dagster_home import DagsterHomeError, check_home, history_e
 from greenery_assets.preparation import prepare
 from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 from greenery_assets.troubles import explain
-from greenery_assets.warehouse import DATABASE_ERRORS, WarehouseError
+from greenery_assets.warehouse import DATABASE_ERRORS, StatementError, WarehouseError
 
 
 @contextmanager
@@ -71,7 +71,10 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
         return str(broken)
     # Of another error one of these may be only what happened before it, and its own traceback is needed.
     is_ours = isinstance(error, (OSError, MemoryError, sqlite3.Error, DBAPIError, *DATABASE_ERRORS))
-    return explain(error, _file_of(error, settings)) if is_ours and not _is_elsewhere(error, settings) else None
+    said = explain(error, _file_of(error, settings)) if is_ours and not _is_elsewhere(error, settings) else None
+    if said is None and isinstance(error, StatementError):
+        said = f"The server of the warehouse {settings.warehouse} refused a statement ({error}); its log says why."
+    return said
 
 
 def _file_of(error: Exception, settings: Settings) -> Path:

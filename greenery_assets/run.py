@@ -25,7 +25,6 @@ from greenery_assets.settings import PostgresAddress, Settings, shown
 from greenery_assets.summary import RunFacts, group_line, render, render_end, render_next_steps
 from greenery_assets.warehouse import (
     DATABASE_ERRORS,
-    NOT_BUILT,
     Source,
     WarehouseError,
     WarehouseMissingError,
@@ -291,7 +290,7 @@ def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
         row = None
     except WarehouseError as error:
         return str(error)
-    except NOT_BUILT:  # no run has built it yet
+    except DATABASE_ERRORS:  # no run has built it yet, or the verdict says what is wrong
         row = None
     if row is None or row[2] is None:
         return "not known yet"

@@ -11,6 +11,7 @@ import typer
 
 from greenery_assets.command_line import command
 from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.warehouse import StatementError
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,10 @@ def test_dbt_is_found_beside_python_or_on_the_path_and_where_it_is_not_the_remed
     elsewhere = shutil.copy(beside, home / "bin")
     monkeypatch.setenv("PATH", str(home / "bin"))
     assert dbt_executable() == str(elsewhere)
+
+
+def test_a_statement_that_a_server_refuses_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        fail(StatementError("InsufficientPrivilege", "42501"))
+    said = capsys.readouterr().err
+    assert "refused a statement (InsufficientPrivilege (SQLSTATE 42501)); its log says why." in said

@@ -39,11 +39,10 @@ from greenery_assets.privacy import (
     known_texts,
     without_file_names,
 )
-from greenery_assets.settings import load_settings
+from greenery_assets.settings import Settings, load_settings
 from greenery_assets.warehouse import (
     Connection,
     Place,
-    WarehouseError,
     WarehouseMissingError,
     held,
     open_for_reading,
@@ -101,6 +100,14 @@ def dbt_models(
     Raises dagster.Failure if nothing was loaded, or if `days` names no days.
     """
     settings = load_settings()
+    # Also of what is asked of the warehouse before and after.
+    with explained(settings.warehouse):
+        yield from _build(context, dbt, config, settings)
+
+
+def _build(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, config: BuildConfig, settings: Settings
+) -> Iterator[BuildEvent]:
     warehouse = settings.warehouse
     if not _ask(warehouse, is_loaded):
         raise failure(
@@ -126,7 +133,7 @@ def dbt_models(
     if reason:
         context.log.info(f"Full refresh of the selected models: {reason}.")
         context.instance.add_run_tags(context.run.run_id, {FULL_REFRESH_TAG: reason})
-    with explained(warehouse), held(warehouse):
+    with held(warehouse):
         if reason or _ask(warehouse, lambda it: is_first_build(it, MANIFEST)):
             build += _full_refresh(dbt, warehouse, context)
         elif days:
@@ -186,8 +193,6 @@ def _ask(warehouse: Place, question: Callable[[Connection], Answer | None]) -> A
             return question(connection)
     except WarehouseMissingError:
         return None
-    except WarehouseError as error:
-        raise failure(str(error)) from None
 
 
 def _refuse_changed_files(warehouse: Place) -> None:
@@ -197,8 +202,6 @@ def _refuse_changed_files(warehouse: Place) -> None:
             changed, source = landing.changed_in_place(connection), recorded_source(connection)
     except WarehouseMissingError:
         return
-    except WarehouseError as error:
-        raise failure(str(error)) from None
     if changed:
         files = f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)}"
         tables = [table["name"] for table in MANIFEST["sources"].values()]
