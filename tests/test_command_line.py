@@ -80,6 +80,6 @@ def test_dbt_is_found_beside_python_or_on_the_path_and_where_it_is_not_the_remed
 
 def test_a_statement_that_a_server_refuses_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
-        fail(StatementError("InsufficientPrivilege", "42501"))
+        fail(StatementError("SyntaxError", "42601"))
     said = capsys.readouterr().err
-    assert "refused a statement (InsufficientPrivilege (SQLSTATE 42501)); its log says why." in said
+    assert "refused a statement (SyntaxError (SQLSTATE 42601)); its log says why." in said
