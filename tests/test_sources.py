@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunJob
-from tests.job import Home, Outcome, copy_of_project
+from tests.job import Home, Outcome, copy_of_project, fingerprints
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_another_source_stops_the_run_before_anything_is_read_and_goes_on_where_
     assert run_job(home, shop, new_source=True).failing_errors == {}
     [of_sample] = aside(home)
     assert of_sample.name.startswith("greenery.sample-")
-    assert Home(home.dagster_home, of_sample).fingerprints(ALL_SCHEMAS) == before
+    assert fingerprints(of_sample, ALL_SCHEMAS) == before
     assert home.query("select kind, folder from landing.source") == [("folder", str(shop))]
 
     moved = shop.rename(tmp_path / "moved")

@@ -6,6 +6,7 @@ quote a row. Not here: what the tables are (spark.py). The driver is imported wh
 
 import re
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -20,6 +21,8 @@ from greenery_assets.warehouse.errors import NotBuiltError, StatementError, Ware
 OLDEST = (3, 5)
 CONNECT_S = 10
 _USER = "greenery"
+# Between two questions whether a statement has ended.
+_LONGEST_PAUSE_S = 0.2
 _NOT_BUILT = {"42P01", "42703", "42704"}  # no such table, column, schema
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Of a session, as of dbt's (dbt_project/profiles.yml). Otherwise times have the zone of the server, a cast that fails
@@ -89,8 +92,25 @@ class Server:
             self._connection = _connect(self.address)
         with self._worded():
             cursor = self._connection.cursor()
-            cursor.execute(statement)
+            # Asked again and again, the server notices that nobody asks any more, and stops the statement.
+            cursor.execute(statement, async_=True)
+            self._wait(cursor)
             return cursor
+
+    def _wait(self, cursor: Any) -> None:
+        """Until a statement has ended. Raises what is wrong with it."""
+        from TCLIService.ttypes import TOperationState as State  # noqa: PLC0415  an extra
+
+        pause = 0.005
+        while (status := cursor.poll(get_progress_update=False)).operationState in (
+            State.INITIALIZED_STATE,
+            State.PENDING_STATE,
+            State.RUNNING_STATE,
+        ):
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        if status.operationState != State.FINISHED_STATE:
+            raise _refused("OperationalError", status.sqlState)
 
     @contextmanager
     def _worded(self) -> Iterator[None]:
@@ -102,13 +122,16 @@ class Server:
             yield
         except Error as error:
             state = str(getattr(getattr(error.args[0] if error.args else None, "status", None), "sqlState", "") or "")
-            kind = type(error).__name__
-            raise (NotBuiltError if state in _NOT_BUILT else StatementError)(kind, state) from None
+            raise _refused(type(error).__name__, state) from None
         except (TException, OSError, EOFError):
             raise WarehouseError(
                 f"The server of the warehouse {self.address} stopped, or the connection to it was lost. Look whether "
                 "it is up, and run again: what was begun is then done once more."
             ) from None
+
+
+def _refused(kind: str, state: str | None) -> StatementError:
+    return (NotBuiltError if state in _NOT_BUILT else StatementError)(kind, state or "")
 
 
 def connect(address: SparkAddress) -> Server:

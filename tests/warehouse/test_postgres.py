@@ -332,7 +332,7 @@ def test_the_driver_is_led_by_the_settings_alone(monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def home(url: str, tmp_path: Path) -> PostgresHome:
     made = Home.new(tmp_path / "home")
-    return PostgresHome(made.dagster_home, made.warehouse, url)
+    return PostgresHome(made.dagster_home, made.published, url)
 
 
 WARNINGS = max(MUTATIONS, key=len)

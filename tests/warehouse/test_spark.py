@@ -323,6 +323,29 @@ def test_one_run_at_a_time(filled: Landing, address: SparkAddress) -> None:
     again(filled, address)
 
 
+def test_a_statement_ends_with_who_asked_for_it(address: SparkAddress) -> None:
+    """It would write into what the next load makes."""
+    with closing(spark.connect(address)) as server:
+        server.run("create schema if not exists raw")
+        server.run("create table raw.late (n bigint) using iceberg")
+        code = (
+            "import sys; from pathlib import Path; from tests.spark_here import address_of\n"
+            "from greenery_assets.warehouse import spark\n"
+            "server = spark.connect(address_of(sys.argv[1], Path()))\n"
+            "print('asks', flush=True)\n"
+            "sleep = \"java_method('java.lang.Thread', 'sleep', 20 * id div id)\"\n"
+            "server.run(f'insert into raw.late select count({sleep}) from range(1, 401, 1, 1)')"
+        )
+        url = f"thrift://{address.host}:{address.port}"
+        with subprocess.Popen([sys.executable, "-c", code, url], cwd=ROOT, stdout=subprocess.PIPE) as asker:
+            assert asker.stdout
+            assert asker.stdout.readline() == b"asks\n"
+            time.sleep(3)
+            asker.kill()
+        time.sleep(12)
+        assert server.rows("select count(*) from raw.late").rows == [(0,)]
+
+
 @pytest.mark.parametrize("point", ["_publish_notes", "_publish_rows", "publish"])
 def test_a_load_that_is_killed_is_made_up_for_by_the_next(filled: Landing, address: SparkAddress, point: str) -> None:
     filled.write("notes.csv", "note,n\nnew,1\n")
@@ -412,7 +435,7 @@ def test_after_a_killed_run_the_daily_job_builds_the_same_as_on_duckdb(
     if not request.config.getoption("--spark"):
         pytest.skip('takes ten minutes: make test ARGS="--whole --spark"')
     made = Home.new(tmp_path / "home")
-    home = SparkHome(made.dagster_home, made.warehouse, address)
+    home = SparkHome(made.dagster_home, made.published, address)
     run = start(home, sample_dir, *MAKE_RUN)
     server, deadline = spark.connect(address), time.monotonic() + 600
     while "dim_events" not in server.tables("core"):
