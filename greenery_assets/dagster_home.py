@@ -3,6 +3,7 @@
 Here: what is wrong with them, in one sentence. Not here: our tables and the alert ledger.
 """
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,7 @@ REASONS = {
     sqlite3.SQLITE_NOTADB: "is no database; restore a copy, or move it away to begin without a history",
 }
 PRIMARY_CODE = 0xFF
+NEAR_FULL = 1_000_000  # bytes
 # What the project's dagster.yaml named until Dagster's own storage took its place.
 FORMER_STORAGE = "greenery_assets.storage"
 
@@ -99,5 +101,8 @@ def _check_database(file: Path) -> None:
 
 
 def _unusable(file: Path, code: int) -> DagsterHomeError:
+    # On a full disk SQLite cannot even begin to read, where it has to write beside the database first.
+    if code & PRIMARY_CODE == sqlite3.SQLITE_IOERR and shutil.disk_usage(file.parent).free < NEAR_FULL:
+        code = sqlite3.SQLITE_FULL
     reason = REASONS.get(code & PRIMARY_CODE, f"gives SQLite's error {code}; look at its disk")
     return DagsterHomeError(f"Dagster's history cannot be opened: {file} {reason}. {RUNBOOK}")

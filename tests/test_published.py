@@ -1,15 +1,19 @@
 """The file that people open, after real runs: what passed is new, what is held back is as it was, nobody waits."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from greenery_assets.sample import SampleSpec, generate
-from tests.conftest import RunJob, yesterday
+from tests.conftest import RunJob, mounted, yesterday
 from tests.job import MARTS, Home, Outcome, fingerprints
 from tests.test_killed import kill_at_work
 
@@ -107,3 +111,35 @@ def test_readers_and_ten_runs_of_which_one_is_killed_do_not_notice_each_other(
     # The first, and one for each run but that which was killed.
     assert {way: totals for way, (_, _, totals) in found.items()} == {"held": 1, "fresh": 10}
     assert fingerprints(home.published) == fingerprints(home.warehouse)
+
+
+@pytest.mark.slowest
+@pytest.mark.parametrize("place", ["warehouse", "dagster_home", "ledger", "page"])
+def test_a_full_disk_is_one_sentence_loses_nothing_and_needs_no_hand_afterwards(
+    built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path, place: str
+) -> None:
+    before = fingerprints(built[0].published)
+    with mounted(tmp_path / "small", megabytes=60) as disk:
+        home = built[0].copy(tmp_path / "large")
+        if place == "warehouse":
+            for file in (home.published, home.warehouse):
+                shutil.copy(file, disk)
+            home = replace(home, published=disk / home.published.name)
+        elif place == "dagster_home":
+            home = replace(home, dagster_home=Path(shutil.copytree(home.dagster_home, disk / "dagster_home")))
+        settings: dict[str, Any] = {"GREENERY_REPORT_DIR": str(disk / "report")} if place == "page" else {}
+        if place == "ledger":
+            shutil.copy(home.dagster_home / "alerts.sqlite", disk / "alerts.sqlite")
+            settings["GREENERY_ALERTS_LEDGER"] = f"sqlite:///{disk / 'alerts.sqlite'}"
+        (disk / "filled").write_bytes(b"0" * (shutil.disk_usage(disk).free - 20_000))
+        done = home.command(sample_dir, "run", **settings)
+        said = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode == 1, said
+        assert "Traceback" not in said
+        assert re.search(r"disk .*is full|make room|Free some space", said), said
+        assert str(disk) in said.replace(os.path.relpath(disk), str(disk)), "the message names no place"
+        assert fingerprints(home.published) == before
+        (disk / "filled").unlink()
+        done = home.command(sample_dir, "run", **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert fingerprints(home.published) == fingerprints(home.warehouse)
