@@ -39,6 +39,7 @@ def alerts_project(settings: Settings) -> Project:
         slack_channel=settings.slack_channel,
         slack_token=settings.slack_token.get_secret_value() if settings.slack_token else None,
         slack_api_url=str(settings.slack_api_url),
+        ping_url=settings.ping_url.get_secret_value() if settings.ping_url else None,
         timezone=settings.zone,
         ui_url=str(settings.ui_url).rstrip("/"),
         groups=tuple(groups()),

@@ -50,9 +50,10 @@ NEVER_EMPTY = frozenset(
         "slack_api_url",
         "alerts_file",
         "alerts_ledger",
+        "ping_url",
     }
 )
-SECRET = frozenset({"slack_token", "alerts_ledger", "postgres_url"})
+SECRET = frozenset({"slack_token", "alerts_ledger", "postgres_url", "ping_url"})
 # The databases that a warehouse can be in (docs/engines.md), each with the modules that it needs.
 ENGINES = {
     "duckdb": (),
@@ -125,6 +126,13 @@ def _token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"xox[!-~]+", token.get_secret_value()):
         raise ValueError("must be a Slack token, which starts with xoxb- and has no blanks")
     return token
+
+
+def _ping(url: SecretStr) -> SecretStr:
+    host = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?"
+    if not re.fullmatch(rf"https?://{host}(/[!-\"$-~]*)?", url.get_secret_value(), re.ASCII):
+        raise ValueError("must be an address such as https://hc-ping.com/your-uuid, without user or password")
+    return url
 
 
 def _memory(limit: str) -> str:
@@ -262,6 +270,7 @@ class Settings(BaseSettings):
     alerts_file: ProjectPath = Field(default=Path("greenery_assets/routing.yml"), validate_default=True)
     # It may hold a password.
     alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = Field(default=None, repr=False)
+    ping_url: Annotated[SecretStr, AfterValidator(_ping)] | None = None
 
     @property
     def warehouse(self) -> Path | PostgresAddress | SparkAddress:

@@ -60,7 +60,7 @@ class Project:
 
     Texts and places are named by `name`: the sender in Slack, a PostgreSQL schema. `settings_prefix` begins the names
     of the environment variables by which people set what is here (SLACK_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
-    ALERTS_LEDGER, ALERTS_FILE, REPORT_DIR).
+    ALERTS_LEDGER, ALERTS_FILE, REPORT_DIR, PING_URL).
     """
 
     name: str
@@ -80,6 +80,9 @@ class Project:
     slack_api_url: str = "https://slack.com/api/"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     ui_url: str = "http://localhost:3000"
+
+    # Who notices that no pass goes on any more: an address that each good pass asks for. It may be a secret.
+    ping_url: str | None = field(default=None, repr=False)
 
     # About what: the groups of assets in the order that messages list them, those of them whose tables people use,
     # the job that is expected each day, and shares (0 to 1) that assets record as metadata of observations, by asset.
