@@ -121,7 +121,8 @@ def _signals_as_interrupts() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    # What has a handler here, the servers do not ignore: with SIGINT, as in a shell's background, they would SIGTERM too.
+    # What has a handler here is not ignored in the servers. Without SIGINT, as in a shell's background,
+    # they would ignore SIGTERM too.
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
