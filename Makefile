@@ -55,9 +55,13 @@ sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants de
 bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job, cost or engines for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
 
-lock: ## pin the newest versions that pyproject.toml allows in requirements.lock
+lock: ## pin the newest versions that pyproject.toml allows in requirements.lock; ARGS="duckdb" raises one alone
+	@for each in $(ARGS); do grep -qi "^$${each%%[=<>]*}==" requirements.lock || \
+		{ echo "$$each is not in requirements.lock"; exit 1; }; done
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check ".[dev]"
+# Upon the present pins pip raises what is named, and what that needs in another version.
+	@$(if $(ARGS),.venv-lock/bin/python -m pip install -qq --disable-pip-version-check -r requirements.lock)
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check --upgrade ".[dev]" $(ARGS)
 	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock
 	@rm -rf .venv-lock build
 
