@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What `make clean` removes: all of it can be made again.
 MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
-	build greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	build dist greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 # With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
 WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
 
