@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What `make clean` removes: all of it can be made again.
 MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
-	build greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	build dist greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 # With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
 WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
 
@@ -55,9 +55,13 @@ sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants de
 bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job, cost or engines for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
 
-lock: ## pin the newest versions that pyproject.toml allows in requirements.lock
+lock: ## pin the newest versions that pyproject.toml allows in requirements.lock; ARGS="duckdb" raises one alone
+	@for each in $(ARGS); do grep -qi "^$${each%%[=<>]*}==" requirements.lock || \
+		{ echo "$$each is not in requirements.lock"; exit 1; }; done
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check ".[dev]"
+# Upon the present pins pip raises what is named, and what that needs in another version.
+	@$(if $(ARGS),.venv-lock/bin/python -m pip install -qq --disable-pip-version-check -r requirements.lock)
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check --upgrade ".[dev]" $(ARGS)
 	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock
 	@rm -rf .venv-lock build
 

@@ -4,15 +4,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from greenery_assets.command_line import command
 from greenery_assets.settings import PROJECT_ROOT, shown
-
-# Dagster believes everybody who reaches its web interface (README, Start).
-UI_HOST = "127.0.0.1"
+from greenery_assets.web_interface import serve
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -50,7 +48,7 @@ def run(
 
 
 @app.command()
-def ui() -> NoReturn:
+def ui() -> None:
     """Start the Dagster web interface, on this machine alone, and the daily schedule."""
     with command() as settings:
         import dagster as dg  # noqa: PLC0415  seconds
@@ -59,10 +57,8 @@ def ui() -> NoReturn:
         # databases made.
         with dg.DagsterInstance.get():
             pass
-        port = str(settings.ui_port)
-    where = ["-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", UI_HOST, "-p", port]
-    os.chdir(PROJECT_ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where])
+        os.chdir(PROJECT_ROOT)
+        serve(settings.ui_port, typer.echo)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from greenery_assets.preparation import prepare
 from greenery_assets.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 from greenery_assets.troubles import explain
 from greenery_assets.warehouse import DATABASE_ERRORS, StatementError, WarehouseError
+from greenery_assets.web_interface import WebInterfaceError
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def stop(reason: str) -> NoReturn:
 
 def _sentence(error: Exception, settings: Settings | None) -> str | None:
     """The error in a sentence for its reader; None for one that only its traceback explains."""
-    if isinstance(error, (SettingsError, DagsterHomeError, WarehouseError)):
+    if isinstance(error, (SettingsError, DagsterHomeError, WarehouseError, WebInterfaceError)):
         return str(error)
     if settings is None or isinstance(error, (typer.Exit, typer.Abort)):
         return None

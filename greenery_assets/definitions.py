@@ -6,7 +6,7 @@ from dagster_dbt import DbtCliResource
 from greenery_assets.alerts.project import Catalogue, Project, SampleMark
 from greenery_assets.alerts.sensors import PatientSlackResource, routing_of
 from greenery_assets.assets.figures import FIGURES, figure_checks
-from greenery_assets.assets.marts import dbt_models
+from greenery_assets.assets.marts import CHECKS_TAG, FULL_REFRESH_TAG, dbt_models
 from greenery_assets.assets.raw import raw_tables
 from greenery_assets.assets.report import state_of_the_data
 from greenery_assets.assets.slack_messages import messages_arrive, slack_messages
@@ -39,11 +39,13 @@ def alerts_project(settings: Settings) -> Project:
         slack_channel=settings.slack_channel,
         slack_token=settings.slack_token.get_secret_value() if settings.slack_token else None,
         slack_api_url=str(settings.slack_api_url),
+        ping_url=settings.ping_url.get_secret_value() if settings.ping_url else None,
         timezone=settings.zone,
         ui_url=str(settings.ui_url).rstrip("/"),
         groups=tuple(groups()),
         marts={group.name for group in groups().values() if group.is_mart},
         daily_job=daily_job.name,
+        kind_tags=(CHECKS_TAG, FULL_REFRESH_TAG),
         key_figures={figure.asset_key.to_user_string(): figure.column for figure in FIGURES},
         sample_mark=SampleMark("raw", "source", SAMPLE_DATA),
         shareable_columns=SHAREABLE_COLUMNS,

@@ -8,11 +8,9 @@ from pathlib import Path
 import dagster as dg
 
 from greenery_assets.privacy import SHAREABLE_REASON
-from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.settings import PACKAGE
 from greenery_assets.troubles import explain
 from greenery_assets.warehouse import DATABASE_ERRORS, Interrupted, Place, StatementError, WarehouseError
-
-PACKAGE = PROJECT_ROOT / "greenery_assets"
 
 
 @contextmanager
@@ -52,4 +50,4 @@ def _place(error: Exception) -> str:
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(PACKAGE)
     ]
-    return ", ".join(f"{Path(frame.filename).relative_to(PROJECT_ROOT)}:{frame.lineno}" for frame in frames[-1:])
+    return ", ".join(f"{Path(frame.filename).relative_to(PACKAGE.parent)}:{frame.lineno}" for frame in frames[-1:])

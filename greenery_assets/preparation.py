@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 from greenery_assets.environment import HANDED_TO_DBT, POSTGRES_NAMES, asked_for_by, foreign_names, is_passed_on
 from greenery_assets.settings import (
-    PROJECT_ROOT,
+    BESIDE,
+    IS_INSTALLED,
     PostgresAddress,
     Settings,
     SettingsError,
@@ -44,6 +45,9 @@ def prepare(settings: Settings) -> list[str]:
         "GREENERY_MEMORY_LIMIT": settings.memory_limit,
         "GREENERY_MAX_SESSION_SHARE": str(settings.max_session_share),
     }
+    if IS_INSTALLED:
+        # By itself dbt writes into its project, which is no place for data then.
+        exported |= {"DBT_TARGET_PATH": str(settings.dbt_target), "DBT_LOG_PATH": str(settings.dbt_target)}
     if settings.slack_token:
         # Dagster shows a resource's configuration in the web interface, but not the value of a variable.
         exported["GREENERY_SLACK_TOKEN"] = settings.slack_token.get_secret_value()
@@ -84,7 +88,7 @@ def _prepare_folders(settings: Settings) -> None:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
             # Without it two runs could write to the warehouse at once.
-            shutil.copy(PROJECT_ROOT / "dagster_home" / "dagster.yaml", home)
+            shutil.copy(BESIDE / "dagster_home" / "dagster.yaml", home)
         if not is_writable(home):
             raise SettingsError(f"DAGSTER_HOME={home} is not writable; change its rights, or name another folder.")
     with _naming("GREENERY_REPORT_DIR"):

@@ -1,8 +1,8 @@
 """Every environment variable of the project, typed and validated in one place.
 
 The meaning and the default of each setting are here; `environment` decides which names are allowed. Values come from
-the environment, else from `.env` at the project's root. Reading them changes nothing; preparation.py makes what they
-name.
+the environment, else from `.env` at the project's root (PROJECT_ROOT). Reading them changes nothing; preparation.py
+makes what they name.
 """
 
 import os
@@ -29,8 +29,13 @@ from greenery_assets.environment import (
 )
 
 DAGSTER_PORT = 3000
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
-GROUPS_YAML = PROJECT_ROOT / "dbt_project" / "models" / "_groups.yml"
+PACKAGE = Path(__file__).resolve().parent
+# The wheel has the dbt project inside (setup.py). In a checkout it lies beside the package.
+IS_INSTALLED = (PACKAGE / "dbt_project").is_dir()
+BESIDE = PACKAGE if IS_INSTALLED else PACKAGE.parent
+# Where relative paths start: what is installed serves the folder that it is started in.
+PROJECT_ROOT = Path.cwd() if IS_INSTALLED else PACKAGE.parent
+GROUPS_YAML = BESIDE / "dbt_project" / "models" / "_groups.yml"
 # The schemas of the warehouse that are not named after a group.
 OTHER_SCHEMAS = frozenset({"landing", "snapshots", "quality"})
 # Where data is read from and kept, and who hears of it: emptied by mistake, their defaults would bring sample data into
@@ -50,9 +55,10 @@ NEVER_EMPTY = frozenset(
         "slack_api_url",
         "alerts_file",
         "alerts_ledger",
+        "ping_url",
     }
 )
-SECRET = frozenset({"slack_token", "alerts_ledger", "postgres_url"})
+SECRET = frozenset({"slack_token", "alerts_ledger", "postgres_url", "ping_url"})
 # The databases that a warehouse can be in (docs/engines.md), each with the modules that it needs.
 ENGINES = {
     "duckdb": (),
@@ -125,6 +131,13 @@ def _token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"xox[!-~]+", token.get_secret_value()):
         raise ValueError("must be a Slack token, which starts with xoxb- and has no blanks")
     return token
+
+
+def _ping(url: SecretStr) -> SecretStr:
+    host = r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?"
+    if not re.fullmatch(rf"https?://{host}(/[!-\"$-~]*)?", url.get_secret_value(), re.ASCII):
+        raise ValueError("must be an address such as https://hc-ping.com/your-uuid, without user or password")
+    return url
 
 
 def _memory(limit: str) -> str:
@@ -268,9 +281,10 @@ class Settings(BaseSettings):
     slack_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     slack_channel: Annotated[str, AfterValidator(_channel)] = "#data-alerts"
     slack_api_url: HttpUrl = HttpUrl("https://slack.com/api/")
-    alerts_file: ProjectPath = Field(default=Path("greenery_assets/routing.yml"), validate_default=True)
+    alerts_file: ProjectPath = Field(default=PACKAGE / "routing.yml", validate_default=True)
     # It may hold a password.
     alerts_ledger: Annotated[str, AfterValidator(_ledger_from_project_root)] | None = Field(default=None, repr=False)
+    ping_url: Annotated[SecretStr, AfterValidator(_ping)] | None = None
 
     @property
     def warehouse(self) -> Path | PostgresAddress | SparkAddress:
@@ -281,6 +295,11 @@ class Settings(BaseSettings):
         if self.engine == "postgres" and self.postgres_url:
             return PostgresAddress.parse(self.postgres_url.get_secret_value())
         return working_file(self.warehouse_path)
+
+    @property
+    def dbt_target(self) -> Path:
+        """Where dbt writes what it parsed and ran."""
+        return self.dagster_home / "dbt" if IS_INSTALLED else BESIDE / "dbt_project" / "target"
 
     @property
     def sample_dir(self) -> Path:
@@ -396,7 +415,7 @@ def _dagster_yaml(entries: list[Assignment]) -> Path:
     """The configuration of Dagster's home, which is the project's own where the home is still to be made."""
     variable = VARIABLES["dagster_home"]
     given = os.environ.get(variable) or next((entry.value for entry in entries if entry.name == variable), "")
-    own = PROJECT_ROOT / "dagster_home" / "dagster.yaml"
+    own = BESIDE / "dagster_home" / "dagster.yaml"
     try:
         found = _from_project_root(Path(given)) / "dagster.yaml" if given else own
         return found if found.exists() else own

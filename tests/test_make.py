@@ -1,7 +1,9 @@
-"""What `make clean` and `make clean-all` remove, what they keep, and that they say so."""
+"""What `make clean` and `make clean-all` remove, keep and report; which pins `make lock` raises."""
 
+import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,66 @@ def test_clean_all_removes_the_rest_that_was_made_and_says_what(project: Path) -
     assert left(project) == set(OURS)
     for name in ("data/sample", "Removing for good: data/greenery.duckdb", "all in dagster_home but dagster.yaml"):
         assert name in said
+
+
+def wheel(folder: Path, name: str, version: str, *more: str) -> str:
+    """Write the wheel of a package without content, with more lines of metadata; its file name."""
+    info, file = f"{name}-{version}.dist-info", f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(folder / file, "w") as archive:
+        archive.writestr(
+            f"{info}/METADATA", "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *more])
+        )
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return file
+
+
+# A build without setuptools, which no index is needed for: the project's wheel lies there already.
+BACKEND = """
+import shutil
+def build_wheel(folder, *_):
+    shutil.copy("{file}", folder)
+    return "{file}"
+"""
+
+
+@pytest.fixture
+def to_lock(tmp_path: Path) -> Path:
+    """A project that needs glass, and glass needs sand of its own version; a shelf has versions 1 and 2 of all."""
+    project, shelf = tmp_path / "project", tmp_path / "shelf"
+    for folder in (project, shelf):
+        folder.mkdir()
+    for version in ("1", "2"):
+        wheel(shelf, "glass", version, f"Requires-Dist: sand=={version}")
+        for name in ("sand", "paper", "tape"):
+            wheel(shelf, name, version)
+    needs = "Requires-Dist: glass", "Requires-Dist: paper", "Provides-Extra: dev", 'Requires-Dist: tape; extra == "dev"'
+    (project / "backend.py").write_text(BACKEND.format(file=wheel(project, "greenery_assets", "0", *needs)))
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    shutil.copy(ROOT / "Makefile", project)
+    (project / "requirements.lock").write_text("glass==1\npaper==1\nsand==1\ntape==1\n")
+    return project
+
+
+def lock(project: Path, arguments: str = "") -> "tuple[int, list[str]]":
+    """What `make lock` comes to: its exit code, and the pins."""
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(project.parent / "shelf")}
+    done = subprocess.run(["make", "lock", f"ARGS={arguments}"], cwd=project, env=environment, check=False)
+    return done.returncode, (project / "requirements.lock").read_text().split()
+
+
+@pytest.mark.slow
+def test_lock_raises_one_package_with_what_it_needs_and_leaves_the_others(to_lock: Path) -> None:
+    assert lock(to_lock, "glass") == (0, ["glass==2", "paper==1", "sand==2", "tape==1"])
+    # What is not ours, or is not there in that version, changes nothing.
+    for wrong in ("stone", "paper==3"):
+        code, pins = lock(to_lock, wrong)
+        assert (code != 0, pins) == (True, ["glass==2", "paper==1", "sand==2", "tape==1"])
+    assert lock(to_lock, "paper tape==2") == (0, ["glass==2", "paper==2", "sand==2", "tape==2"])
+
+
+@pytest.mark.slow
+def test_lock_alone_raises_all(to_lock: Path) -> None:
+    assert lock(to_lock) == (0, ["glass==2", "paper==2", "sand==2", "tape==2"])

@@ -379,12 +379,26 @@ def test_the_token_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ("GREENERY_SLACK_API_URL", "http://me:secret@/api"),
         ("GREENERY_UI_URL", "http://me:secret@host:99999/"),
         ("GREENERY_ALERTS_LEDGER", "sqlite:///~no_such_user/secret"),
+        ("GREENERY_PING_URL", "ping.example/secret"),
+        ("GREENERY_PING_URL", "file:///etc/secret"),
+        ("GREENERY_PING_URL", "https://me:secret@ping.example/"),
+        ("GREENERY_PING_URL", "https://ping.example/secret of mine"),
+        ("GREENERY_PING_URL", "https://ping.example/secret#part"),
     ],
 )
 def test_no_error_shows_a_secret(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)
     assert variable in refused()
     assert "secret" not in refused()
+
+
+def test_the_address_of_the_watcher_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in ("https://ping.example/secret", "http://[::1]:8000/api/secret?status=up"):
+        monkeypatch.setenv("GREENERY_PING_URL", given)
+        settings = load_settings()
+        assert settings.ping_url is not None
+        assert settings.ping_url.get_secret_value() == given
+        assert "secret" not in repr(settings)
 
 
 def test_the_ledgers_password_is_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

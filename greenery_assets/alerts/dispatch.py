@@ -18,13 +18,14 @@ import dagster as dg
 from filelock import FileLock, Timeout
 from sqlalchemy import Row
 
-from greenery_assets.alerts import digest, lifecycle, messages, runs
+from greenery_assets.alerts import digest, lifecycle, messages, runs, slow_runs
 from greenery_assets.alerts.incidents import (
     Incident,
     Kind,
     RunObservation,
     Severity,
     State,
+    Subject,
     Track,
     Transition,
     failed_run,
@@ -191,9 +192,14 @@ class Alerts:
         return taken
 
     def mind_the_time(self, now: datetime) -> None:
-        """Say what is due without any run: reminders, silences that ended, the day's digest."""
+        """Say what is due without an ended run: reminders, silences that ended, a slow run, the day's digest."""
         self.pass_time(now)
-        project = self.catalogue.project
+        project, channel = self.catalogue.project, self.routing.default_channel
+        with self.ledger.transaction() as book:
+            is_silenced = self._policy(book, now).silence(Subject("", project.daily_job), now) is not None
+            slow_runs.keep_reported(
+                book, self.instance, self.catalogue, self.reader, channel=channel, is_silenced=is_silenced, now=now
+            )
         built_at = runs.figures_built_at(self.instance, project)
         with self.ledger.transaction() as book:
             if facts := digest.facts_of_today(book, self.catalogue, self.routing, now, built_at):

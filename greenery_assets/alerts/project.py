@@ -60,7 +60,7 @@ class Project:
 
     Texts and places are named by `name`: the sender in Slack, a PostgreSQL schema. `settings_prefix` begins the names
     of the environment variables by which people set what is here (SLACK_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
-    ALERTS_LEDGER, ALERTS_FILE, REPORT_DIR).
+    ALERTS_LEDGER, ALERTS_FILE, REPORT_DIR, PING_URL).
     """
 
     name: str
@@ -81,11 +81,16 @@ class Project:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     ui_url: str = "http://localhost:3000"
 
-    # About what: the groups of assets in the order that messages list them, those of them whose tables people use,
-    # the job that is expected each day, and shares (0 to 1) that assets record as metadata of observations, by asset.
+    # Who notices that no pass goes on any more: an address that each good pass asks for. It may be a secret.
+    ping_url: str | None = field(default=None, repr=False)
+
+    # About what: the groups of assets in the order that messages list them, those of them whose tables people use, the
+    # job that is expected each day, the tags by which its runs are of different lengths, and shares (0 to 1) that
+    # assets record as metadata of observations, by asset.
     groups: Sequence[str] = ()
     marts: Collection[str] = frozenset()
     daily_job: str
+    kind_tags: Collection[str] = ()
     key_figures: Mapping[str, str] = field(default_factory=dict)
     sample_mark: SampleMark | None = None
 

@@ -13,6 +13,7 @@ from slack_sdk import WebClient
 
 from greenery_assets.alerts.dispatch import Alerts, BusyError
 from greenery_assets.alerts.ledger import Ledger
+from greenery_assets.alerts.ping import ping
 from greenery_assets.alerts.preview import LogTransport
 from greenery_assets.alerts.project import Catalogue, Project
 from greenery_assets.alerts.routing import Routing, load_routing
@@ -80,19 +81,26 @@ class PatientSlackResource(SlackResource):
 def tick(context: dg.SensorEvaluationContext, project: Project, slack: PatientSlackResource) -> dg.SkipReason:
     """All that the sensor of a project does at a tick.
 
-    Raises LedgerError when the ledger cannot be used, and RoutingError; the next tick tries again.
+    The project's watcher is pinged where a pass was good or failed, and hears nothing while messages cannot be sent:
+    that may be over before it is worth an alarm. Raises LedgerError when the ledger cannot be used, and RoutingError;
+    the next tick tries again.
     """
     if context.repository_def is None:
         return dg.SkipReason("There are no definitions to read checks from.")
     client = slack.get_client() if slack.token else None
     location = context.code_location_origin.location_name if context.code_location_origin else ""
-    with alerts_of(project, context.instance, context.repository_def, client, context.log, location=location) as alerts:
-        try:
+    log = context.log
+    try:
+        with alerts_of(project, context.instance, context.repository_def, client, log, location=location) as alerts:
             report = alerts.run_pass()
-        except BusyError as busy:
-            return dg.SkipReason(f"{busy} It does this tick's work.")
+    except BusyError as busy:
+        return dg.SkipReason(f"{busy} It does this tick's work.")
+    except Exception:
+        ping(project, log, is_good=False)
+        raise
     did = f"{report.runs} ended runs read, {report.sent} messages sent, {report.waiting} wait."
-    return dg.SkipReason(" ".join([did, *report.problems]))
+    problems = report.problems or [ping(project, log, is_good=True)]
+    return dg.SkipReason(" ".join(filter(None, [did, *problems])))
 
 
 @dataclass

@@ -14,9 +14,9 @@ from dagster_dbt import DagsterDbtCliRuntimeError, DbtProject
 from filelock import FileLock
 
 from greenery_assets.preparation import prepare
-from greenery_assets.settings import PROJECT_ROOT, PostgresAddress, Settings, load_settings
+from greenery_assets.settings import BESIDE, PostgresAddress, Settings, load_settings
 
-DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+DBT_PROJECT_DIR = BESIDE / "dbt_project"
 SOURCES_YAML = DBT_PROJECT_DIR / "models" / "sources.yml"
 # Every op that opens the warehouse file is in this pool of one (dagster.yaml): DuckDB has one writer.
 WAREHOUSE_POOL = "warehouse"
@@ -28,7 +28,9 @@ class DbtError(Exception):
     """dbt failed, or its output cannot be used; the text says why and what to do."""
 
 
-dbt_project = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
+dbt_project = DbtProject(
+    project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR, target_path=load_settings().dbt_target
+)
 
 
 def dbt_executable() -> str:
@@ -52,7 +54,7 @@ def prepared_manifest() -> Mapping[str, Any]:
     prepare(settings)
     # dagster-dbt finds dbt on the PATH only; a virtual environment need not be activated to be used.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    target = DBT_PROJECT_DIR / "target"
+    target = dbt_project.manifest_path.parent
     try:
         target.mkdir(exist_ok=True)
         # The web server, the daemon and a run may load the code at the same moment.
@@ -97,7 +99,7 @@ def write_docs(page: Path) -> None:
         )
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(DBT_PROJECT_DIR / "target" / "static_index.html", page)
+        shutil.copy(dbt_project.manifest_path.with_name("static_index.html"), page)
     except OSError as error:
         raise DbtError(
             f"The documentation cannot be written to {page} ({error.strerror}); name another folder in "

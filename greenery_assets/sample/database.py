@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from greenery_assets.landing import read_contract
 from greenery_assets.sample.errors import SampleError
-from greenery_assets.settings import PROJECT_ROOT
+from greenery_assets.settings import BESIDE
 from greenery_assets.warehouse import DuckDB, scratch
 
-CONTRACT = PROJECT_ROOT / "dbt_project" / "models" / "sources.yml"
+CONTRACT = BESIDE / "dbt_project" / "models" / "sources.yml"
 MEMORY_LIMIT = "1GB"
 
 # The module that draws each table.

@@ -12,23 +12,41 @@ from tests.alerts.builders import JOB, OUTCOMES
 from tests.alerts.shop import Shop, evaluation_of
 
 
+def begin_run(shop: Shop, at: datetime, **tags: str) -> str:
+    """A run that has started, and goes on. Returns its id."""
+    run_id = str(uuid4())
+    run = dg.DagsterRun(job_name=JOB, run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    shop.instance.add_run(run)
+    _record(shop, run_id, [(_event(dg.DagsterEventType.RUN_START, None), at)])
+    return run_id
+
+
+def end_run(shop: Shop, run_id: str, at: datetime, status: dg.DagsterRunStatus = dg.DagsterRunStatus.SUCCESS) -> None:
+    """Have a run that goes on end."""
+    _record(shop, run_id, [(_end(status), at)])
+
+
 def record_run(
-    shop: Shop, found: str = "", ended_at: datetime | None = None, took: timedelta = timedelta(minutes=1)
+    shop: Shop,
+    found: str = "",
+    ended_at: datetime | None = None,
+    took: timedelta = timedelta(minutes=1),
+    **tags: str,
 ) -> str:
     """A run of all checks with outcomes such as "orders=F3 staged=?", that ended well or was blocked by one."""
     codes = dict(pair.split("=") for pair in found.split())
     ended_at = ended_at or datetime.now().astimezone()
-    run_id = str(uuid4())
+    run_id = begin_run(shop, ended_at - took, **tags)
     blocked = any(code[0].isupper() and OUTCOMES[code[0]].is_failing for code in codes.values())
     status = dg.DagsterRunStatus.FAILURE if blocked else dg.DagsterRunStatus.SUCCESS
-    shop.instance.add_run(dg.DagsterRun(job_name=JOB, run_id=run_id, status=dg.DagsterRunStatus.STARTED))
-    started_at = ended_at - took
-    events = [(_event(dg.DagsterEventType.RUN_START, None), started_at)]
-    events += [(event, ended_at) for event in (*_events(shop, codes), _end(status))]
+    _record(shop, run_id, [(event, ended_at) for event in (*_events(shop, codes), _end(status))])
+    return run_id
+
+
+def _record(shop: Shop, run_id: str, events: Iterable[tuple[dg.DagsterEvent, datetime]]) -> None:
     for event, at in events:
         entry = dg.EventLogEntry(None, "info", "", run_id, at.timestamp(), job_name=JOB, dagster_event=event)
         shop.instance.handle_new_event(entry)
-    return run_id
 
 
 def _events(shop: Shop, codes: dict[str, str]) -> Iterable[dg.DagsterEvent]:
