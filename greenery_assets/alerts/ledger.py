@@ -5,7 +5,7 @@ true together or not at all. Decides nothing; its tables are the business of sch
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -160,8 +160,8 @@ class Book:
         the others in their threads, and how these threads begin. Nothing that waits is removed.
         """
         old = sa.select(runs.c.end_id).where(runs.c.ended_at < before, runs.c.run_id.not_in(list(needed)))
-        ids = list(self._do(old).scalars())
-        for end_id in ids:
+        end_ids: Sequence[int] = self._do(old).scalars().all()
+        for end_id in end_ids:
             for table in (observations, runs):
                 self._do(sa.delete(table).where(table.c.end_id == end_id))
         newest = sa.select(sa.func.max(incidents.c.id)).group_by(*(incidents.c[name] for name in SUBJECT))
@@ -329,6 +329,11 @@ class Book:
         """The messages that are not sent yet, in the order in which they must be."""
         wanted = outbox.c.state.in_(["pending", "sending"])
         return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
+
+    def doubt_waiting(self) -> None:
+        """Have what waits looked for before it is sent: it may have been sent after this ledger was copied."""
+        wanted = sa.and_(outbox.c.state == "pending", outbox.c.edits.is_(None))
+        self._do(sa.update(outbox).where(wanted).values(state="sending"))
 
     def refused(self, since: datetime) -> list[sa.Row[Any]]:
         """The messages made since a time that Slack will not take in any form.
