@@ -108,7 +108,7 @@ def backup(to: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
 
         with dg.DagsterInstance.get() as instance, one_at_a_time(settings, typer.echo):
             made = back_up(settings, instance, to, typer.echo)
-    typer.echo(f"The backup  {shown(to.absolute())}: {len(made.files):,} files, {made.bytes / 1e6:,.1f} MB")
+    typer.echo(f"The backup  {to.absolute()}: {len(made.files):,} files, {made.bytes / 1e6:,.1f} MB")
     if settings.engine == "spark":
         typer.echo("The tables are not in it: Spark keeps them. Copy them with the cluster's own tools.")
 
@@ -125,8 +125,8 @@ def restore(folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
         made = bring_back(settings, folder)
         with closing(Ledger.open(alerts_project(settings))) as ledger, ledger.transaction() as book:
             book.doubt_waiting()
-    typer.echo(f"Restored from {shown(folder.absolute())}, made {made.made_at} by version {made.version}.")
-    typer.echo(f"DAGSTER_HOME   {shown(settings.dagster_home)}")
+    typer.echo(f"Restored from {folder.absolute()}, made {made.made_at} by version {made.version}.")
+    typer.echo(f"DAGSTER_HOME   {settings.dagster_home}")
     typer.echo(f"The warehouse  {settings.warehouse}")
     typer.echo("Next: make run")
 

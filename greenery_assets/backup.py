@@ -68,13 +68,25 @@ def back_up(settings: Settings, instance: dg.DagsterInstance, to: Path, say: Cal
     if to.exists() or to.is_relative_to(settings.dagster_home):
         raise BackupError(f"{to} is there already, or lies in DAGSTER_HOME: name a new folder elsewhere.")
     databases = _databases(settings, settings.dagster_home / CONFIGURATION)
-    work = to.with_name(f".{to.name}.unfinished")
+    with _worded(to):
+        return _copied(settings, instance, databases, to, say)
+
+
+def _copied(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    databases: Mapping[str, Database],
+    to: Path,
+    say: Callable[[str], None],
+) -> Manifest:
+    work, reason = to.with_name(f".{to.name}.unfinished"), ""
     try:
         for _ in range(TRIES):
             shutil.rmtree(work, ignore_errors=True)
             _wait_for_runs(instance, say)
             before = _newest_runs(instance)
-            with suppress(WarehouseBusyError), _worded(to):
+            reason = "Runs began again and again meanwhile: try at a quieter time."
+            try:
                 work.mkdir(parents=True, mode=0o700)
                 # History before the ledger: of a run that the ledger knows nobody is notified twice.
                 _copy_home(settings.dagster_home, [*databases.values(), settings.warehouse_path], work / HOME)
@@ -87,11 +99,13 @@ def back_up(settings: Settings, instance: dg.DagsterInstance, to: Path, say: Cal
                     (work / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
                     work.rename(to)
                     return manifest
+            except WarehouseBusyError as error:
+                reason = str(error)
             say("A run, or another program, wrote meanwhile; copying once more.")
             time.sleep(PAUSE_S)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    raise BackupError("No backup was made, as runs began again and again meanwhile: try at a quieter time.")
+    raise BackupError(f"No backup was made. {reason}")
 
 
 def restore(settings: Settings, folder: Path) -> Manifest:
@@ -193,8 +207,12 @@ def _copy(place: Database, to: Path) -> None:
     if isinstance(place, sa.URL):
         _run("pg_dump", place, "--format=custom", f"--file={to}")
     elif place.exists() and _is_sqlite(place):
-        with closing(sqlite3.connect(place)) as source, closing(sqlite3.connect(to)) as copy:
-            source.backup(copy)
+        try:
+            with closing(sqlite3.connect(place)) as source, closing(sqlite3.connect(to)) as copy:
+                source.backup(copy)
+        except sqlite3.Error as error:
+            path = to if error.sqlite_errorcode == sqlite3.SQLITE_FULL else place
+            raise BackupError(explain(error, path) or f"{path} cannot be copied ({error}).") from None
     elif place.exists():
         copies.copy_file(place, to)
 
@@ -275,7 +293,7 @@ def _worded(place: Path) -> Iterator[None]:
     """Turns what is wrong with a disk or a file into our error."""
     try:
         yield
-    except (OSError, sqlite3.Error) as error:
-        name = getattr(error, "filename", None)
-        path = Path(name) if isinstance(name, str) else place
-        raise BackupError(explain(error, path) or f"{path} cannot be read or written ({error}).") from None
+    except OSError as error:
+        # Of a copy that fails, the second is where it was to be.
+        path = Path(str(error.filename2 or error.filename or place))
+        raise BackupError(explain(OSError(error.errno, error.strerror), path) or f"{path}: {error.strerror}.") from None
