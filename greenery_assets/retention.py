@@ -38,8 +38,10 @@ def purge_history(instance: dg.DagsterInstance, catalogue: Catalogue, settings: 
     old = [run.run_id for run in _ended(instance, catalogue, before) if run.run_id not in needed]
     for start in range(0, len(old), BATCH):
         _delete(instance, settings, old[start : start + BATCH])
+    # The end of a run that the ledger forgets before Dagster does would be news.
+    left = {run.run_id for run in instance.get_runs(dg.RunsFilter(created_before=before))}
     with closing(Ledger.open(catalogue.project)) as ledger, ledger.transaction() as book:
-        book.forget(before, needed)
+        book.forget(before, left)
     return len(old)
 
 

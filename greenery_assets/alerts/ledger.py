@@ -153,13 +153,13 @@ class Book:
         for name in (READ_TO, STARTED_AFTER):
             self.set_progress(name, "0")
 
-    def forget(self, before: datetime, needed: Collection[str]) -> None:
-        """Remove what is older than a time: runs but those that are `needed`, closed incidents, and sent messages.
+    def forget(self, before: datetime, left: Collection[str]) -> None:
+        """Remove what is older than a time: runs but those that are `left` in Dagster, closed incidents, sent messages.
 
         What may still be spoken of stays: the newest incident of each subject, those that are open or left marts stale,
         the others in their threads, and how these threads begin. Nothing that waits is removed.
         """
-        old = sa.select(runs.c.end_id).where(runs.c.ended_at < before, runs.c.run_id.not_in(list(needed)))
+        old = sa.select(runs.c.end_id).where(runs.c.ended_at < before, runs.c.run_id.not_in(list(left)))
         end_ids: Sequence[int] = self._do(old).scalars().all()
         for end_id in end_ids:
             for table in (observations, runs):
