@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,13 +37,21 @@ def slack() -> Iterator[FakeSlack]:
 
 
 def a_new_day(source: Path) -> str:
-    """A day more of a source: its last order was shipped, and there is an event after all others."""
-    with (source / "orders.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    order = max((row for row in rows if row["status"] == "preparing"), key=lambda row: row["created_at"])
-    text = (source / "orders.csv").read_text()
-    line = next(line for line in text.splitlines() if line.startswith(order["order_id"]))
-    (source / "orders.csv").write_text(text.replace(line, line.replace("preparing", "shipped")))
+    """A day more of a source: an event of today, and an order that is promised for another moment; its id."""
+    for name in ("events", "orders"):
+        with (source / f"{name}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        if name == "events":
+            viewed = max((row for row in rows if row["event_type"] == "page_view"), key=lambda row: row["created_at"])
+            today = f"{datetime.now(UTC):%Y-%m-%d}T00:00:01Z"
+            rows.append({**viewed, "event_id": str(uuid4()), "session_id": str(uuid4()), "created_at": today})
+        else:
+            order = max((row for row in rows if row["estimated_delivery_at"]), key=lambda row: row["created_at"])
+            order["estimated_delivery_at"] = order["estimated_delivery_at"].replace("Z", ".5Z")
+        with (source / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
     return order["order_id"]
 
 
@@ -67,6 +76,7 @@ def test_a_platform_restored_elsewhere_goes_on_and_tells_nobody_twice(
         assert alerts.run_pass().waiting == 0
     told = slack.messages(CHANNEL)
     assert told
+    events = home.query("select count(*) from product.int_page_views")
     history = home.query("from snapshots.orders_snapshot order by all")
 
     made = home.command(source, "backup", str(tmp_path / "copy"), **settings)
@@ -91,9 +101,10 @@ def test_a_platform_restored_elsewhere_goes_on_and_tells_nobody_twice(
     assert [message.ts for message in slack.messages(CHANNEL)] == [message.ts for message in told]
     now = other.query("from snapshots.orders_snapshot order by all")
     states = other.query(
-        f"select status from snapshots.orders_snapshot where order_id = '{order}' order by dbt_valid_from"
+        f"select dbt_valid_to is null from snapshots.orders_snapshot where order_id = '{order}' order by dbt_valid_from"
     )
-    assert states == [("preparing",), ("shipped",)]
+    assert states == [(False,), (True,)]
+    assert other.query("select count(*) - 1 from product.int_page_views") == events
     assert len(now) == len(history) + 1
     assert len(set(history) - set(now)) == 1, "one state ended"
 
