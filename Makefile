@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui report docs test lint format sample bench lock clean clean-all
+.PHONY: help run ui report docs backup restore test lint format sample bench lock clean clean-all
 
 PYTHON ?= python3
 VENV := .venv
@@ -33,6 +33,12 @@ report: $(READY) ## write the page about the state of the data, and its picture,
 
 docs: $(READY) ## write dbt's documentation of tables and tests as one page
 	@$(BIN)/python -m greenery_assets docs
+
+backup: $(READY) ## copy what cannot be made again into a new folder: ARGS=/backups/2026-11-27
+	@$(BIN)/python -m greenery_assets backup $(ARGS)
+
+restore: $(READY) ## bring a backup back, where nothing is yet: ARGS=/backups/2026-11-27
+	@$(BIN)/python -m greenery_assets restore $(ARGS)
 
 test: $(READY) ## run the tests; ARGS=--whole adds the few that take longest, as CI does
 	@$(BIN)/python -m pytest $(ARGS)

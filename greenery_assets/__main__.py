@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,6 +90,41 @@ def docs() -> None:
 
         write_docs(settings.docs_page)
     typer.echo(f"The documentation  {shown(settings.docs_page)}")
+
+
+@app.command()
+def backup(to: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Copy what cannot be made again: warehouse, Dagster's history, the memory of the alerts."""
+    with command() as settings:
+        # They import Dagster: seconds.
+        import dagster as dg  # noqa: PLC0415
+
+        from greenery_assets.backup import back_up  # noqa: PLC0415
+        from greenery_assets.run import one_at_a_time  # noqa: PLC0415
+
+        with dg.DagsterInstance.get() as instance, one_at_a_time(settings, typer.echo):
+            made = back_up(settings, instance, to, typer.echo)
+    typer.echo(f"The backup  {to.absolute()}: {len(made.files):,} files, {made.bytes / 1e6:,.1f} MB")
+    if settings.engine == "spark":
+        typer.echo("The tables are not in it: Spark keeps them. Copy them with the cluster's own tools.")
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Bring a backup back, where DAGSTER_HOME and the warehouse are empty."""
+    with command() as settings:
+        # They import Dagster: seconds.
+        from greenery_assets.alerts.ledger import Ledger  # noqa: PLC0415
+        from greenery_assets.backup import restore as bring_back  # noqa: PLC0415
+        from greenery_assets.definitions import alerts_project  # noqa: PLC0415
+
+        made = bring_back(settings, folder)
+        with closing(Ledger.open(alerts_project(settings))) as ledger, ledger.transaction() as book:
+            book.doubt_waiting()
+    typer.echo(f"Restored from {folder.absolute()}, made {made.made_at} by version {made.version}.")
+    typer.echo(f"DAGSTER_HOME   {settings.dagster_home}")
+    typer.echo(f"The warehouse  {settings.warehouse}")
+    typer.echo("Next: make run")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)

@@ -1,13 +1,17 @@
 """Every job, schedule and sensor. What they run is in assets, what a tick of the alerts does is in alerts."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from greenery_assets.alerts.project import Catalogue
 from greenery_assets.alerts.sensors import PatientSlackResource, tick
 from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report
+from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.dead_runs import end_dead_runs
+from greenery_assets.failures import explained
+from greenery_assets.retention import purge_history, purge_personal_data
 from greenery_assets.settings import load_settings
 
 daily_job = dg.define_asset_job(
@@ -42,6 +46,32 @@ report_job = dg.define_asset_job(
     REPORT_JOB,
     selection=dg.AssetSelection.assets(REPORT).without_checks(),
     description="Write the page about the state of the data again, without building anything else.",
+)
+
+
+@dg.op(pool=WAREHOUSE_POOL)
+def delete_what_is_old(context: dg.OpExecutionContext, catalogue: dg.ResourceParam[Callable[[], Catalogue]]) -> None:
+    """Delete history and personal data that are older than the settings allow."""
+    settings, known, now = load_settings(), catalogue(), datetime.now(UTC)
+    runs = purge_history(context.instance, known, settings, now)
+    context.log.info(f"{runs:,} runs were older than {settings.keep_days} days, and were deleted.")
+    with explained(settings.warehouse):
+        purge_personal_data(context.instance, known, settings, now)
+
+
+@dg.job(description="Delete runs with their logs, and personal data, that are older than the settings allow.")
+def retention_job() -> None:
+    """Not part of daily_job: nothing that is published depends on it."""
+    delete_what_is_old()
+
+
+retention_schedule = dg.ScheduleDefinition(
+    name="retention_schedule",
+    job=retention_job,
+    cron_schedule="0 5 * * 0",
+    execution_timezone=load_settings().timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday at 05:00 in GREENERY_TIMEZONE, before the daily job.",
 )
 
 

@@ -56,11 +56,12 @@ def _sentence(error: Exception, settings: Settings | None) -> str | None:
     from dagster import DagsterInvalidConfigError  # noqa: PLC0415
 
     from greenery_assets.alerts.project import AlertsError  # noqa: PLC0415
+    from greenery_assets.backup import BackupError  # noqa: PLC0415
     from greenery_assets.dbt.project import DbtError  # noqa: PLC0415
     from greenery_assets.dbt.refresh import DaysError  # noqa: PLC0415
     from greenery_assets.report.build import ReportError  # noqa: PLC0415
 
-    if isinstance(error, (AlertsError, DaysError, DbtError, ReportError)):
+    if isinstance(error, (AlertsError, BackupError, DaysError, DbtError, ReportError)):
         return str(error)
     if isinstance(error, DagsterInvalidConfigError):
         found = " ".join(error.errors[0].message.split()) if error.errors else "Dagster does not accept it"

@@ -17,6 +17,8 @@ from greenery_assets.automation import (
     failed_checks_sensor,
     report_job,
     report_sensor,
+    retention_job,
+    retention_schedule,
     weekly_schedule,
 )
 from greenery_assets.dbt.groups import groups
@@ -66,8 +68,8 @@ routing_of(alerts_project(settings))
 defs = dg.Definitions(
     assets=dg.with_source_code_references([raw_tables, dbt_models, slack_messages, state_of_the_data]),
     asset_checks=[figure_checks, messages_arrive],
-    jobs=[daily_job, report_job],
-    schedules=[daily_schedule, weekly_schedule],
+    jobs=[daily_job, report_job, retention_job],
+    schedules=[daily_schedule, weekly_schedule, retention_schedule],
     sensors=[failed_checks_sensor, report_sensor, dead_runs_sensor],
     resources={
         "dbt": DbtCliResource(

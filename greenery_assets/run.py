@@ -6,7 +6,7 @@ Starting, following and ending a run belong here; how a run is summed up is summ
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -76,7 +76,7 @@ def run_daily_job(
         source += " (sample data)"
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {_where(settings)}")
-    with _one_at_a_time(settings, console):
+    with one_at_a_time(settings, console.print):
         # The lines above come before seconds of imports.
         from greenery_assets.assets.marts import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
@@ -151,15 +151,15 @@ def _report(settings: Settings, is_new: bool) -> str:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(settings: Settings, console: Console) -> Iterator[None]:
-    """Let one command-line run into the warehouse at a time. The system drops the lock if a run is killed."""
+def one_at_a_time(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """Let one command into the warehouse at a time. The system drops the lock if it is killed."""
     place = settings.warehouse
     # Runs that are started elsewhere are kept out of a server's database by a lock there.
     lock = FileLock(f"{place if isinstance(place, Path) else settings.dagster_home / 'warehouse'}.run.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        console.print("Another run is under way; waiting for it to end.")
+        say("Another run is under way; waiting for it to end.")
         lock.acquire()
     try:
         yield

@@ -245,7 +245,7 @@ class Settings(BaseSettings):
 
     Paths are absolute, relative ones being taken from the project's root. `max_age_hours` is in hours,
     `volume_band` in standard deviations, `max_session_share`, `max_figure_step`, `max_row_loss` and
-    `max_rejected_share` are shares from 0 to 1.
+    `max_rejected_share` are shares from 0 to 1, `keep_days` and `keep_personal_days` are in days.
     """
 
     model_config = SettingsConfigDict(
@@ -277,6 +277,8 @@ class Settings(BaseSettings):
     max_figure_step: float = Field(default=0.05, gt=0, le=1)
     max_row_loss: float = Field(default=0.5, ge=0, le=1)
     max_rejected_share: float = Field(default=0.2, ge=0, le=1)
+    keep_days: int = Field(default=400, ge=7, le=36_500)
+    keep_personal_days: int = Field(default=30, ge=1, le=36_500)
     report_dir: ProjectPath = Field(default=Path("data/report"), validate_default=True)
     slack_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     slack_channel: Annotated[str, AfterValidator(_channel)] = "#data-alerts"

@@ -89,6 +89,8 @@ def test_what_has_no_safe_default_is_all_that_says_where_data_lies_and_who_hears
         "max_figure_step",
         "max_row_loss",
         "max_rejected_share",
+        "keep_days",
+        "keep_personal_days",
     }
 
 

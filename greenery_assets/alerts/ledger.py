@@ -5,7 +5,7 @@ true together or not at all. Decides nothing; its tables are the business of sch
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,6 +28,7 @@ from greenery_assets.alerts.incidents import (
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.project import Project
 from greenery_assets.alerts.schema import (
+    SUBJECT,
     digests,
     incidents,
     observations,
@@ -151,6 +152,39 @@ class Book:
         self._do(sa.delete(observations))
         for name in (READ_TO, STARTED_AFTER):
             self.set_progress(name, "0")
+
+    def forget(self, before: datetime, left: Collection[str]) -> None:
+        """Remove what is older than a time: runs but those that are `left` in Dagster, closed incidents, sent messages.
+
+        What may still be spoken of stays: the newest incident of each subject, those that are open or left marts stale,
+        the others in their threads, and how these threads begin. Nothing that waits is removed.
+        """
+        old = sa.select(runs.c.end_id).where(runs.c.ended_at < before, runs.c.run_id.not_in(list(left)))
+        end_ids: Sequence[int] = self._do(old).scalars().all()
+        for end_id in end_ids:
+            for table in (observations, runs):
+                self._do(sa.delete(table).where(table.c.end_id == end_id))
+        newest = sa.select(sa.func.max(incidents.c.id)).group_by(*(incidents.c[name] for name in SUBJECT))
+        closed = sa.and_(~incidents.c.is_open, ~incidents.c.has_old_marts, incidents.c.id.not_in(newest))
+        done = {
+            row.id
+            for row in self._do(sa.select(incidents).where(closed))
+            if (at := _incident(row).resolved_at) and at < before
+        }
+        spoken_of: dict[str, set[int]] = {}
+        for row in self._do(sa.select(threads)):
+            spoken_of.setdefault(row.root, set()).add(row.incident_id)
+        kept = set().union(*(members for members in spoken_of.values() if members - done))
+        for number in done - kept:
+            self._do(sa.delete(threads).where(threads.c.incident_id == number))
+            self._do(sa.delete(incidents).where(incidents.c.id == number))
+        roots = sa.select(threads.c.root)
+        # How a message reads now is in its newest edit.
+        edits = sa.select(sa.func.max(outbox.c.id)).where(outbox.c.edits.in_(roots)).group_by(outbox.c.edits)
+        is_done = sa.and_(outbox.c.created_at < before, outbox.c.state.not_in(["pending", "sending"]))
+        self._do(sa.delete(outbox).where(is_done, outbox.c.delivery_id.not_in(roots), outbox.c.id.not_in(edits)))
+        self._do(sa.delete(digests).where(digests.c.day < before.date().isoformat()))
+        self._do(sa.delete(silences).where(silences.c.until < before))
 
     def record_run(self, end_id: int, run: RunObservation, *, is_sound: bool) -> None:
         """Keep what a run found, once. `is_sound` is one that did all it planned, or was stopped by its checks."""
@@ -295,6 +329,11 @@ class Book:
         """The messages that are not sent yet, in the order in which they must be."""
         wanted = outbox.c.state.in_(["pending", "sending"])
         return list(self._do(sa.select(outbox).where(wanted).order_by(outbox.c.id)))
+
+    def doubt_waiting(self) -> None:
+        """Have what waits looked for before it is sent: it may have been sent after this ledger was copied."""
+        wanted = sa.and_(outbox.c.state == "pending", outbox.c.edits.is_(None))
+        self._do(sa.update(outbox).where(wanted).values(state="sending"))
 
     def refused(self, since: datetime) -> list[sa.Row[Any]]:
         """The messages made since a time that Slack will not take in any form.

@@ -6,7 +6,7 @@ Here: the order of things, and what is reported of each table. Not here: any of 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -73,10 +73,10 @@ def load(
     error, none. The columns of raw.<table> have the contract's names, order and types (timestamps naive UTC; an
     empty field is null, quoted or not). quality.rejected_rows has one row for each source row set aside:
     source_table, file (relative to the source folder), line (from 1: a CSV file's physical line, a Parquet file's
-    row), column_name (all faulty columns, comma separated; null where the row has too few or too many fields), reason
-    and raw_text. quality.extra_columns has one row for each column that no contract asked for: source_table,
-    column_name. Schema landing keeps the files' versions (warehouse/loads.py), and in landing.<table>_by_file the rows
-    with the path of their file, `landing_file`.
+    row), column_name (all faulty columns, comma separated; null where the row has too few or too many fields), reason,
+    raw_text, and rejected_at (naive UTC). quality.extra_columns has one row for each column that no contract asked for:
+    source_table, column_name. Schema landing keeps the files' versions (warehouse/loads.py), and in
+    landing.<table>_by_file the rows with the path of their file, `landing_file`.
 
     The folder goes on record as what fills the warehouse. With `set_aside`, from settle_source, the tables are loaded
     into a new warehouse, which takes the place of the present one once that is moved there.
@@ -92,6 +92,7 @@ def load(
     source_dir = source_dir.absolute()  # views keep the paths
     source = Source.at(source_dir)
     found = find_files(source_dir, contracts)
+    now = datetime.now(UTC).replace(tzinfo=None)
     try:
         with transaction(warehouse, set_aside) as connection, typing(connection) as typed:
             load_id = loads.prepare(connection, list(found))
@@ -105,7 +106,7 @@ def load(
                     f"from, or were rejected in, {', '.join(refused)}. If that is meant: make run "
                     "ARGS=--accept-row-loss."
                 )
-            loads.append(connection, loads.REJECTED_ROWS, [(*reject, False) for reject in rejects])
+            loads.append(connection, loads.REJECTED_ROWS, [(*reject, False, now) for reject in rejects])
             extra = [(name, column) for name, table in loaded.items() for column in table.extra_columns]
             loads.replace(connection, loads.EXTRA_COLUMNS, "source_table = any(?)", extra, list(loaded))
             loads.record_arrivals(connection, load_id, arrivals)
@@ -113,7 +114,7 @@ def load(
     except LoadRefusedError:
         with transaction(warehouse) as connection:
             load_id = loads.prepare(connection, list(found))
-            loads.append(connection, loads.REJECTED_ROWS, [(*reject, True) for reject in rejects])
+            loads.append(connection, loads.REJECTED_ROWS, [(*reject, True, now) for reject in rejects])
             loads.record_arrivals(connection, load_id, [replace(arrival, is_refused=True) for arrival in arrivals])
         raise
     return loaded

@@ -47,6 +47,7 @@ create table if not exists {REJECTED_ROWS} (
     source_table varchar, file varchar, line bigint, column_name varchar, reason varchar, raw_text varchar
 );
 alter table {REJECTED_ROWS} add column if not exists load_was_refused boolean default false;
+alter table {REJECTED_ROWS} add column if not exists rejected_at timestamp;
 create table if not exists {EXTRA_COLUMNS} (source_table varchar, column_name varchar);
 """
 
@@ -209,6 +210,22 @@ def replace(
     """Puts rows in place of those that an SQL condition, with its parameters, names."""
     connection.execute(f"delete from {relation} where {where}", list(given))
     append(connection, relation, list(rows))
+
+
+def forget_personal_data(connection: Connection, before: datetime, checks: Collection[str]) -> None:
+    """Removes the raw text of rows rejected before a time (naive UTC), and the failing rows of other checks than these.
+
+    The rejected rows stay, with file, line, column and reason. Those of before the time was noted count as old.
+    """
+    connection.execute(_SCHEMA)
+    old = "raw_text is not null and (rejected_at is null or rejected_at < ?)"
+    columns = "source_table, file, line, column_name, reason, null, load_was_refused, rejected_at"
+    rows = connection.execute(f"select {columns} from {REJECTED_ROWS} where {old}", [before]).fetchall()
+    if rows:
+        replace(connection, REJECTED_ROWS, old, rows, before)
+    for name in sorted(tables(connection, "quality")):
+        if name not in checks and f"quality.{name}" not in (REJECTED_ROWS, EXTRA_COLUMNS):
+            connection.execute(f'drop table quality."{name}"')
 
 
 def last_arrival(connection: Connection, table: str) -> Arrival | None:
