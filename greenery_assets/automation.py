@@ -1,6 +1,7 @@
 """Every job, schedule and sensor. What they run is in assets, what a tick of the alerts does is in alerts."""
 
 from collections.abc import Callable
+from datetime import time, timedelta
 
 import dagster as dg
 
@@ -37,6 +38,19 @@ weekly_schedule = dg.ScheduleDefinition(
         "checks look at the days that are rebuilt and at rows that failed before."
     ),
 )
+
+
+def freshness(expected_by: time) -> dg.FreshnessPolicy:
+    """What every asset keeps to: a run that began with daily_schedule or later has built it by the expected time."""
+    minute, hour, *_ = daily_schedule.cron_schedule.split()
+    begins = timedelta(hours=int(hour), minutes=int(minute))
+    expected = timedelta(hours=expected_by.hour, minutes=expected_by.minute)
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{expected_by.minute} {expected_by.hour} * * *",
+        lower_bound_delta=(expected - begins) % timedelta(days=1) or timedelta(days=1),
+        timezone=daily_schedule.execution_timezone,
+    )
+
 
 report_job = dg.define_asset_job(
     REPORT_JOB,

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import time, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -70,6 +71,27 @@ def test_every_asset_explains_itself(defs: dg.Definitions) -> None:
         assert "dagster/code_references" in spec.metadata or name == "reporting/slack_messages", name
         columns = spec.metadata["dagster/column_schema"]
         assert isinstance(columns, dg.TableSchema | dg.TableSchemaMetadataValue), name
+
+
+def test_every_asset_is_expected_when_the_daily_run_is(defs: dg.Definitions) -> None:
+    policies = {spec.key: spec.freshness_policy for spec in defs.resolve_all_asset_specs()}
+    # No run makes the messages.
+    assert policies.pop(dg.AssetKey(["reporting", "slack_messages"])) is None
+    assert set(policies.values()) == {
+        dg.FreshnessPolicy.cron(deadline_cron="0 7 * * *", lower_bound_delta=timedelta(hours=1), timezone="UTC")
+    }
+
+
+@pytest.mark.parametrize(
+    ("expected_by", "cron", "hours"),
+    [(time(7, 30), "30 7 * * *", 1.5), (time(5), "0 5 * * *", 23), (time(6), "0 6 * * *", 24)],
+)
+def test_a_run_counts_that_began_since_the_schedule(expected_by: time, cron: str, hours: float) -> None:
+    from greenery_assets.automation import freshness  # noqa: PLC0415  reads the settings
+
+    assert freshness(expected_by) == dg.FreshnessPolicy.cron(
+        deadline_cron=cron, lower_bound_delta=timedelta(hours=hours), timezone="UTC"
+    )
 
 
 def test_every_check_explains_itself(defs: dg.Definitions) -> None:
