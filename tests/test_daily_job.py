@@ -45,8 +45,8 @@ def test_materializations_show_rows_and_what_was_loaded(built: tuple[Home, Outco
                 assert ("affected_days" in metadata) == (table in {"events", "orders"})
             if table == "events":
                 [(days, first, last)] = home.query(
-                    "select count(distinct day), cast(min(day) as varchar), cast(max(day) as varchar) from landing.days "
-                    "where source_table = 'events'"
+                    "select count(distinct day), cast(min(day) as varchar), cast(max(day) as varchar) "
+                    "from landing.days where source_table = 'events'"
                 )
                 shown = [metadata[name].value for name in ("affected_days", "first_affected_day", "last_affected_day")]
                 assert shown == [days, first, last]

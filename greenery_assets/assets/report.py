@@ -35,7 +35,7 @@ PAGE = 20
     description="One page and one picture for whoever uses the figures: can they be trusted today, what is broken and "
     "since when, and what do they say. Built after every run, also after one that failed.",
     owners=[GROUP.owner],
-    kinds={"html"},
+    kinds={"python", "html"},
     tags={"layer": "reporting"},
     metadata={
         **GROUP.metadata,
