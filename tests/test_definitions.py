@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+import tomllib
 from datetime import time, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from greenery_assets.dbt.groups import groups
-from tests.job import Home, Outcome, copy_of_project
+from tests.job import ROOT, Home, Outcome, copy_of_project
 
 JOB = "daily_job"
 KEY_ASSETS = {
@@ -106,6 +108,15 @@ def test_every_check_explains_itself(defs: dg.Definitions) -> None:
         for name in ("assumption", "severity", "owner", "why", "remedy"):
             assert spec.metadata[name], (key, name)
         assert spec.blocking is (spec.metadata["severity"] == "ERROR"), key
+
+
+def test_the_code_location_has_one_name_however_it_is_started() -> None:
+    """The alerts know the project's runs by it, and Dagster which schedules somebody switched off."""
+    dg_name = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dg"]["project"]["code_location_name"]
+    [here] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    [server] = yaml.safe_load((ROOT / "deploy" / "workspace.yaml").read_text())["load_from"]
+    # Dagster names a location after its module.
+    assert here["python_module"] == dg_name == server["grpc_server"]["location_name"]
 
 
 @pytest.mark.slow
