@@ -155,7 +155,7 @@
 
 {# At the end of a run: notes that everything was built, if no guard is broken, and that everything was checked. #}
 {% macro note_complete_run(results) -%}
-    {%- if not execute or flags.WHICH not in ('run', 'build', 'test') -%} {{ return('') }} {%- endif -%}
+    {%- if not execute or flags.EMPTY or flags.WHICH not in ('run', 'build', 'test') -%} {{ return('') }} {%- endif -%}
     {%- set done = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'fail']) | map(attribute='node.unique_id') | list -%}
     {%- set missing = [] -%}
     {%- for id, node in graph.nodes.items() if id not in done -%} {%- do missing.append(node.resource_type) -%} {%- endfor -%}

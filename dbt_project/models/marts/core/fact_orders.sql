@@ -17,7 +17,7 @@ with ranked as (
         number_of_items,
         row_number() over (partition by user_id order by order_date, order_id) as nth_order,
         count(*) over (partition by user_id) as number_of_orders
-    from {{ ref('int_fact_orders') }}
+    from {{ ref('int_fact_orders') }} as int_fact_orders
     where {{ is_affected_user('int_fact_orders.user_id') }}
 )
 

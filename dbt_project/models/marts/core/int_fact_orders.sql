@@ -7,7 +7,7 @@
 ) }}
 with orders as (
     select *
-    from {{ ref('dim_orders') }}
+    from {{ ref('dim_orders') }} as dim_orders
     where {{ is_affected_user('dim_orders.user_id') }}
 ),
 
