@@ -11,6 +11,8 @@ from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report
 from greenery_assets.dead_runs import end_dead_runs
 from greenery_assets.settings import load_settings
 
+BEGINS = time(6)
+
 daily_job = dg.define_asset_job(
     "daily_job",
     selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
@@ -20,7 +22,7 @@ daily_job = dg.define_asset_job(
 daily_schedule = dg.ScheduleDefinition(
     name="daily_schedule",
     job=daily_job,
-    cron_schedule="0 6 * * *",
+    cron_schedule=f"{BEGINS.minute} {BEGINS.hour} * * *",
     execution_timezone=load_settings().timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day at 06:00 in GREENERY_TIMEZONE, before anybody looks at a figure.",
@@ -42,13 +44,11 @@ weekly_schedule = dg.ScheduleDefinition(
 
 def freshness(expected_by: time) -> dg.FreshnessPolicy:
     """What every asset keeps to: a run that began with daily_schedule or later has built it by the expected time."""
-    minute, hour, *_ = daily_schedule.cron_schedule.split()
-    begins = timedelta(hours=int(hour), minutes=int(minute))
-    expected = timedelta(hours=expected_by.hour, minutes=expected_by.minute)
+    begins, expected = (timedelta(hours=at.hour, minutes=at.minute) for at in (BEGINS, expected_by))
     return dg.FreshnessPolicy.cron(
         deadline_cron=f"{expected_by.minute} {expected_by.hour} * * *",
         lower_bound_delta=(expected - begins) % timedelta(days=1) or timedelta(days=1),
-        timezone=daily_schedule.execution_timezone,
+        timezone=load_settings().timezone,
     )
 
 
