@@ -1,7 +1,7 @@
 """Every job, schedule and sensor. What they run is in assets, what a tick of the alerts does is in alerts."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 
 import dagster as dg
 
@@ -14,6 +14,8 @@ from greenery_assets.failures import explained
 from greenery_assets.retention import purge_history, purge_personal_data
 from greenery_assets.settings import load_settings
 
+BEGINS = time(6)
+
 daily_job = dg.define_asset_job(
     "daily_job",
     selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
@@ -23,7 +25,7 @@ daily_job = dg.define_asset_job(
 daily_schedule = dg.ScheduleDefinition(
     name="daily_schedule",
     job=daily_job,
-    cron_schedule="0 6 * * *",
+    cron_schedule=f"{BEGINS.minute} {BEGINS.hour} * * *",
     execution_timezone=load_settings().timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day at 06:00 in GREENERY_TIMEZONE, before anybody looks at a figure.",
@@ -41,6 +43,17 @@ weekly_schedule = dg.ScheduleDefinition(
         "checks look at the days that are rebuilt and at rows that failed before."
     ),
 )
+
+
+def freshness(expected_by: time) -> dg.FreshnessPolicy:
+    """What every asset keeps to: a run that began with daily_schedule or later has built it by the expected time."""
+    begins, expected = (timedelta(hours=at.hour, minutes=at.minute) for at in (BEGINS, expected_by))
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{expected_by.minute} {expected_by.hour} * * *",
+        lower_bound_delta=(expected - begins) % timedelta(days=1) or timedelta(days=1),
+        timezone=load_settings().timezone,
+    )
+
 
 report_job = dg.define_asset_job(
     REPORT_JOB,

@@ -15,6 +15,7 @@ from greenery_assets.automation import (
     daily_schedule,
     dead_runs_sensor,
     failed_checks_sensor,
+    freshness,
     report_job,
     report_sensor,
     retention_job,
@@ -63,10 +64,15 @@ def catalogue() -> Catalogue:
 
 settings = load_settings()
 # A mistake in the alerts file is reported when the project loads, not when the first check fails.
-routing_of(alerts_project(settings))
+routing = routing_of(alerts_project(settings))
+policy = freshness(routing.expected_by)
+# Messages are made by a sensor, so no run is late with them.
+built = dg.map_asset_specs(
+    lambda spec: spec.replace_attributes(freshness_policy=policy), [raw_tables, dbt_models, state_of_the_data]
+)
 
 defs = dg.Definitions(
-    assets=dg.with_source_code_references([raw_tables, dbt_models, slack_messages, state_of_the_data]),
+    assets=dg.with_source_code_references([*built, slack_messages]),
     asset_checks=[figure_checks, messages_arrive],
     jobs=[daily_job, report_job, retention_job],
     schedules=[daily_schedule, weekly_schedule, retention_schedule],

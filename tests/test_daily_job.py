@@ -42,6 +42,14 @@ def test_materializations_show_rows_and_what_was_loaded(built: tuple[Home, Outco
                 assert (
                     ("newest" in metadata) == ("hours_behind" in metadata) == (table in {"events", "orders", "users"})
                 )
+                assert ("affected_days" in metadata) == (table in {"events", "orders"})
+            if table == "events":
+                [(days, first, last)] = home.query(
+                    "select count(distinct day), cast(min(day) as varchar), cast(max(day) as varchar) "
+                    "from landing.days where source_table = 'events'"
+                )
+                shown = [metadata[name].value for name in ("affected_days", "first_affected_day", "last_affected_day")]
+                assert shown == [days, first, last]
 
 
 def test_a_few_rows_of_each_table_are_shown_without_anything_personal(built: tuple[Home, Outcome]) -> None:

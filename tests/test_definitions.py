@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+import tomllib
+from datetime import time, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from greenery_assets.dbt.groups import groups
-from tests.job import Home, Outcome, copy_of_project
+from tests.job import ROOT, Home, Outcome, copy_of_project
 
 JOB = "daily_job"
 KEY_ASSETS = {
@@ -64,12 +67,36 @@ def test_every_asset_explains_itself(defs: dg.Definitions) -> None:
         assert spec.description, name
         assert spec.group_name in groups(), name
         assert spec.owners, name
-        assert spec.kinds, name
-        assert spec.tags.get("layer") or any(key in spec.tags for key in ("staging", "mart", "snapshot")), name
+        # What makes it, and where it is.
+        assert len(spec.kinds) == 2, name
+        assert spec.kinds & {"python", "dbt"}, name
+        layer = {"core": "mart", "marketing": "mart", "product": "mart", "snapshots": "snapshot"}
+        assert spec.tags["layer"] == layer.get(spec.key.path[0], spec.key.path[0]), name
         # Messages are made by the sensor, which Dagster knows no code references for.
         assert "dagster/code_references" in spec.metadata or name == "reporting/slack_messages", name
         columns = spec.metadata["dagster/column_schema"]
         assert isinstance(columns, dg.TableSchema | dg.TableSchemaMetadataValue), name
+
+
+def test_every_asset_is_expected_when_the_daily_run_is(defs: dg.Definitions) -> None:
+    policies = {spec.key: spec.freshness_policy for spec in defs.resolve_all_asset_specs()}
+    # No run makes the messages.
+    assert policies.pop(dg.AssetKey(["reporting", "slack_messages"])) is None
+    assert set(policies.values()) == {
+        dg.FreshnessPolicy.cron(deadline_cron="0 7 * * *", lower_bound_delta=timedelta(hours=1), timezone="UTC")
+    }
+
+
+@pytest.mark.parametrize(
+    ("expected_by", "cron", "hours"),
+    [(time(7, 30), "30 7 * * *", 1.5), (time(5), "0 5 * * *", 23), (time(6), "0 6 * * *", 24)],
+)
+def test_a_run_counts_that_began_since_the_schedule(expected_by: time, cron: str, hours: float) -> None:
+    from greenery_assets.automation import freshness  # noqa: PLC0415  reads the settings
+
+    assert freshness(expected_by) == dg.FreshnessPolicy.cron(
+        deadline_cron=cron, lower_bound_delta=timedelta(hours=hours), timezone="UTC"
+    )
 
 
 def test_every_check_explains_itself(defs: dg.Definitions) -> None:
@@ -81,6 +108,15 @@ def test_every_check_explains_itself(defs: dg.Definitions) -> None:
         for name in ("assumption", "severity", "owner", "why", "remedy"):
             assert spec.metadata[name], (key, name)
         assert spec.blocking is (spec.metadata["severity"] == "ERROR"), key
+
+
+def test_the_code_location_has_one_name_however_it_is_started() -> None:
+    """The alerts know the project's runs by it, and Dagster which schedules somebody switched off."""
+    dg_name = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dg"]["project"]["code_location_name"]
+    [here] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    [server] = yaml.safe_load((ROOT / "deploy" / "workspace.yaml").read_text())["load_from"]
+    # Dagster names a location after its module.
+    assert here["python_module"] == dg_name == server["grpc_server"]["location_name"]
 
 
 @pytest.mark.slow

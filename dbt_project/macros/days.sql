@@ -87,13 +87,9 @@
     {{ return(found | sort) }}
 {%- endmacro %}
 
-{% macro day_after(day, days) -%}
-    {{ return((modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=days)).isoformat()) }}
-{%- endmacro %}
+{% macro day_after(day, days) -%} {{ return((modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=days)).isoformat()) }} {%- endmacro %}
 
-{% macro both(days, others) -%}
-    {{ return(none if days is none or others is none else (days + others) | unique | sort) }}
-{%- endmacro %}
+{% macro both(days, others) -%} {{ return(none if days is none or others is none else (days + others) | unique | sort) }} {%- endmacro %}
 
 {# A condition on a date or timestamp: ranges of literals, by which every engine skips what it need not read. #}
 {% macro in_days(column, days) -%}
@@ -131,9 +127,7 @@
 {%- endmacro %}
 
 {# The pre-hook of a table by day: what is rebuilt is deleted, in the transaction that inserts it. #}
-{% macro delete_affected_days(column, of) -%}
-    {% if is_incremental() %} delete from {{ this }} where {{ in_affected_days(column, of) }} {% endif %}
-{%- endmacro %}
+{% macro delete_affected_days(column, of) -%} {% if is_incremental() %} delete from {{ this }} where {{ in_affected_days(column, of) }} {% endif %} {%- endmacro %}
 
 {# The pre-hook of a table by user: whoever has a row on an affected day, in the table or in what it is built from, leaves it. #}
 {% macro delete_affected_users(source, column, of) -%}
@@ -161,7 +155,7 @@
 
 {# At the end of a run: notes that everything was built, if no guard is broken, and that everything was checked. #}
 {% macro note_complete_run(results) -%}
-    {%- if not execute or flags.WHICH not in ('run', 'build', 'test') -%} {{ return('') }} {%- endif -%}
+    {%- if not execute or flags.EMPTY or flags.WHICH not in ('run', 'build', 'test') -%} {{ return('') }} {%- endif -%}
     {%- set done = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'fail']) | map(attribute='node.unique_id') | list -%}
     {%- set missing = [] -%}
     {%- for id, node in graph.nodes.items() if id not in done -%} {%- do missing.append(node.resource_type) -%} {%- endfor -%}

@@ -6,7 +6,7 @@
 
 {% macro look_at_guards() -%}
     {%- if execute and flags.WHICH in ('run', 'build') and not var('only_days') -%}
-        {%- if flags.FULL_REFRESH -%} {%- call statement(auto_begin=false) -%} delete from {{ landing('complete_runs') }} {%- endcall -%} {%- endif -%}
+        {%- if flags.FULL_REFRESH or flags.EMPTY -%} {%- call statement(auto_begin=false) -%} delete from {{ landing('complete_runs') }} {%- endcall -%} {%- endif -%}
         {%- set broken -%}
         insert into {{ landing('broken_guards') }}
         with naming as ({{ sessions_naming_orders() }})

@@ -3,9 +3,7 @@
     warehouse afterwards would keep every event back until dbt has let go of the file.
 #}
 {% macro log_built_relation() %}
-    {% if execute and env_var('DAGSTER_DBT_CLI', '') %}
-        {% do log('greenery_built=' ~ tojson(rows_in_short(this, adapter.get_columns_in_relation(this))), info=true) %}
-    {% endif %}
+    {% if execute and env_var('DAGSTER_DBT_CLI', '') %} {% do log('greenery_built=' ~ tojson(rows_in_short(this, adapter.get_columns_in_relation(this))), info=true) %} {% endif %}
 {% endmacro %}
 
 {#

@@ -3,8 +3,8 @@
 Thin glue: reading a source folder is landing's business, judging is checks'.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +251,11 @@ def _load(
         raise failure(without_file_names(str(error), there, RAW_SPECS), allow_retries=False) from None
     with open_for_reading(settings.warehouse) as connection:
         previews = {name: preview(connection, f"raw.{name}", TEXTS) for name in loaded}
+        days = {
+            name: loads.affected_days(connection, name) if table.read_files or table.removed_files else []
+            for name, table in loaded.items()
+            if name in TIMED_TABLES
+        }
     now = datetime.now(UTC)
     for name, table in loaded.items():
         yield dg.MaterializeResult(
@@ -266,6 +271,7 @@ def _load(
                 "bytes": table.bytes,
                 "source_folder": dg.MetadataValue.path(str(source_dir)),
                 "read_in_place": table.read_in_place,
+                **(_affected(days[name]) if name in days else {}),
                 **(_freshness(table.newest.replace(tzinfo=UTC), now) if table.newest else {}),
             },
         )
@@ -290,6 +296,12 @@ def _sample(folder: Path) -> Path:
     except SampleError as error:
         raise failure(str(error), allow_retries=False) from None
     return folder
+
+
+def _affected(days: Sequence[date]) -> dict[str, Any]:
+    """How many days a load affected, which Dagster draws over time, and the first and the last of them."""
+    ends = {"first_affected_day": str(days[0]), "last_affected_day": str(days[-1])} if days else {}
+    return {"affected_days": len(days), **ends}
 
 
 def _freshness(newest: datetime, now: datetime) -> dict[str, Any]:

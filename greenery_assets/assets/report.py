@@ -13,7 +13,7 @@ import dagster as dg
 
 from greenery_assets.alerts.runs import RUN_ENDS, Catalogue, is_ours, newest_run_end
 from greenery_assets.dbt.groups import groups
-from greenery_assets.dbt.project import WAREHOUSE_POOL
+from greenery_assets.dbt.project import WAREHOUSE_POOL, tables_of
 from greenery_assets.failures import explained, failure
 from greenery_assets.report.facts import Standing
 from greenery_assets.settings import load_settings
@@ -23,19 +23,6 @@ REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
 # The place in Dagster's log of the last run's end that the page shows. No time: clocks are set back.
 AS_OF = "as_of_event"
-SHOWN = [
-    "raw/events",
-    "raw/orders",
-    "marketing/fact_repeat_rate",
-    "marketing/fact_repeat_indicators",
-    "marketing/int_user_orders",
-    "product/fact_conversion",
-    "product/fact_conversion_by_product",
-    "product/fact_daily",
-    "product/fact_funnel",
-    "product/fact_funnel_by_product",
-    "product/fact_page_views",
-]
 # Among the last so many runs, also those of other projects, one is looked for that did more than to build the page.
 RECENT_RUNS = 200
 PAGE = 20
@@ -44,11 +31,11 @@ PAGE = 20
 @dg.asset(
     key=REPORT,
     group_name="reporting",
-    deps=[dg.AssetKey.from_user_string(name) for name in SHOWN],
+    deps=[dg.AssetKey(table) for table in tables_of(REPORT.path[-1])],
     description="One page and one picture for whoever uses the figures: can they be trusted today, what is broken and "
     "since when, and what do they say. Built after every run, also after one that failed.",
     owners=[GROUP.owner],
-    kinds={"html"},
+    kinds={"python", "html"},
     tags={"layer": "reporting"},
     metadata={
         **GROUP.metadata,

@@ -26,7 +26,7 @@ slack_messages = dg.AssetSpec(
     "and sent to Slack. They wait in the alert ledger until they are sent.",
     group_name="reporting",
     owners=[GROUP.owner],
-    kinds={"slack"},
+    kinds={"python", "slack"},
     tags={"layer": "reporting"},
     metadata={
         **GROUP.metadata,

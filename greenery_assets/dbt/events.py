@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliInvocation
 
-from greenery_assets.dbt.failures import killed, killed_by, left_out, surroundings
+from greenery_assets.dbt.failures import contract_broken, killed, killed_by, left_out, surroundings
 from greenery_assets.dbt.translator import test_meta
 from greenery_assets.presentation import materialization_metadata, row_metadata, sample_metadata
 from greenery_assets.privacy import SHAREABLE_REASON, Table, count, finding, known_texts, sample
@@ -25,7 +25,8 @@ BuildEvent = (
 
 # dbt's own bookkeeping, of no use to whoever reads a check.
 BOOKKEEPING = {"invocation_id", "unique_id", "dagster_dbt/failed_row_count"}
-BUILT_PREFIX = "greenery_built="
+# What macros report (log_built_relation.sql, contract.sql), with facts in JSON.
+BUILT, CONTRACT = "greenery_built", "greenery_contract"
 # A dbt that was killed is tried again so often, so many seconds later.
 MOST_RETRIES = 2
 SECONDS_TO_RETRY = 3
@@ -42,21 +43,23 @@ def asset_events(
     manifest: Mapping[str, Any] | None = None
     built: dict[str, dict[str, Any]] = {}
     errors: list[str] = []
-    broken: list[str] = []
+    broken: dict[str, str] = {}
     failed: list[dg.AssetCheckResult] = []
     tables, checks = set(context.selected_asset_keys), set(context.selected_asset_check_keys)
     planned = len(tables)
     for message in invocation.stream_raw_events():
         info, data = message.raw_event["info"], message.raw_event["data"]
         unique_id = data.get("node_info", {}).get("unique_id", "")
-        if info["msg"].startswith(BUILT_PREFIX):
-            built[unique_id] = _rows_in_short(info["msg"].removeprefix(BUILT_PREFIX))
+        reported, _, facts = info["msg"].partition("=")
+        if reported == BUILT:
+            built[unique_id] = _rows_in_short(facts)
+        elif reported == CONTRACT:
+            broken[unique_id] = _contract(unique_id, facts)
         if info["level"] == "error":
             errors.append(info["msg"].strip())
         if not message.is_result_event:
             continue
-        if data["status"] == "error":
-            broken.append(unique_id)
+        broken |= {unique_id: broken.get(unique_id, "")} if data["status"] == "error" else {}
         # Column lineage needs the names of this warehouse, which the manifest prepared earlier may not have.
         manifest = manifest or invocation.get_artifact("manifest.json")
         for event in message.to_default_asset_events(
@@ -89,14 +92,14 @@ class Seen:
     """The result of an ended dbt.
 
     `planned` is the number of planned tables; `tables` were not built, `checks` not evaluated. `errors` are dbt's own
-    words, `broken` the nodes with errors, `failed` the checks that failed.
+    words, `broken` the nodes with errors and the message about a broken contract, `failed` the checks that failed.
     """
 
     planned: int
     tables: Set[dg.AssetKey]
     checks: Set[dg.AssetCheckKey]
     errors: Sequence[str]
-    broken: Sequence[str]
+    broken: Mapping[str, str]
     failed: Sequence[dg.AssetCheckResult]
 
 
@@ -138,17 +141,23 @@ def _rows_in_short(logged: str) -> dict[str, Any]:
     return materialization_metadata(said["rows"], Table(tuple(said["columns"]), tuple(map(tuple, said["preview"]))))
 
 
+def _contract(unique_id: str, logged: str) -> str:
+    file, *columns = json.loads(logged)
+    written, described = (dict(column.split(" ", 1) for column in side) for side in columns)
+    return contract_broken(unique_id.rpartition(".")[2], file.rpartition("://")[2], written, described)
+
+
 def _with_metadata(event: BuildEvent, metadata: Mapping[str, Any]) -> BuildEvent:
     return event.with_metadata({**event.metadata, **metadata}) if isinstance(event, dg.Output) else event
 
 
 def _reason(seen: Seen) -> str:
     """Why dbt failed without what it quotes from the tables; empty where its checks say it themselves."""
-    models = sorted(unique_id.split(".")[-1] for unique_id in seen.broken if not unique_id.startswith("test."))
-    if models:
-        return f"dbt could not build {', '.join(models)}."
+    models = [unique_id for unique_id in sorted(seen.broken) if not unique_id.startswith("test.")]
+    others = [unique_id.split(".")[-1] for unique_id in models if not seen.broken[unique_id]]
+    said = [seen.broken[unique_id] for unique_id in models if seen.broken[unique_id]]
     if seen.broken:
-        return ""
+        return " ".join([*said, *([f"dbt could not build {', '.join(others)}."] if others else [])])
     built = seen.planned - len(seen.tables)
     when = f"after it had built {built} of {seen.planned} tables" if built else "before it built anything"
     return f"dbt failed {when}."

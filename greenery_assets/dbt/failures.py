@@ -5,7 +5,7 @@ Plain functions; they import neither Dagster nor dbt. Failed checks and dbt's ow
 
 import re
 import signal
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from greenery_assets.troubles import OUT_OF_LIMIT, fault_of
@@ -60,6 +60,23 @@ def left_out(tables: Collection[str], checks: Collection[str]) -> str | None:
     return (
         f"dbt reported success but did not {' and did not '.join(parts)}. Something in dbt_project changed after it "
         "was loaded, or is disabled: look there, restart make ui if it runs, and run again."
+    )
+
+
+def contract_broken(model: str, file: str, written: Mapping[str, str], described: Mapping[str, str]) -> str:
+    """The message about a model whose SQL yields other columns than its YAML describes, both as types by name."""
+    differences = [
+        f"{name} is in the {'SQL' if name in written else 'YAML'} only"
+        if name not in written or name not in described
+        else f"{name} is {written[name]} in the SQL, but {described[name]} in the YAML"
+        for name in sorted(written.keys() | described.keys())
+        if written.get(name) != described.get(name)
+    ]
+    more = len(differences) - LONGEST_LIST
+    shown = differences[:LONGEST_LIST] + ([f"{more} more"] if more > 0 else [])
+    return (
+        f"dbt could not build {model}, as its columns differ from its contract: {'; '.join(shown)}. "
+        f"Correct the SQL or dbt_project/{file}, and run again."
     )
 
 

@@ -81,6 +81,13 @@ def manifest() -> Mapping[str, Any]:
     return prepared_manifest()
 
 
+def tables_of(exposure: str) -> list[tuple[str, str]]:
+    """Schema and name of the tables that an exposure of dbt's YAML depends on."""
+    nodes = {**manifest()["nodes"], **manifest()["sources"]}
+    named = manifest()["exposures"][f"exposure.greenery.{exposure}"]["depends_on"]["nodes"]
+    return [(nodes[unique_id]["schema"], nodes[unique_id]["name"]) for unique_id in named]
+
+
 def write_docs(page: Path) -> None:
     """Write dbt's documentation as one file that needs no server, with the columns as the warehouse has them.
 

@@ -16,6 +16,8 @@ from greenery_assets.presentation import explanation
 
 # What the `meta` of a test says, its own or that of the generic test.
 NEEDED = ("assumption", "why", "remedy")
+# The tags that dbt_project.yml gives each folder.
+LAYERS = frozenset({"staging", "mart", "snapshot"})
 
 
 class GreeneryTranslator(DagsterDbtTranslator):
@@ -38,6 +40,11 @@ class GreeneryTranslator(DagsterDbtTranslator):
             **({"figures": figures} if figures else {}),
             **({"sql": dg.MetadataValue.md(f"```sql\n{sql}\n```")} if sql else {}),
         }
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """The tags of the YAML, and the layer among them as assets without dbt have it."""
+        layers = [("layer", layer) for layer in LAYERS.intersection(dbt_resource_props["tags"])]
+        return {**super().get_tags(dbt_resource_props), **dict(layers)}
 
     def get_asset_check_spec(
         self,

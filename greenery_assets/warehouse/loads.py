@@ -257,6 +257,22 @@ def rows_by_day(connection: Connection, table: str) -> dict[date, int]:
     )
 
 
+def affected_days(connection: Connection, table: str) -> list[date]:
+    """The days of created_at in the files of a table that its last load added, changed or removed, sorted.
+
+    A file that changed affects the days that it had before too.
+    """
+    return sorted(
+        day
+        for (day,) in connection.execute(
+            "select distinct day from landing.days where source_table = ? and day is not null and path in "
+            "(select path from landing.files where source_table = ? "
+            "and load_id = (select max(load_id) from landing.files where source_table = ?))",
+            [table, table, table],
+        ).fetchall()
+    )
+
+
 def files_in_and_gone(connection: Connection, table: str, source_dir: Path) -> tuple[int, list[str]]:
     """How many files of a table are loaded, and the names of those that the last load found gone from the folder.
 

@@ -64,7 +64,7 @@ def found(
     ]
     checks = [dg.AssetCheckKey(key(name), check) for name in planned for check in CHECKS.get(name, ())]
     missing = {dg.AssetCheckKey(key(name), check) for name, check in not_evaluated}
-    seen = Seen(len(planned), {key(name) for name in not_built}, missing, (), (), results)
+    seen = Seen(len(planned), {key(name) for name in not_built}, missing, (), {}, results)
     return found_by_table(MANIFEST, [key(name) for name in planned], checks, seen)
 
 

@@ -13,7 +13,7 @@ import pytest
 from greenery_assets.landing import SourceError, changed_in_place
 from greenery_assets.landing.rows import fill
 from greenery_assets.warehouse import open_for_reading
-from greenery_assets.warehouse.loads import files_in_and_gone
+from greenery_assets.warehouse.loads import affected_days, files_in_and_gone
 
 from .support import HEADER, ID, Landing
 
@@ -81,6 +81,22 @@ def test_a_file_that_went_away_is_reported_until_the_next_load_and_may_come_back
     (landing.sources / "items" / f"_1.{kind}").rename(path)
     assert landing.load("items")["items"].read_files == (f"items/1.{kind}",)
     assert (names(landing), gone(landing)) == (["a", "b"], [])
+
+
+def test_the_days_that_a_load_affected_are_those_of_its_files_now_and_before(landing: Landing) -> None:
+    def affected() -> list[str]:
+        landing.load("items")
+        with open_for_reading(landing.warehouse) as connection:
+            return [day.isoformat() for day in affected_days(connection, "items")]
+
+    first = write(landing, "1.csv", row("a", day="2021-02-12"), row("b", OTHER_ID, "2021-02-10"))
+    assert affected() == ["2021-02-10", "2021-02-12"]
+    write(landing, "2.csv", row("c", OTHER_ID[:-1] + "8", "2021-03-01"))
+    assert affected() == ["2021-03-01"]
+    write(landing, "1.csv", row("a", day="2021-02-11"))
+    assert affected() == ["2021-02-10", "2021-02-11", "2021-02-12"]
+    first.unlink()
+    assert "2021-02-11" in affected()
 
 
 def test_files_of_another_source_folder_are_not_reported_as_gone(landing: Landing) -> None:

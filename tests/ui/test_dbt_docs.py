@@ -25,7 +25,7 @@ def test_the_documentation_opens_from_disk(browser: Browser, built: tuple[Home, 
     expect(tab.get_by_role("heading", name="Greenery's tables")).to_be_visible()
     tab.goto(f"{page.as_uri()}#!/model/model.greenery.fact_page_views")
     expect(tab.get_by_text("One row per user, order and event type, with its mean duration.").first).to_be_visible()
-    # The columns are those of the warehouse: dbt's YAML calls this type double.
+    # The columns are those of the warehouse: dbt's YAML calls this type double precision.
     expect(tab.get_by_role("row").filter(has_text="avg_duration_seconds")).to_contain_text("DOUBLE")
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     context.close()

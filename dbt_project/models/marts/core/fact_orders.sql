@@ -9,16 +9,16 @@
 -- Orders of one user may share a timestamp, so the dates alone would flag several: rank instead.
 with ranked as (
     select
-        user_id,
-        order_id,
-        order_date,
-        order_total,
-        promo_id,
-        number_of_items,
-        row_number() over (partition by user_id order by order_date, order_id) as nth_order,
-        count(*) over (partition by user_id) as number_of_orders
-    from {{ ref('int_fact_orders') }}
-    where {{ is_affected_user('int_fact_orders.user_id') }}
+        orders.user_id,
+        orders.order_id,
+        orders.order_date,
+        orders.order_total,
+        orders.promo_id,
+        orders.number_of_items,
+        row_number() over (partition by orders.user_id order by orders.order_date, orders.order_id) as nth_order,
+        count(*) over (partition by orders.user_id) as number_of_orders
+    from {{ ref('int_fact_orders') }} as orders
+    where {{ is_affected_user('orders.user_id') }}
 )
 
 select

@@ -6,9 +6,9 @@
     tags=['by_user'],
 ) }}
 with orders as (
-    select *
-    from {{ ref('dim_orders') }}
-    where {{ is_affected_user('dim_orders.user_id') }}
+    select placed.*
+    from {{ ref('dim_orders') }} as placed
+    where {{ is_affected_user('placed.user_id') }}
 ),
 
 items as (
