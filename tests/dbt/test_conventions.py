@@ -205,6 +205,14 @@ def test_every_mart_is_in_the_schema_and_the_group_of_its_folder(manifest: Manif
     assert wrong == [], "dbt_project/dbt_project.yml gives each folder of marts its +schema and +group"
 
 
+def test_facts_and_dimensions_are_public_and_intermediate_models_are_not(manifest: Manifest) -> None:
+    marts = [node for node in manifest["nodes"].values() if "mart" in node["tags"]]
+    open_to_all = {node["name"] for node in marts if node["config"]["access"] == "public"}
+    assert open_to_all == {node["name"] for node in marts if node["name"].startswith(("dim_", "fact_"))}, (
+        "give the int_ model access: private, or protected if another group builds on it"
+    )
+
+
 def test_every_model_with_arithmetic_has_a_described_unit_test(manifest: Manifest) -> None:
     units = manifest["unit_tests"].values()
     arithmetic = {node["name"] for node in relations(manifest) if node["name"].startswith(("int_", "fact_"))}
