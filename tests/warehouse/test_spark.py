@@ -325,25 +325,32 @@ def test_one_run_at_a_time(filled: Landing, address: SparkAddress) -> None:
 
 def test_a_statement_ends_with_who_asked_for_it(address: SparkAddress) -> None:
     """It would write into what the next load makes."""
+    slow = (
+        "insert into raw.late select count(slept) from "
+        "(select java_method('java.lang.Thread', 'sleep', 20 * id div id) as slept from range(1, 301, 1, 1))"
+    )
+    code = (
+        "import sys; from pathlib import Path; from tests.spark_here import address_of\n"
+        "from greenery_assets.warehouse import spark\n"
+        "server = spark.connect(address_of(sys.argv[1], Path()))\n"
+        "print('asks', flush=True)\n"
+        "server.run(sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, f"thrift://{address.host}:{address.port}", slow]
     with closing(spark.connect(address)) as server:
         server.run("create schema if not exists raw")
         server.run("create table raw.late (n bigint) using iceberg")
-        code = (
-            "import sys; from pathlib import Path; from tests.spark_here import address_of\n"
-            "from greenery_assets.warehouse import spark\n"
-            "server = spark.connect(address_of(sys.argv[1], Path()))\n"
-            "print('asks', flush=True)\n"
-            "sleep = \"java_method('java.lang.Thread', 'sleep', 20 * id div id)\"\n"
-            "server.run(f'insert into raw.late select count({sleep}) from range(1, 401, 1, 1)')"
-        )
-        url = f"thrift://{address.host}:{address.port}"
-        with subprocess.Popen([sys.executable, "-c", code, url], cwd=ROOT, stdout=subprocess.PIPE) as asker:
+        started = time.monotonic()
+        server.run(slow)
+        took = time.monotonic() - started
+        assert server.rows("select count(*) from raw.late").rows == [(1,)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as asker:
             assert asker.stdout
             assert asker.stdout.readline() == b"asks\n"
-            time.sleep(3)
+            time.sleep(took / 2)
             asker.kill()
-        time.sleep(12)
-        assert server.rows("select count(*) from raw.late").rows == [(0,)]
+        time.sleep(took * 1.5)
+        assert server.rows("select count(*) from raw.late").rows == [(1,)]
 
 
 @pytest.mark.parametrize("point", ["_publish_notes", "_publish_rows", "publish"])
