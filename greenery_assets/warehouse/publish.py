@@ -103,22 +103,23 @@ def begin_again(working: Path, published: Path) -> None:
     """
     if working.exists() or not published.exists():
         return
-    begun = working.with_name(f"{working.name}.unfinished")
-    with _cleared(begun), file.worded(published):
-        _copy(published, begun)
-        with duckdb.connect(begun) as connection:
+    begun, before = (working.with_name(f"{working.name}.{what}") for what in ("unfinished", "before"))
+    with _cleared(begun, before), file.worded(published):
+        # A client may have it open for writing: then nobody else could.
+        _copy(published, before)
+        with duckdb.connect(before) as connection:
             is_published = _has(connection, SOURCE)
-        if is_published:
-            begun.unlink()
-            with duckdb.connect(begun) as connection:
-                connection.execute(f"attach {_text(published)} as published (read_only)")
-                connection.execute("create schema landing; create schema snapshots")
-                connection.execute(
-                    "create table landing.source as select kind, folder, cast(0 as bigint) as load_id "
-                    f"from published.{SOURCE}"
-                )
-                if _has(connection, HISTORY, "published"):
-                    connection.execute(f"create table {HISTORY} as from published.{HISTORY}")
+        if not is_published:
+            before.rename(working)
+            return
+        with duckdb.connect(begun) as connection:
+            connection.execute(f"attach {_text(before)} as before (read_only)")
+            connection.execute("create schema landing; create schema snapshots")
+            connection.execute(
+                f"create table landing.source as select kind, folder, cast(0 as bigint) as load_id from before.{SOURCE}"
+            )
+            if _has(connection, HISTORY, "before"):
+                connection.execute(f"create table {HISTORY} as from before.{HISTORY}")
         begun.rename(working)
 
 

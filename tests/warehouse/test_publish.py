@@ -165,6 +165,9 @@ def reader(published: Path, request: pytest.FixtureRequest) -> Iterator["subproc
 def test_who_has_it_open_holds_up_nobody_and_goes_on_with_the_old_one(
     published: Path, reader: "subprocess.Popen[str]"
 ) -> None:
+    working_file(published).unlink()
+    begin_again(working_file(published), published)
+    assert ask(working_file(published), "select n from snapshots.orders_snapshot") == [(1,)]
     put(published, {**dict.fromkeys(NAMES, GOOD), "core.dim_notes": HELD}, n=2)
     assert content(published) == {**dict.fromkeys(NAMES, 2), "core.dim_notes": 1}
     assert reader.stdin
