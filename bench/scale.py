@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.history import History, Shop
 from bench.warehouse import Bench, Built
 from greenery_assets.dbt.refresh import LARGE, by_month, months
+from greenery_assets.settings import working_file
 from greenery_assets.warehouse import open_for_reading
 
 WITHOUT_TESTS = ("--exclude-resource-type", "test")
@@ -78,6 +79,12 @@ class Side:
     memory_limit: str
     costs: dict[str, list[Cost]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def file(self) -> Path:
+        """The file in which it works; that of an older checkout has no other name."""
+        working = working_file(self.warehouse)
+        return working if working.exists() else self.warehouse
+
     def load(self) -> None:
         """Bring the raw tables up to date."""
         self._run("load", "load")
@@ -85,7 +92,7 @@ class Side:
     def full_refresh(self) -> None:
         """All models, without checks; then the size of the warehouse file is noted too."""
         self._run("full refresh", "full")
-        self.costs["full refresh"][-1].numbers["file GB"] = self.warehouse.stat().st_size / 1e9
+        self.costs["full refresh"][-1].numbers["file GB"] = self.file.stat().st_size / 1e9
 
     def all_checks(self) -> None:
         """Every check over everything, as on Sundays."""

@@ -41,7 +41,7 @@ def test_a_full_refresh_a_day_and_its_checks_are_measured_in_turns(tmp_path: Pat
     assert set(day.nodes) == set(full.nodes)
     # Hooks run with both.
     assert {name for name in checks.nodes if name in full.nodes and not name.startswith("operation.")} == set()
-    with duckdb.connect(str(side.warehouse)) as connection:
+    with duckdb.connect(str(side.file)) as connection:
         days = connection.execute("select distinct session_date from product.int_sessions").fetchall()
     assert len(days) == 5
 

@@ -15,6 +15,7 @@ from bench.history import History, Shop
 from bench.warehouse import Bench, differences
 from greenery_assets.dbt.refresh import CHANGED, DaysError, by_month, definition, months, named_days, variables
 from greenery_assets.sample import SampleSpec, generate
+from greenery_assets.settings import working_file
 from tests.conftest import RunJob, yesterday
 from tests.dbt_here import BenchHere
 from tests.job import Home, Outcome
@@ -160,7 +161,9 @@ def test_named_days_are_rebuilt_and_a_full_refresh_by_month_equals_one_at_once(t
     with duckdb.connect(str(bench.warehouse)) as connection:
         connection.execute("delete from product.int_page_views where session_date in ('2025-01-05', '2025-02-05')")
     bench.build("build", *WITHOUT_TESTS, *variables(["2025-01-05"]))
-    assert set(differences(bench.warehouse, tmp_path / "full" / "greenery.duckdb")) == {"product.int_page_views"}
+    assert set(differences(bench.warehouse, working_file(tmp_path / "full" / "greenery.duckdb"))) == {
+        "product.int_page_views"
+    }
     found = bench.query(
         "select distinct session_date from product.int_page_views where session_date in ('2025-01-05', '2025-02-05')"
     )

@@ -22,7 +22,7 @@ SUMS = """
 select
     (select sum(order_total) from core.dim_orders) as total,
     list_unique([
-        total,
+        (select sum(order_total) from core.dim_orders),
         (select sum(amount) from core.fact_orders),
         (select sum(order_total) from marketing.int_user_orders),
         (select sum(total_spent) from marketing.fact_user_orders)
