@@ -28,7 +28,7 @@ FEWEST_RUNS, MOST_RUNS = 3, 10
 LOOKED_THROUGH = 50
 # Under this name the ledger remembers what was reported and goes on.
 REPORTED = "slow_runs"
-TODO = (
+WHAT_TO_DO = (
     "Open the run and look at its last lines. It may wait for another run, or for a database. If nothing moves, "
     "terminate it there, and start it again."
 )
@@ -124,6 +124,6 @@ def _message(slow: SlowRun, lasted: str, reader: Reader, has_ended: bool) -> Mes
     if has_ended:
         title = f":{blocks.RESOLVED}: Resolved: the daily run has ended after {lasted}; it usually takes {usual}"
     since = f"*Since:* {reader.moment(slow.started_at)}"
-    todo = [] if has_ended else ["*Figures:* those of this run are not there yet", f"*What to do:* {TODO}"]
+    todo = [] if has_ended else ["*Figures:* those of this run are not there yet", f"*What to do:* {WHAT_TO_DO}"]
     link = blocks.link(reader.ui_url, f"/runs/{blocks.quoted(slow.run_id)}", "Open the run")
     return messages.message(title, [blocks.section("\n".join([*todo, since]))], [link], reader=reader)
