@@ -89,7 +89,7 @@ def _copied(
             try:
                 work.mkdir(parents=True, mode=0o700)
                 # History before the ledger: of a run that the ledger knows nobody is notified twice.
-                _copy_home(settings.dagster_home, [*databases.values(), settings.warehouse_path], work / HOME)
+                _copy_home(settings.dagster_home, list(databases.values()), work / HOME)
                 for name, place in databases.items():
                     _copy(place, work / name)
                 if _newest_runs(instance) == before:
@@ -162,6 +162,8 @@ def _databases(settings: Settings, configuration: Path) -> dict[str, Database]:
             found["warehouse.dump"] = sa.URL.create("postgresql", *parts, query={"sslmode": place.sslmode})
     elif isinstance(place, Path):
         found["warehouse.duckdb"] = place
+        # The last good content of a table that is held back is nowhere else.
+        found["published.duckdb"] = settings.warehouse_path
     said = yaml.safe_load(configuration.read_text(encoding="utf-8")) or {}
     storage = {name: value for name, value in said.items() if name == "storage" or name.endswith("_storage")}
     ours = {"storage": {"postgres": {"postgres_url": {"env": VARIABLES["alerts_ledger"]}}}}
@@ -247,8 +249,7 @@ def _read(folder: Path) -> Manifest:
 
 def _refuse_to_overwrite(settings: Settings, databases: Mapping[str, Database]) -> None:
     found = [path for path in _files(settings.dagster_home) if path.name != CONFIGURATION and path.suffix != ".lock"]
-    places = (*databases.values(), settings.warehouse_path)
-    if there := [*found, *(path for path in places if isinstance(path, Path) and path.exists())]:
+    if there := [*found, *(path for path in databases.values() if isinstance(path, Path) and path.exists())]:
         raise BackupError(
             f"{there[0]} is there already, and a restore overwrites nothing: move it away, or name other places in "
             "DAGSTER_HOME, GREENERY_WAREHOUSE_PATH and GREENERY_ALERTS_LEDGER."

@@ -63,7 +63,8 @@ def purge_personal_data(instance: dg.DagsterInstance, catalogue: Catalogue, sett
         for finding in run.findings
     }
     with suppress(WarehouseMissingError):
-        open_for_reading(settings.warehouse).__exit__(None, None, None)
+        with open_for_reading(settings.warehouse):
+            pass  # else an empty one would be made
         with transaction(settings.warehouse) as connection:
             loads.forget_personal_data(connection, before.astimezone(UTC).replace(tzinfo=None), evaluated)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from greenery_assets.warehouse import duckdb as file
+from greenery_assets.warehouse.copies import copy_file
 
 # Clients from DuckDB 1.2 on open it: DBeaver, Metabase and notebooks bundle older ones than ours.
 OLDEST_CLIENT = "v1.2.0"
@@ -74,7 +75,7 @@ def publish(
         kept = set()
         if described.keys() - fresh and published.exists():
             # A client may have it open for writing: then nobody else could.
-            _copy(published, before)
+            copy_file(published, before)
             connection.execute(f"attach {_text(before)} as before (read_only)")
             # A file of a release that published none has the record of the loader.
             filled_by = _source(connection, "before", SOURCE) or _source(connection, "before", "landing.source")
@@ -106,7 +107,7 @@ def begin_again(working: Path, published: Path) -> None:
     begun, before = (working.with_name(f"{working.name}.{what}") for what in ("unfinished", "before"))
     with _cleared(begun, before), file.worded(published):
         # A client may have it open for writing: then nobody else could.
-        _copy(published, before)
+        copy_file(published, before)
         with duckdb.connect(before) as connection:
             is_published = _has(connection, SOURCE)
         if not is_published:
@@ -177,14 +178,6 @@ def _put_in_place(new: Path, published: Path) -> None:
     new.replace(published)
     # What a client wrote into the old file is none of the new one's.
     file.wal(published).unlink(missing_ok=True)
-
-
-def _copy(path: Path, to: Path) -> None:
-    """The file with all that was written into it, whoever has it open."""
-    shutil.copyfile(path, to)
-    if file.wal(path).exists():
-        shutil.copyfile(file.wal(path), file.wal(to))
-        duckdb.connect(to).close()
 
 
 @contextmanager
