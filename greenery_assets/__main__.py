@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from greenery_assets.command_line import command
+from greenery_assets.dagster_home import open_history
 from greenery_assets.settings import PROJECT_ROOT, shown
 from greenery_assets.web_interface import serve
 
@@ -52,11 +53,9 @@ def run(
 def ui() -> None:
     """Start the Dagster web interface, on this machine alone, and the daily schedule."""
     with command() as settings:
-        import dagster as dg  # noqa: PLC0415  seconds
-
         # What it would end with a traceback for is found here. The servers that start next at once find its
         # databases made.
-        with dg.DagsterInstance.get():
+        with open_history(settings.dagster_home):
             pass
         os.chdir(PROJECT_ROOT)
         serve(settings.ui_port, typer.echo)
@@ -67,12 +66,10 @@ def report() -> None:
     """Write the page about the state of the data, and its picture, without a run."""
     with command() as settings:
         # They import Dagster: seconds.
-        import dagster as dg  # noqa: PLC0415
-
         from greenery_assets.definitions import catalogue  # noqa: PLC0415
         from greenery_assets.report.build import build_report  # noqa: PLC0415
 
-        with dg.DagsterInstance.get() as instance:
+        with open_history(settings.dagster_home) as instance:
             built = build_report(instance, catalogue(), settings)
     typer.echo(built.verdict)
     typer.echo(f"The page     {shown(built.page)}")
@@ -97,12 +94,10 @@ def backup(to: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
     """Copy what cannot be made again: warehouse, Dagster's history, the memory of the alerts."""
     with command() as settings:
         # They import Dagster: seconds.
-        import dagster as dg  # noqa: PLC0415
-
         from greenery_assets.backup import back_up  # noqa: PLC0415
         from greenery_assets.run import one_at_a_time  # noqa: PLC0415
 
-        with dg.DagsterInstance.get() as instance, one_at_a_time(settings, typer.echo):
+        with open_history(settings.dagster_home) as instance, one_at_a_time(settings, typer.echo):
             made = back_up(settings, instance, to, typer.echo)
     typer.echo(f"The backup  {to.absolute()}: {len(made.files):,} files, {made.bytes / 1e6:,.1f} MB")
     if settings.engine == "spark":

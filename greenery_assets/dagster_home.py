@@ -1,20 +1,28 @@
-"""Whether Dagster's own files can be used: dagster.yaml and the databases of its history. Imports no Dagster.
+"""Dagster's own files: opening its history, and whether dagster.yaml and its databases can be used.
 
 Here: what is wrong with them, in one sentence. Not here: our tables and the alert ledger.
 """
 
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+from filelock import FileLock
 from sqlalchemy.exc import DBAPIError
 
 from greenery_assets.settings import is_writable
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 RUNBOOK = 'docs/runbook.md, "Dagster\'s history cannot be opened", has the rest.'
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+# Where Dagster notes the version of a database.
+VERSIONS = "alembic_version"
 # By SQLite's primary result code. What is only busy is not broken.
 REASONS = {
     sqlite3.SQLITE_PERM: "cannot be written; change its rights",
@@ -40,6 +48,22 @@ def check_home(home: Path) -> None:
     _check_configuration(home / "dagster.yaml")
     for name in DATABASES:
         _check_database(home / name)
+
+
+@contextmanager
+def open_history(home: Path) -> "Iterator[dg.DagsterInstance]":
+    """Dagster's instance of DAGSTER_HOME, which is `home`.
+
+    Where there is none yet, one program at a time makes it. Two at once leave databases behind that each note two
+    versions, which no Dagster opens again.
+    """
+    # It takes seconds, and a mistake in a file is found without it.
+    from dagster import DagsterInstance  # noqa: PLC0415
+
+    with FileLock(home / "history.lock"):
+        instance = DagsterInstance.get()
+    with instance:
+        yield instance
 
 
 def history_error(error: Exception, home: Path) -> DagsterHomeError | None:
@@ -88,12 +112,16 @@ def _no_configuration(file: Path, cause: str) -> DagsterHomeError:
 def _check_database(file: Path) -> None:
     if not file.exists():
         return
+    versions = []
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
-            connection.execute("select count(*) from sqlite_master").fetchone()
+            if (VERSIONS,) in connection.execute("select name from sqlite_master").fetchall():
+                versions = connection.execute(f"select * from {VERSIONS}").fetchall()
     except sqlite3.Error as error:
         if error.sqlite_errorcode & PRIMARY_CODE in REASONS:
             raise _unusable(file, error.sqlite_errorcode) from None
+    if len(versions) > 1:
+        raise _unusable(file, sqlite3.SQLITE_CORRUPT)
     # SQLite opens what it cannot write without a word.
     for place in (file, file.parent):
         if not is_writable(place):

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greenery_assets.alerts.runs import Catalogue, finding_of, was_stopped
 from greenery_assets.alerts.sensors import alerting
+from greenery_assets.dagster_home import open_history
 from greenery_assets.dbt.groups import position
 from greenery_assets.dbt.project import WAREHOUSE_POOL
 from greenery_assets.dead_runs import is_there, process_of
@@ -85,7 +86,7 @@ def run_daily_job(
         project, repository = alerts_project(settings), defs.get_repository_def()
         job, catalogue = defs.resolve_job_def("daily_job"), Catalogue.of(project, repository)
         facts = no_facts_yet(catalogue)
-        with dg.DagsterInstance.get() as instance, alerting(project, instance, repository, shown) as alerts:
+        with open_history(settings.dagster_home) as instance, alerting(project, instance, repository, shown) as alerts:
             alerts.begin()
             _make_way(instance, console)
             run_id = str(uuid4())

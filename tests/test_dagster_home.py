@@ -1,8 +1,11 @@
 """Dagster's own files that cannot be used: one sentence with file, cause and remedy, from each command."""
 
 import os
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -45,6 +48,31 @@ def anybodys() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         yield Path(folder)
+
+
+@pytest.mark.slow
+def test_programs_that_open_a_new_home_at_once_make_one_history(tmp_path: Path) -> None:
+    home = Home.new(tmp_path)
+    program = (
+        "from pathlib import Path; from greenery_assets.dagster_home import open_history\n"
+        f"with open_history(Path({str(home.dagster_home)!r})) as instance: print(instance.get_runs_count())"
+    )
+    environment = {**os.environ, "DAGSTER_HOME": str(home.dagster_home)}
+    programs = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert [one.communicate()[0] for one in programs] == ["0\n"] * 4
+    check_home(home.dagster_home)
+
+
+def test_a_database_that_two_programs_made_at_once_is_named(home: Home) -> None:
+    file = home.dagster_home / DATABASES[0]
+    check_home(home.dagster_home)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("insert into alembic_version values ('5771160a95ad')")
+    with pytest.raises(DagsterHomeError, match=f"{re.escape(str(file))} is damaged"):
+        check_home(home.dagster_home)
 
 
 @contextmanager
