@@ -159,7 +159,7 @@ def _databases(settings: Settings, configuration: Path) -> dict[str, Database]:
     if isinstance(place, PostgresAddress):
         parts = place.user, place.password, place.host, place.port, place.database
         if (ledger.host, ledger.port or place.port, ledger.database) != parts[2:]:
-            found["warehouse.dump"] = sa.URL.create("postgresql", *parts, query={"sslmode": place.sslmode})
+            found["warehouse.dump"] = sa.URL.create("postgresql+psycopg2", *parts, query={"sslmode": place.sslmode})
     elif isinstance(place, Path):
         found["warehouse.duckdb"] = place
         # The last good content of a table that is held back is nowhere else.

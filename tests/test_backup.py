@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -338,6 +338,21 @@ def test_what_was_written_while_it_was_copied_is_copied_once_more(
     with pytest.raises(BackupError, match="try at a quieter time"):
         saved(settings, tmp_path / "another")
     assert [path.name for path in tmp_path.iterdir() if "another" in path.name] == []
+
+
+@pytest.mark.slow
+def test_tables_in_postgresql_come_back_in_an_empty_database(
+    home: Home, here: Here, tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{PROGRAMS}:/usr/bin:/bin")
+    kept, again = (new_database(postgres_url, name) for name in ("tables", "tables_again"))
+    execute(kept, "create schema core", "create table core.dim_orders as select 7 as order_id")
+    saved(here(home, GREENERY_ENGINE="postgres", GREENERY_POSTGRES_URL=kept), tmp_path / "copy")
+    for number, (url, reason) in enumerate([(kept, "tables on .* has tables already"), (again, None)]):
+        settings = here(Home.new(tmp_path / str(number)), GREENERY_ENGINE="postgres", GREENERY_POSTGRES_URL=url)
+        with pytest.raises(BackupError, match=reason) if reason else nullcontext():
+            restore(settings, tmp_path / "copy")
+    assert execute(again, "select order_id from core.dim_orders") == [(7,)]
 
 
 @pytest.mark.slow
