@@ -75,7 +75,7 @@ clean: ## remove what can be made again: environment, sample data, pages, what d
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing; it is clean)"
 	@rm -rf $(MADE_AGAIN)
 	@echo "  A sample that was made with arguments of your own (make sample ARGS=...) must be made again with them."
-	@echo "Keeping: data/greenery.duckdb* (with orders_snapshot, the history of the orders), what --new-source renamed"
+	@echo "Keeping: data/greenery.duckdb* (with the history in schema snapshots), what --new-source renamed"
 	@echo "  (data/greenery.sample-<time>.duckdb and the like) and dagster_home (Dagster's history,"
 	@echo "  alerts.sqlite, the memory of the alerts), which cannot be made again. make clean-all removes them too."
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."

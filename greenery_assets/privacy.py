@@ -99,6 +99,9 @@ SHAREABLE_COLUMNS = frozenset(
         "sessions_with_checkout",
         "conversion_rate", "sessions_without_top_user", "sessions_with_checkout_without_top_user",
         "conversion_rate_without_top_user",
+        "purchases", "least_orders", "users", "share_of_users", "first_order_month", "hour_of_day",
+        "products_viewed", "products_not_bought", "share_not_bought",
+        "out_of_stock_since", "out_of_stock_until", "is_out_of_stock",
         "total", "built", "expected", "share_in_percent", "off_by",
         "source_table", "file", "line", "column_name", "reason",
     ]

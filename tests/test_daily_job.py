@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from tests.job import ALL_SCHEMAS, Home, Outcome, copy_of_project
@@ -18,11 +19,15 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_sample_builds_everything_and_every_assumption_holds(built: tuple[Home, Outcome]) -> None:
-    _, outcome = built
+    home, outcome = built
     assert outcome.success
     assert outcome.failing == {}
     assert set(outcome.checks) == set(outcome.planned)
-    assert len(outcome.built) == len(set(outcome.built)) == 40
+    # A plant is sold out, so that there is something to see.
+    assert home.query("select product_name, is_out_of_stock from core.fact_stockouts") == home.query(
+        "select name, true from raw.products where inventory = 0"
+    )
+    assert len(outcome.built) == len(set(outcome.built)) == 47
 
 
 def test_materializations_show_rows_and_what_was_loaded(built: tuple[Home, Outcome]) -> None:
@@ -107,6 +112,66 @@ def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outc
     assert "SAMPLE DATA" not in (home.report / "state_of_the_data.html").read_text()
 
 
+def test_more_of_the_shop_is_on_the_real_export_what_its_files_say(
+    real_built: tuple[Home, Outcome], real_export: Path
+) -> None:
+    home, _ = real_built
+    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+        for table in ("addresses", "events", "order_items", "orders", "products", "users"):
+            connection.execute(f"create view {table} as from read_csv('{real_export}/{table}.csv')")
+
+        def files(sql: str) -> list[tuple[object, ...]]:
+            return connection.execute(sql).fetchall()
+
+        [(one, two, more, orders, share)] = files("""
+            select count_if(n = 1), count_if(n = 2), count_if(n > 2), sum(case when n > 2 then n end), avg((n > 2)::int)
+            from (select count(*) as n from orders group by user_id)
+        """)
+        by_purchases = home.query("from marketing.fact_users_by_purchases order by least_orders")
+        assert [users for _, _, users, *_ in by_purchases] == [one, two, more]
+        assert by_purchases[2] == ("three_or_more", 3, more, orders, pytest.approx(share))
+        assert home.query("""
+            select strftime(first_order_month, '%Y-%m-%d'), users_purchased, users_repeat, repeat_rate
+            from marketing.fact_repeat_rate_by_month order by 1
+        """) == files("""
+            select strftime(began, '%Y-%m-01'), count(*), count_if(n > 1), avg((n > 1)::int)
+            from (select min(created_at) as began, count(*) as n from orders group by user_id) group by 1 order by 1
+        """)
+        assert home.query("""
+            select day + to_hours(hour_of_day), orders, sessions from product.fact_hourly order by 1
+        """) == files("""
+            with happened as (
+                select created_at as moment, 1 as is_order from orders
+                union all select min(created_at), 0 from events group by session_id
+            ),
+            hours as (
+                select unnest(generate_series(date_trunc('hour', min(moment)), max(moment), interval 1 hour)) as hour
+                from happened
+            )
+            select hour::timestamp, count_if(is_order = 1), count_if(is_order = 0)
+            from hours left join happened on moment >= hour and moment < hour + interval 1 hour group by 1 order by 1
+        """)
+        assert home.query("""
+            select state, users, products_viewed, products_not_bought
+            from product.fact_viewed_not_bought_by_state order by 1
+        """) == files("""
+            with viewed as (select distinct session_id, user_id, product_id from events where event_type = 'page_view'),
+            left_behind as (
+                select session_id, product_id from viewed
+                except select session_id, items.product_id
+                from events join order_items as items using (order_id) where event_type = 'checkout'
+            )
+            select state, count(distinct user_id), count(*), count(left_behind.product_id)
+            from viewed left join left_behind using (session_id, product_id)
+            join users using (user_id) join addresses using (address_id) group by 1 order by 1
+        """)
+        assert home.query("select product_id, inventory from snapshots.inventory_snapshot where dbt_valid_to is null "
+                          "order by 1") == files("select product_id, inventory from products order by 1")  # fmt: skip
+        assert home.query("select product_name from core.fact_stockouts where is_out_of_stock order by 1") == files(
+            "select name from products where inventory = 0 order by 1"
+        )
+
+
 def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_terminal(tmp_path: Path) -> None:
     project = copy_of_project(tmp_path / "project")
     environment = {**os.environ, **Home.new(tmp_path).environment(Path()), "PYTHONPATH": str(project)}
@@ -132,9 +197,9 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
     text = shown.decode()
     assert process.wait() == 0, text
     for expected in (
-        "of 172 assets and checks",
+        "of 192 assets and checks",
         "SAMPLE DATA: ",
-        "All 132 checks hold.",
+        "All 145 checks hold.",
         "Repeat rate: ",
         "make ui",
         "/runs/",
@@ -142,7 +207,7 @@ def test_make_run_on_a_clean_copy_shows_its_progress_and_the_verdict_on_a_termin
         assert expected in text
     assert "START" not in text, "dbt's log is on the terminal"
     assert (project / "data" / "sample" / "events.csv").exists()
-    assert "All 132 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
+    assert "All 145 checks hold." in (tmp_path / "report" / "alerts.html").read_text()
 
 
 def test_make_run_without_a_usable_source_says_so_and_keeps_the_tables(

@@ -19,7 +19,7 @@ KEY_ASSETS = {
     "raw/events", "staging/stg_events", "core/dim_orders", "core/fact_orders", "marketing/fact_user_orders",
     "marketing/fact_repeat_rate", "marketing/fact_repeat_indicators", "product/int_page_views",
     "product/fact_page_views", "product/fact_conversion", "product/fact_funnel", "product/fact_daily",
-    "snapshots/orders_snapshot",
+    "snapshots/orders_snapshot", "snapshots/inventory_snapshot", "core/fact_stockouts", "product/fact_hourly",
 }  # fmt: skip
 
 

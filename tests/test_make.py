@@ -14,7 +14,7 @@ MADE_AGAIN = (
     ".venv/bin/python", "data/sample/events.csv", "data/report/alerts.html", "dbt_project/target/manifest.json",
     "dbt_project/logs/dbt.log", ".pytest_cache/x", "greenery_assets.egg-info/PKG-INFO",
 )  # fmt: skip
-# The snapshot of the orders is in the warehouse, the memory of the alerts in Dagster's home.
+# The snapshots are in the warehouse, the memory of the alerts in Dagster's home.
 NEVER_AGAIN = (
     "data/greenery.duckdb", "data/greenery.duckdb.wal", "dagster_home/alerts.sqlite", "dagster_home/history/runs.db",
     "dagster_home/schedules/schedules.db", "data/greenery.sample-20260101T070000.duckdb",
@@ -50,7 +50,7 @@ def test_clean_keeps_what_cannot_be_made_again_and_says_so(project: Path) -> Non
     assert left(project) == {*NEVER_AGAIN, *OURS}
     for name in (".venv", "data/sample", "data/report", "dbt_project/target"):
         assert name in said.partition("Keeping")[0]
-    for name in ("data/greenery.duckdb", "orders_snapshot", "dagster_home", "alerts.sqlite", "make clean-all"):
+    for name in ("data/greenery.duckdb", "snapshots", "dagster_home", "alerts.sqlite", "make clean-all"):
         assert name in said.partition("Keeping")[2]
     assert "must be made again with them" in said
     assert "data/greenery.sample-<time>.duckdb" in said.partition("Keeping")[2]

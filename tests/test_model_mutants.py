@@ -69,8 +69,31 @@ def test_an_intermediate_model_with_a_row_too_many_is_found(
 
 def test_a_session_too_many_is_found(built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path) -> None:
     home = built[0].copy(tmp_path / "home")
-    outcome = run_with(doubled("int_sessions"), home, sample_dir, tmp_path)
-    assert outcome.failing == {"int_sessions_key_is_unique_and_set": 2}
+    outcome = run_with(doubled("int_sessions", "int_daily_views"), home, sample_dir, tmp_path)
+    assert outcome.failing == {
+        "int_sessions_key_is_unique_and_set": 2,
+        "int_daily_views_key_is_unique_and_set": 2,
+        "int_daily_views_has_every_view": 1,
+    }
+
+
+def test_more_of_the_shop_with_a_row_too_many_or_too_few_is_found(
+    built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
+) -> None:
+    home = built[0].copy(tmp_path / "home")
+    keyed = (
+        "fact_hourly", "fact_repeat_rate_by_month", "fact_users_by_purchases", "fact_viewed_not_bought_by_state",
+    )  # fmt: skip
+    models = {**doubled(*keyed), "fact_stockouts": ("states.inventory <= 0", "states.inventory < 0")}
+    outcome = run_with(models, home, sample_dir, tmp_path)
+    assert outcome.failing.keys() == {
+        *(f"{name}_key_is_unique_and_set" for name in keyed),
+        "fact_hourly_has_every_order_and_session",
+        "fact_repeat_rate_by_month_counts_every_buyer",
+        "fact_users_by_purchases_has_every_buyer_and_order",
+        "fact_viewed_not_bought_by_state_has_every_view",
+        "fact_stockouts_has_every_product_without_stock",
+    }
 
 
 def test_a_published_model_with_a_row_too_many_is_found(
@@ -81,6 +104,7 @@ def test_a_published_model_with_a_row_too_many_is_found(
         connection.execute(
             "insert into snapshots.orders_snapshot select * from snapshots.orders_snapshot order by order_id limit 1"
         )
+        connection.execute("insert into snapshots.inventory_snapshot from snapshots.inventory_snapshot limit 1")
     keyed = (
         "fact_user_orders", "fact_repeat_indicators", "fact_page_views", "fact_conversion_by_product",
         "fact_funnel", "fact_funnel_by_product", "fact_daily",
@@ -95,6 +119,7 @@ def test_a_published_model_with_a_row_too_many_is_found(
     assert outcome.failing["fact_user_orders_has_every_order_and_dollar"] in {3, 4}
     assert outcome.failing | {"fact_user_orders_has_every_order_and_dollar": 0} == {
         "orders_snapshot_key_is_unique_and_set": 2,
+        "inventory_snapshot_key_is_unique_and_set": 2,
         **{f"{name}_key_is_unique_and_set": 2 for name in keyed if name != "fact_page_views"},
         "fact_user_orders_has_every_order_and_dollar": 0,
         "fact_repeat_rate_counts_every_buyer": 1,

@@ -6,7 +6,7 @@ is None, or an empty sequence.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from greenery_assets.checks import expected_volume
@@ -45,7 +45,7 @@ class Day:
 
 @dataclass(frozen=True)
 class RepeatRate:
-    """The row of marketing/fact_repeat_rate; `rate` from 0 to 1."""
+    """A row of marketing/fact_repeat_rate or fact_repeat_rate_by_month; `rate` from 0 to 1."""
 
     buyers: int
     repeat_buyers: int
@@ -90,6 +90,36 @@ class ProductConversion:
 
 
 @dataclass(frozen=True)
+class StateViews:
+    """A row of product/fact_viewed_not_bought_by_state; `share` from 0 to 1."""
+
+    state: str
+    users: int
+    viewed: int
+    not_bought: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Hour:
+    """An hour of the day (UTC) over all `days` of product/fact_hourly."""
+
+    hour: int
+    days: int
+    orders: int
+    sessions: int
+
+
+@dataclass(frozen=True)
+class Stockout:
+    """A row of core/fact_stockouts; times are naive UTC, `until` None where it lasts."""
+
+    product: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True)
 class FunnelStep:
     """A row of product/fact_funnel, or of product/fact_funnel_by_product, whose rows name a product."""
 
@@ -130,13 +160,17 @@ class Figures:
     """Everything that is drawn. `volumes` are by source table, `spent` by event type, `days` the last year's.
 
     `days_left_out` counts the days of fact_daily before that, `products` all there are, of which the ones with the
-    most sessions are in the sequences by product.
+    most sessions are in the sequences by product. `purchases` are the buyers with one, two, and three and more,
+    `by_month` repeat rates by month of first order. `states` of few users are left out. `out_of_stock` counts
+    the products that are, of which `stockouts` has the newest.
     """
 
     volumes: Mapping[str, Sequence[DayVolume]] = field(default_factory=dict)
     days: Sequence[Day] = ()
     days_left_out: int = 0
     repeat: RepeatRate | None = None
+    purchases: Sequence[int] = ()
+    by_month: Mapping[date, RepeatRate] = field(default_factory=dict)
     indicators: Sequence[Indicator] = ()
     conversion: Conversion | None = None
     products: int = 0
@@ -145,6 +179,10 @@ class Figures:
     funnel_by_product: Sequence[FunnelStep] = ()
     spent: Mapping[str, Spread] = field(default_factory=dict)
     deliveries: Deliveries | None = None
+    states: Sequence[StateViews] = ()
+    hours: Sequence[Hour] = ()
+    out_of_stock: int | None = None
+    stockouts: Sequence[Stockout] = ()
 
 
 def with_band(rows_by_day: Mapping[date, int], today: date, band: float) -> list[DayVolume]:

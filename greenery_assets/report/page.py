@@ -62,6 +62,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         "ages": lambda section: ages(section, facts, reader.zone),
     }
     made_at = facts.made_at.astimezone(reader.zone)
+    fresh = {each.subject.asset.rsplit("/", 1)[-1]: each for each in facts.checks if each.assumption == FRESHNESS}
     return environment.get_template("page.html").render(
         facts=facts,
         Standing=Standing,
@@ -75,7 +76,10 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         begins_with="failing" if facts.count(Standing.PASSED) < len(facts.checks) else "all",
         shown_failing=facts.failing[:SHOWN_FAILING],
         not_shown=len(facts.failing[SHOWN_FAILING:]),
-        fresh={each.subject.asset.rsplit("/", 1)[-1]: each for each in facts.checks if each.assumption == FRESHNESS},
+        fresh=fresh,
+        is_fresh=bool(fresh)
+        and all(check.standing == Standing.PASSED for check in fresh.values())
+        and all(it.loaded_at and not it.rejected and f"raw/{it.name}" not in facts.not_built for it in facts.sources),
         marts=by_mart(facts.checks),
         assumptions=by_assumption(facts.checks),
         sections=sections,

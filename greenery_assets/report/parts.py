@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from greenery_assets.privacy import masked
 from greenery_assets.report import charts
-from greenery_assets.report.figures import DayVolume, Deliveries, Figures, FunnelStep, Indicator, Spread
+from greenery_assets.report.figures import DayVolume, Deliveries, Figures, FunnelStep, Hour, Indicator, Spread
 from greenery_assets.report.wording import counted, dollars, duration, points, share, unit_of
 
 STEPS = {
@@ -36,6 +36,8 @@ INDICATORS = {
 }
 FIRST, RETURNING = "first orders", "orders of buyers who came back"
 DAYS_IN_TABLE = 60
+CONVERSION_TABLES = ("conversion", "conversion_by_product", "daily", "viewed_not_bought_by_state")
+BUYING_TABLES = ("repeat_rate", "users_by_purchases", "repeat_rate_by_month", "repeat_indicators")
 INDICATOR_COLUMNS = (
     *("indicator", "buyers with it", "of them bought again", "buyers without it", "of these bought again"),
     *("difference", "95 % interval", "not judged"),
@@ -85,8 +87,8 @@ class Section:
 
 
 def figure_sections(figures: Figures) -> list[Section]:
-    """Every part, in the order they stand on the page: what came in, then what the marts say."""
-    parts = (volumes, buying_again, conversion, funnel, time_spent, deliveries, orders_by_day, revenue_by_day)
+    """Every part, in the order they stand on the page: what the marts say, then what came in."""
+    parts = (buying_again, conversion, funnel, orders, stock, time_spent, deliveries, volumes)
     return [part(figures) for part in parts]
 
 
@@ -127,6 +129,9 @@ def buying_again(figures: Figures) -> Section:
             f"{repeat.repeat_buyers:,} of {counted(repeat.buyers, 'buyer')} {verb} bought twice or more: a repeat rate "
             f"of {share(repeat.rate)}."
         )
+        if figures.purchases:
+            one, two, more = figures.purchases
+            lead.append(f"{counted(one, 'buyer')} bought once, {two:,} twice, {more:,} three times or more.")
     elif repeat:
         lead.append("Nobody has bought anything yet, so there is no repeat rate.")
     judged = [each for each in figures.indicators if each.difference is not None]
@@ -150,16 +155,25 @@ def buying_again(figures: Figures) -> Section:
         f"{each['label']}, {each['said']}" for each in drawn
     )
     chart = charts.finished(charts.intervals(drawn, "difference in buying again")) if drawn else None
+    views = [View("Reasons", summary, chart, table)]
+    if figures.by_month:
+        rows = tuple(
+            (f"{month:%B %Y}", f"{of.buyers:,}", f"{of.repeat_buyers:,}", share(of.rate))
+            for month, of in figures.by_month.items()
+        )
+        columns = ("month of first order", "buyers", "bought again", "repeat rate")
+        views.append(View("By month", "", None, NumberTable(columns, rows)))
     return Section(
         "buying-again",
         "Who buys again",
         tuple(lead),
-        (View("", summary, chart, table),),
-        ("marketing/fact_repeat_rate", "marketing/fact_repeat_indicators"),
+        tuple(views),
+        tuple(f"marketing/fact_{name}" for name in BUYING_TABLES),
         "Each dot compares buyers with an indicator to buyers without it. A dot to the right means that more buyers "
         "with it bought again. The line is the 95 % interval; if it crosses zero, the difference may be chance. Only "
         "facts from before the second order count. Buyers who bought again before the indicator was known, and buyers "
-        "for whom it is not known yet, are not judged. An indicator need not be the cause.",
+        "for whom it is not known yet, are not judged. An indicator need not be the cause. Buyers of the last months "
+        "had less time to buy again.",
     )
 
 
@@ -196,8 +210,19 @@ def conversion(figures: Figures) -> Section:
     if products:
         left_out = figures.products - len(products)
         views.append(_share_view("By product", "sessions that bought it, of those that viewed it", products, left_out))
-    tables = ("product/fact_conversion", "product/fact_conversion_by_product", "product/fact_daily")
-    return Section("conversion", "Conversion", lead, tuple(views), tables)
+    if figures.states:
+        states = _apart([each.state for each in figures.states])
+        numbers = tuple(
+            (state, f"{each.users:,}", f"{each.viewed:,}", f"{each.not_bought:,}", share(each.share))
+            for state, each in zip(states, figures.states, strict=True)
+        )
+        columns = ("state of the user", "users", "products viewed", "not bought", "share not bought")
+        views.append(View("By state", "", None, NumberTable(columns, numbers)))
+    tables = tuple(f"product/fact_{name}" for name in CONVERSION_TABLES)
+    note = (
+        "By state: a product that was viewed counts once for each session. States of fewer than 3 users are left out."
+    )
+    return Section("conversion", "Conversion", lead, tuple(views), tables, note if figures.states else "")
 
 
 def funnel(figures: Figures) -> Section:
@@ -265,47 +290,68 @@ def deliveries(figures: Figures) -> Section:
     return Section("deliveries", "From order to delivery", lead, views, ("marketing/int_user_orders",))
 
 
-def orders_by_day(figures: Figures) -> Section:
-    """First and returning orders over time."""
+def orders(figures: Figures) -> Section:
+    """First and returning orders and revenue over time, and orders and sessions an hour."""
     first, returning = sum(day.first_orders for day in figures.days), sum(day.returning_orders for day in figures.days)
-    total = first + returning
-    lead = (
-        f"{counted(total, 'order')} {_in_days(figures)}: {first:,} {'was' if first == 1 else 'were'} the first of a "
-        f"buyer and {returning:,} of buyers who came back ({share(returning / total)})."
-        if total
-        else "There are no orders yet."
-    )
-    drawn = [
-        {"day": day.day.isoformat(), "kind": kind, "value": value, "place": place}
-        for day in figures.days
-        for place, (kind, value) in enumerate(((FIRST, day.first_orders), (RETURNING, day.returning_orders)))
-    ]
-    rows = [
-        (day.day.isoformat(), f"{day.first_orders:,}", f"{day.returning_orders:,}", f"{day.orders:,}")
-        for day in figures.days
-    ]
-    chart = charts.finished(charts.stacked_by_day(drawn, [FIRST, RETURNING], "orders")) if total else None
-    table = _newest_first((FIRST, RETURNING, "all orders"), rows, figures.days_left_out)
-    view = View("", f"First orders and orders of buyers who came back, by day. {lead}", chart, table)
-    return Section("orders", "First and returning orders", (lead,), (view,), ("product/fact_daily",))
-
-
-def revenue_by_day(figures: Figures) -> Section:
-    """Revenue over time."""
-    orders = sum(day.orders for day in figures.days)
-    revenue = sum((day.revenue for day in figures.days), start=Decimal(0))
-    lead = (
-        f"{dollars(revenue)} {_in_days(figures)}, {dollars(revenue / orders)} an order."
-        if orders
-        else "There is no revenue yet."
-    )
-    drawn = [{"day": day.day.isoformat(), "value": float(day.revenue)} for day in figures.days]
-    rows = [(day.day.isoformat(), dollars(day.revenue), f"{day.orders:,}") for day in figures.days]
-    chart = charts.finished(charts.bars_by_day(drawn, "revenue in US dollars", "$,.0f")) if orders else None
-    table = _newest_first(("revenue", "orders"), rows, figures.days_left_out)
-    view = View("", f"Revenue by day. {lead}", chart, table)
+    total, revenue = first + returning, sum((day.revenue for day in figures.days), start=Decimal(0))
+    views = []
+    lead = ["There are no orders yet."]
+    if total:
+        lead = [
+            f"{counted(total, 'order')} {_in_days(figures)}: {first:,} {'was' if first == 1 else 'were'} the first of "
+            f"a buyer and {returning:,} of buyers who came back ({share(returning / total)}). Revenue was "
+            f"{dollars(revenue)}, {dollars(revenue / total)} an order."
+        ]
+        drawn = [
+            {"day": day.day.isoformat(), "kind": kind, "value": value, "place": place}
+            for day in figures.days
+            for place, (kind, value) in enumerate(((FIRST, day.first_orders), (RETURNING, day.returning_orders)))
+        ]
+        rows = [
+            (day.day.isoformat(), f"{day.first_orders:,}", f"{day.returning_orders:,}", f"{day.orders:,}")
+            for day in figures.days
+        ]
+        table = _newest_first((FIRST, RETURNING, "all orders"), rows, figures.days_left_out)
+        summary = f"First orders and orders of buyers who came back, by day. {lead[0]}"
+        chart = charts.stacked_by_day(drawn, [FIRST, RETURNING], "orders")
+        views.append(View("Orders", summary, charts.finished(chart), table))
+        bars = [{"day": day.day.isoformat(), "value": float(day.revenue)} for day in figures.days]
+        rows = [(day.day.isoformat(), dollars(day.revenue), f"{day.orders:,}") for day in figures.days]
+        table = _newest_first(("revenue", "orders"), rows, figures.days_left_out)
+        chart = charts.bars_by_day(bars, "revenue in US dollars", "$,.0f")
+        views.append(View("Revenue", "Revenue by day.", charts.finished(chart), table))
+    if figures.hours:
+        lead.append(_hours_lead(figures.hours))
+        numbers = tuple(
+            (f"{hour.hour:02}:00", f"{hour.orders / hour.days:,.1f}", f"{hour.sessions / hour.days:,.1f}")
+            for hour in figures.hours
+        )
+        table = NumberTable(("hour (UTC)", "orders an hour", "sessions begun an hour"), numbers)
+        views.append(View("By hour", "", None, table))
     note = "Revenue is the sum of order totals: products and shipping, less discounts."
-    return Section("revenue", "Revenue", (lead,), (view,), ("product/fact_daily",), note)
+    return Section(
+        "orders", "Orders and revenue", tuple(lead), tuple(views), ("product/fact_daily", "product/fact_hourly"), note
+    )
+
+
+def stock(figures: Figures) -> Section:
+    """What is out of stock, and since when."""
+    names = _apart([each.product for each in figures.stockouts])
+    rows = tuple(
+        (name, f"{each.since:%Y-%m-%d %H:%M}", f"{each.until:%Y-%m-%d %H:%M}" if each.until else "now")
+        for name, each in zip(names, figures.stockouts, strict=True)
+    )
+    lead = []
+    if figures.out_of_stock is not None:
+        verb = "is" if figures.out_of_stock == 1 else "are"
+        lead.append(
+            f"{counted(figures.out_of_stock, 'product')} {verb} out of stock."
+            if figures.out_of_stock
+            else "Every product is in stock."
+        )
+    views = (View("", "", None, NumberTable(("product", "out of stock since (UTC)", "until"), rows)),) if rows else ()
+    note = "Each run looks at the stock once."
+    return Section("stock", "Out of stock", tuple(lead), views, ("core/fact_stockouts",), note)
 
 
 def volume_by_day(days: Sequence[DayVolume]) -> charts.Values:
@@ -472,6 +518,17 @@ def _delivery_lead(found: Deliveries) -> tuple[str, ...]:
             f"promised ({share(found.late / found.promised_and_delivered)})."
         )
     return (" ".join(lead),)
+
+
+def _hours_lead(hours: Sequence[Hour]) -> str:
+    total = sum(hour.days for hour in hours)
+    orders, sessions = sum(hour.orders for hour in hours), sum(hour.sessions for hour in hours)
+    busiest = max(hours, key=lambda hour: hour.orders / hour.days)
+    return (
+        f"On average {orders / total:,.1f} orders were placed and {sessions / total:,.1f} sessions begun an hour. "
+        f"Most orders come between {busiest.hour:02}:00 and {busiest.hour:02}:59 (UTC): "
+        f"{busiest.orders / busiest.days:,.1f}."
+    )
 
 
 def _in_days(figures: Figures) -> str:

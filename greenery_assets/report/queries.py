@@ -16,15 +16,23 @@ from greenery_assets.report.figures import (
     Deliveries,
     Figures,
     FunnelStep,
+    Hour,
     Indicator,
     ProductConversion,
     RepeatRate,
     Spread,
+    StateViews,
+    Stockout,
     with_band,
 )
 from greenery_assets.warehouse import NOT_BUILT, Connection
 
 PRODUCTS_SHOWN = 40
+STATES_SHOWN = 10
+# What is said of fewer may be said of somebody whom one knows.
+FEWEST_USERS = 3
+STOCKOUTS_SHOWN = 20
+MONTHS_SHOWN = 12
 NAMELESS = "Product without a name"
 TIMED_SOURCES = ("events", "orders")
 Row = Sequence[Any]
@@ -43,6 +51,13 @@ def read_figures(connection: Connection, today: date, volume_band: float) -> Fig
         repeat=next((RepeatRate(*row) for row in read.rows("""
             select users_purchased, users_repeat, repeat_rate from marketing.fact_repeat_rate
         """)), None),
+        purchases=[users for (users,) in read.rows("""
+            select users from marketing.fact_users_by_purchases order by least_orders
+        """)],
+        by_month={month: RepeatRate(*row) for month, *row in read.rows(f"""
+            select first_order_month, users_purchased, users_repeat, repeat_rate
+            from marketing.fact_repeat_rate_by_month order by first_order_month desc limit {MONTHS_SHOWN}
+        """)},
         indicators=[Indicator(*row) for row in read.rows("""
             select indicator, users_with, users_without, users_not_judged, repeat_share_with, repeat_share_without,
                 difference, difference_low, difference_high
@@ -83,6 +98,23 @@ def read_figures(connection: Connection, today: date, volume_band: float) -> Fig
             if (spread := _as_spread(numbers))
         },
         deliveries=_deliveries(read),
+        states=[StateViews(*row) for row in read.rows(f"""
+            select state, users, products_viewed, products_not_bought, share_not_bought
+            from product.fact_viewed_not_bought_by_state where users >= {FEWEST_USERS}
+            order by products_viewed desc, state limit {STATES_SHOWN}
+        """)],
+        hours=[Hour(*map(int, row)) for row in read.rows("""
+            select hour_of_day, count(*), sum(orders), sum(sessions)
+            from product.fact_hourly group by hour_of_day order by hour_of_day
+        """)],
+        out_of_stock=next((int(row[0]) for row in read.rows("""
+            select count(case when is_out_of_stock then 1 end) from core.fact_stockouts
+        """)), None),
+        stockouts=[Stockout(*row) for row in read.rows(f"""
+            select coalesce(product_name, '{NAMELESS}'), out_of_stock_since, out_of_stock_until
+            from core.fact_stockouts
+            order by is_out_of_stock desc, out_of_stock_since desc, product_name, product_id limit {STOCKOUTS_SHOWN}
+        """)],
     )  # fmt: skip
 
 

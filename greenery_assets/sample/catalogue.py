@@ -64,10 +64,13 @@ def draw_catalogue(rng: np.random.Generator) -> Catalogue:
     count = len(PLANTS)
     low, high = PRICE_QUARTERS
     fewest, most = INVENTORY_PIECES
-    return Catalogue(
+    catalogue = Catalogue(
         product_ids=random_uuids(rng, count),
         price_cents=rng.integers(low, high, count, endpoint=True) * QUARTER_CENTS,
         inventory=rng.integers(fewest, most, count, endpoint=True),
         popularity=rng.permutation(np.linspace(*MOST_TO_LEAST_POPULAR, count)),
         discount_cents=np.array(PROMO_DISCOUNTS_USD) * 100,
     )
+    # The plant that sells best is sold out.
+    catalogue.inventory[catalogue.popularity.argmax()] = 0
+    return catalogue

@@ -281,7 +281,7 @@ def _damaged(path: Path) -> WarehouseError:
     also = f", or {named(wal(path))}, which belongs to it, is another file's" if wal(path).exists() else ""
     return WarehouseCorruptError(
         f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Move it away, or put a backup in "
-        "its place, and run again: all is then loaded and built again, and the history in orders_snapshot taken from "
+        "its place, and run again: all is then loaded and built again, and the history in snapshots taken from "
         "what was published last. See docs/runbook.md, The warehouse is damaged."
     )
 

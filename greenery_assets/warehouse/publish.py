@@ -21,7 +21,8 @@ from greenery_assets.warehouse.copies import copy_file
 # Clients from DuckDB 1.2 on open it: DBeaver, Metabase and notebooks bundle older ones than ours.
 OLDEST_CLIENT = "v1.2.0"
 TABLES, SOURCE = "quality.tables", "quality.source"
-HISTORY = "snapshots.orders_snapshot"
+# All of it is history: the source has only the present.
+HISTORY = "snapshots."
 _NEVER = (None,) * 8
 
 
@@ -99,8 +100,8 @@ def publish(
 def begin_again(working: Path, published: Path) -> None:
     """Begins the file in which runs work, where it is lost, with what cannot be loaded again from the source.
 
-    That is the history of the orders, and which source it is of. A file of a release that had no other one becomes the
-    one in which runs work. Does nothing where `working` is there, or nothing was published. Raises WarehouseError.
+    That is schema snapshots, and which source it is of. A file of a release that had no other one becomes the one in
+    which runs work. Does nothing where `working` is there, or nothing was published. Raises WarehouseError.
     """
     if working.exists() or not published.exists():
         return
@@ -119,8 +120,9 @@ def begin_again(working: Path, published: Path) -> None:
             connection.execute(
                 f"create table landing.source as select kind, folder, cast(0 as bigint) as load_id from before.{SOURCE}"
             )
-            if _has(connection, HISTORY, "before"):
-                connection.execute(f"create table {HISTORY} as from before.{HISTORY}")
+            for name in _relations(connection, "before"):
+                if name.startswith(HISTORY):
+                    connection.execute(f"create table {name} as from before.{name}")
         begun.rename(working)
 
 

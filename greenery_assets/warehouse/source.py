@@ -72,7 +72,7 @@ def settle_source(
     """Where the warehouse is to be moved to make way for the rows of `source`; None where they may be loaded into it.
 
     They need a warehouse of their own where either `source` or what filled the warehouse is sample data, and the other
-    is not: the histories of a shop and of a sample (orders_snapshot) must not mix. Nothing of the source is read, and
+    is not: the histories of a shop and of a sample (snapshots) must not mix. Nothing of the source is read, and
     nothing changed.
 
     Raises SourceChangedError where the warehouse was filled from another source and `is_new_source` does not say that

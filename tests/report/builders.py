@@ -13,10 +13,13 @@ from greenery_assets.report.figures import (
     Deliveries,
     Figures,
     FunnelStep,
+    Hour,
     Indicator,
     ProductConversion,
     RepeatRate,
     Spread,
+    StateViews,
+    Stockout,
     with_band,
 )
 from greenery_assets.report.page import Reader
@@ -89,6 +92,8 @@ def figures(**changed: Any) -> Figures:
         "volumes": {name: with_band(rows_by_day(), NOW.date(), 3) for name in ("events", "orders")},
         "days": days(),
         "repeat": RepeatRate(124, 99, 99 / 124),
+        "purchases": [25, 28, 71],
+        "by_month": {date(2026, 11, 1): RepeatRate(24, 9, 9 / 24), date(2026, 10, 1): RepeatRate(100, 90, 0.9)},
         "indicators": [
             Indicator("browsed_longer", 57, 58, 0, 0.75, 0.84, -0.09, -0.23, 0.06),
             Indicator("package_never_received", 0, 31, 84, None, 0.6, None, None, None),
@@ -119,6 +124,13 @@ def figures(**changed: Any) -> Figures:
             "checkout": Spread(393, 7_200, 10_800, 18_000, 25_200, 32_400),
         },
         "deliveries": Deliveries(361, 305, 280, 259, 173, Spread(305, 7_200, 1e4, 18_000, 25_200, 32_400), None),
+        "states": [StateViews("Texas", 25, 353, 137, 137 / 353), StateViews("Ohio", 3, 10, 10, 1.0)],
+        "hours": [Hour(hour, 2, 10 + hour, 20 + hour) for hour in range(24)],
+        "out_of_stock": 1,
+        "stockouts": [
+            Stockout("Pothos", datetime(2026, 11, 23, 6, 4), None),  # noqa: DTZ001  as the tables have it
+            Stockout("Pothos", datetime(2026, 11, 1, 6), datetime(2026, 11, 3, 6)),  # noqa: DTZ001
+        ],
     }
     return Figures(**known | changed)
 
@@ -127,6 +139,8 @@ EMPTY = figures(
     volumes={"events": [], "orders": []},
     days=[],
     repeat=RepeatRate(0, 0, None),
+    purchases=[0, 0, 0],
+    by_month={},
     indicators=[Indicator("browsed_longer", 0, 0, 0, None, None, None, None, None)],
     conversion=Conversion(0, 0, None, 0, 0, None),
     conversion_by_product=[ProductConversion("Pothos", 0, 0, None)],
@@ -135,4 +149,8 @@ EMPTY = figures(
     funnel_by_product=[FunnelStep("viewed", 0, None, None, "Pothos"), FunnelStep("bought", 0, 0, None, "Pothos")],
     spent={},
     deliveries=Deliveries(0, 0, 0, 0, 0, None, None),
+    states=[],
+    hours=[],
+    out_of_stock=0,
+    stockouts=[],
 )

@@ -18,6 +18,7 @@ from greenery_assets.report.parts import Section, figure_sections
 from tests.report.builders import EMPTY, NOW, days, figures, rows_by_day
 
 LONG = "Monstera " * 1_000
+TABLES_ALONE = {("buying-again", "By month"), ("conversion", "By state"), ("orders", "By hour"), ("stock", "")}
 
 
 def section(name: str, **changed: Any) -> Section:
@@ -38,20 +39,22 @@ def test_every_figure_that_is_asked_for_has_its_part_with_a_chart_and_its_number
     views = {name: [view.label for view in part.views] for name, part in parts.items()}
     assert views == {
         "volumes": ["Events", "Orders"],
-        "buying-again": [""],
-        "conversion": ["Overall", "By day", "By product"],
+        "buying-again": ["Reasons", "By month"],
+        "conversion": ["Overall", "By day", "By product", "By state"],
         "funnel": ["All sessions", "By product"],
         "time": ["On the site", "Until it is shipped"],
         "deliveries": [""],
-        "orders": [""],
-        "revenue": [""],
+        "orders": ["Orders", "Revenue", "By hour"],
+        "stock": [""],
     }
     for part in parts.values():
         assert part.lead or part.id == "time", part.id
         for view in part.views:
-            assert view.chart
-            assert marks(view.chart)
-            assert view.summary
+            # What numbers say as well has no chart.
+            if (part.id, view.label) not in TABLES_ALONE:
+                assert view.chart
+                assert marks(view.chart)
+                assert view.summary
             assert view.table.rows
             assert all(len(row) == len(view.table.columns) for row in view.table.rows), part.id
 
@@ -69,7 +72,20 @@ def test_the_sentences_say_the_numbers() -> None:
     assert "From checkout until the package is shipped: median 5.0 hours" in said("time")
     assert "173 of 259 delivered with a promised time came later than promised (66.8 %)." in said("deliveries")
     assert "from 14 Nov 2026 to 23 Nov 2026: 20 were the first of a buyer" in said("orders")
-    assert said("revenue").startswith("$12,345.00 from 14 Nov 2026")
+    assert "Revenue was $12,345.00, $95.70 an order." in said("orders")
+    assert "25 buyers bought once, 28 twice, 71 three times or more." in said("buying-again")
+    assert (
+        "On average 10.8 orders were placed and 15.8 sessions begun an hour. Most orders come between 23:00 and 23:59 "
+        "(UTC): 16.5."
+    ) in said("orders")
+    assert said("stock") == "1 product is out of stock."
+    assert section("buying-again").views[1].table.rows[0] == ("November 2026", "24", "9", "37.5 %")
+    assert section("conversion").views[3].table.rows[0] == ("Texas", "25", "353", "137", "38.8 %")
+    assert section("orders").views[2].table.rows[23] == ("23:00", "16.5", "21.5")
+    assert section("stock").views[0].table.rows == (
+        ("Pothos", "2026-11-23 06:04", "now"),
+        ("Pothos", "2026-11-01 06:00", "2026-11-03 06:00"),
+    )
 
 
 def test_only_what_is_clear_of_chance_is_called_so() -> None:
@@ -101,11 +117,13 @@ def test_without_any_row_each_part_says_so_and_draws_nothing_wrong() -> None:
     assert "There are no events yet. There are no orders yet." in empty["volumes"]
     assert "Nobody has bought anything yet" in empty["buying-again"]
     assert "There are no sessions yet." in empty["conversion"] + empty["funnel"]
+    assert empty["stock"] == "Every product is in stock."
 
 
 def test_before_the_first_run_no_part_claims_anything() -> None:
     for part in figure_sections(Figures()):
         assert [view for view in part.views if view.chart] == [], part.id
+        assert "stock" not in " ".join(part.lead)
 
 
 def test_one_of_each_is_said_in_the_singular() -> None:
@@ -153,7 +171,7 @@ def test_an_event_type_that_nobody_knows_is_shown_as_it_is(event_type: str) -> N
 
 
 def test_a_long_history_is_drawn_whole_and_listed_in_part() -> None:
-    view = section("revenue", days=days(300), days_left_out=100).views[0]
+    view = section("orders", days=days(300), days_left_out=100).views[1]
     assert view.chart
     assert marks(view.chart) == 300
     assert (len(view.table.rows), view.table.left_out) == (60, 340)

@@ -19,7 +19,8 @@ from greenery_assets.warehouse import Description, Found, WarehouseError, begin_
 
 GOOD, AT = Found(None, 2, (), ("late",)), datetime(2026, 11, 27, 6)
 HELD = Found("failed: is_unique", 3, ("is_unique",), ())
-NAMES = ("raw.notes", "staging.stg_notes", "core.dim_notes", "core.fact_notes", "snapshots.orders_snapshot")
+SNAPSHOTS = ("snapshots.orders_snapshot", "snapshots.notes_snapshot")
+NAMES = ("raw.notes", "staging.stg_notes", "core.dim_notes", "core.fact_notes", *SNAPSHOTS)
 DESCRIBED = {name: Description(f"What {name} is, it's said.", {"n": "A number."}) for name in NAMES}
 CLIENTS = ("1.2.2", "1.4.4")
 
@@ -37,7 +38,7 @@ def write(published: Path, n: int, kind: str = "folder") -> Path:
         connection.execute(
             'create view staging.stg_notes as (select n from "x"."raw"."notes")'.replace("x", catalog(published))
         )
-        for name in ("core.dim_notes", "core.fact_notes", "snapshots.orders_snapshot", "quality.is_unique", "core.odd"):
+        for name in ("core.dim_notes", "core.fact_notes", *SNAPSHOTS, "quality.is_unique", "core.odd"):
             connection.execute(f"create table {name} as select {n} as n")
     return working
 
@@ -220,14 +221,15 @@ def test_a_publisher_that_is_killed_leaves_the_old_one_or_the_new_one(published:
     assert sorted(path.name for path in published.parent.iterdir()) == ["shop.duckdb", "shop.duckdb.working"]
 
 
-def test_a_lost_working_file_begins_with_the_history_of_the_orders(published: Path) -> None:
+def test_a_lost_working_file_begins_with_all_history(published: Path) -> None:
     working = working_file(published)
     working.unlink()
     begin_again(working, published)
     assert ask(working, "select kind, folder from landing.source") == [("folder", "/shop")]
-    assert ask(working, "select n from snapshots.orders_snapshot") == [(1,)]
+    for name in SNAPSHOTS:
+        assert ask(working, f"select n from {name}") == [(1,)]
     begin_again(working, published)
-    assert ask(working, "select count(*) from duckdb_tables()") == [(2,)]
+    assert ask(working, "select count(*) from duckdb_tables()") == [(1 + len(SNAPSHOTS),)]
 
 
 def test_the_file_of_a_release_that_published_none_becomes_the_working_file(tmp_path: Path) -> None:

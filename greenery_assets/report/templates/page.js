@@ -39,7 +39,7 @@ for (const choice of document.querySelectorAll(".views > .choice input")) {
 const SHORT = 12;
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = [...document.querySelectorAll(".views details:not([open]), .verdict details:not([open])")].filter(
+  opened = [...document.querySelectorAll(".views details:not([open]), .verdict details:not([open]), #freshness details:not([open])")].filter(
     (part) => part.querySelectorAll("tbody tr").length <= SHORT
   );
   for (const part of opened) part.open = true;
