@@ -65,7 +65,8 @@ def publish(
     it never was. quality.tables has one row for each table: table_schema, table_name, row_count, built_at (UTC) and
     run_id (of the run that built it), held_back_since (UTC; null where it is not) and held_back_by (why), checks (how
     many the last run evaluated), failed_errors and failed_warnings (their names, comma separated). quality.source has
-    one row: kind and folder of the source, published_at (UTC). quality.durations is as dbt noted it. Raises WarehouseError.
+    one row: kind and folder of the source, published_at (UTC). quality.durations is as dbt noted it. Raises
+    WarehouseError.
     """
     new, before = (published.with_name(f"{published.name}.{what}") for what in ("unfinished", "before"))
     with _cleared(new, before), file.worded(published), file.scratch(memory_limit=memory_limit) as connection:
@@ -102,8 +103,9 @@ def publish(
 def begin_again(working: Path, published: Path) -> None:
     """Begins the file in which runs work, where it is lost, with what cannot be loaded again from the source.
 
-    That is the history of the orders, which source it is of, and how long runs took. A file of a release that had no other one becomes the
-    one in which runs work. Does nothing where `working` is there, or nothing was published. Raises WarehouseError.
+    That is the history of the orders, which source it is of, and how long runs took. A file of a release that had no
+    other one becomes the one in which runs work. Does nothing where `working` is there, or nothing was published.
+    Raises WarehouseError.
     """
     if working.exists() or not published.exists():
         return

@@ -14,7 +14,9 @@ from tests.engines import PostgresHere
 from tests.postgres import new_database
 
 pytestmark = pytest.mark.slow
-KINDS = "select kind, is_complete, count(*) > 100 from quality.durations group by run_at, kind, is_complete order by run_at"
+KINDS = (
+    "select kind, is_complete, count(*) > 100 from quality.durations group by run_at, kind, is_complete order by run_at"
+)
 
 
 def on_postgres(request: pytest.FixtureRequest, folder: Path, source: Path) -> Bench:
@@ -37,7 +39,9 @@ def test_each_run_notes_its_kind_and_the_seconds_of_what_it_did(
     assert isinstance(place, Path | PostgresAddress)
     bench.load()
     with transaction(place) as connection:
-        connection.execute("insert into quality.durations values ('old', timestamp '2024-01-01', 'x', true, 'x', 'x', 1)")
+        connection.execute(
+            "insert into quality.durations values ('old', timestamp '2024-01-01', 'x', true, 'x', 'x', 1)"
+        )
     bench.environment |= {"GREENERY_RUN_ID": "4f6c", "GREENERY_CHECKS": "new"}
     bench.build("build", "--full-refresh")
     bench.build("build", "--select", "fact_daily")
