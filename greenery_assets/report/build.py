@@ -14,8 +14,8 @@ import vl_convert
 
 from greenery_assets.alerts.runs import Catalogue
 from greenery_assets.report import durations, wording
-from greenery_assets.report.changes import Earlier, changes, record_of
-from greenery_assets.report.facts import ReportFacts
+from greenery_assets.report.changes import changes, record_of
+from greenery_assets.report.facts import Earlier, ReportFacts
 from greenery_assets.report.figures import Figures
 from greenery_assets.report.page import Reader, render_page
 from greenery_assets.report.parts import figure_sections

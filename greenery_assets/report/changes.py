@@ -5,25 +5,17 @@ The page of a complete run leaves a record of what it showed, with which the pag
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from itertools import zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from greenery_assets.report.facts import ReportFacts
+from greenery_assets.report.facts import Earlier, ReportFacts
 from greenery_assets.report.figures import Figures
 from greenery_assets.report.parts import NumberTable, Section, View
 from greenery_assets.report.wording import counted, dollars, share
 
 MOST_DAYS_NAMED = 3
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """The record that the last complete run of an earlier day left, and when (aware)."""
-
-    at: datetime
-    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,15 @@ from greenery_assets.alerts.runs import (
     run_ends,
 )
 from greenery_assets.dbt.groups import position
-from greenery_assets.report.changes import Earlier
-from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
+from greenery_assets.report.facts import (
+    CheckFacts,
+    DailyRunFacts,
+    Earlier,
+    PastRun,
+    ReportFacts,
+    SourceFacts,
+    Standing,
+)
 
 DAILY_JOB = "daily_job"
 REPORTING = "reporting"

@@ -1,4 +1,4 @@
-"""How long models and checks took is noted at the end of each run of dbt, in each database, for as long as runs are kept."""
+"""How long models and checks took is noted at the end of each run of dbt, in each database, and goes with age."""
 
 from collections.abc import Callable
 from pathlib import Path

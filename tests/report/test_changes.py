@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from greenery_assets.report.changes import Changes, Earlier, changes, record_of
-from greenery_assets.report.facts import ReportFacts
+from greenery_assets.report.changes import Changes, changes, record_of
+from greenery_assets.report.facts import Earlier, ReportFacts
 from greenery_assets.report.figures import Conversion, Day, Figures, RepeatRate, Totals, with_band
 from tests.report.builders import NOW, RUN, days, facts, figures, rows_by_day
 
@@ -44,7 +44,8 @@ def test_each_figure_that_moved_is_listed_and_no_other() -> None:
     )
     found = moved(after, data())
     assert found.lines == (
-        "Since 23 Nov: repeat rate from 79.8 % to 80.0 %, orders from 361 to 372, revenue from $85,000.00 to $86,234.50.",
+        "Since 23 Nov: repeat rate from 79.8 % to 80.0 %, orders from 361 to 372, "
+        "revenue from $85,000.00 to $86,234.50.",
         "Because of new data of 24 Nov.",
     )
     assert found.section.lead == found.lines

@@ -57,12 +57,8 @@ def test_what_takes_clearly_longer_for_three_runs_in_a_row_gets_slower() -> None
     assert "for 4 runs" in said(daily(10, 11, 10, 9, 17, 18, 20, 20))
     nothing = "Nothing took clearly longer than before for 3 runs in a row."
     # Once or twice, by little, and for parts of a second.
-    for seconds in (
-        (10, 11, 10, 9, 10, 18, 20),
-        (10, 11, 10, 9, 17, 18, 10),
-        (10,) * 4 + (14,) * 3,
-        (0.1,) * 4 + (0.9,) * 3,
-    ):
+    short = (0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9)
+    for seconds in ((10, 11, 10, 9, 10, 18, 20), (10, 11, 10, 9, 17, 18, 10), (10, 10, 10, 10, 14, 14, 14), short):
         assert nothing in said(daily(*seconds)), seconds
 
 
