@@ -42,7 +42,6 @@ def prepare(settings: Settings) -> list[str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "GREENERY_ENGINE": settings.engine,
         "GREENERY_WAREHOUSE_PATH": str(settings.warehouse_path),
-        "GREENERY_KEEP_DAYS": str(settings.keep_days),
         "GREENERY_MEMORY_LIMIT": settings.memory_limit,
         "GREENERY_MAX_SESSION_SHARE": str(settings.max_session_share),
     }
