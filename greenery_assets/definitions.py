@@ -8,7 +8,7 @@ from greenery_assets.alerts.sensors import PatientSlackResource, routing_of
 from greenery_assets.assets.figures import FIGURES, figure_checks
 from greenery_assets.assets.marts import CHECKS_TAG, FULL_REFRESH_TAG, dbt_models
 from greenery_assets.assets.raw import raw_tables
-from greenery_assets.assets.report import state_of_the_data
+from greenery_assets.assets.report import CHANGES, state_of_the_data
 from greenery_assets.assets.slack_messages import messages_arrive, slack_messages
 from greenery_assets.automation import (
     daily_job,
@@ -50,6 +50,7 @@ def alerts_project(settings: Settings) -> Project:
         daily_job=daily_job.name,
         kind_tags=(CHECKS_TAG, FULL_REFRESH_TAG),
         key_figures={figure.asset_key.to_user_string(): figure.column for figure in FIGURES},
+        changes=(state_of_the_data.key.to_user_string(), CHANGES),
         sample_mark=SampleMark("raw", "source", SAMPLE_DATA),
         shareable_columns=SHAREABLE_COLUMNS,
         mask=masked,

@@ -21,6 +21,7 @@ HANDED_TO_DBT = frozenset(
         "GREENERY_CHECKS",
         "GREENERY_DEFINITION",
         "GREENERY_PREVIEW",
+        "GREENERY_RUN_ID",
         *(f"GREENERY_POSTGRES_{part}" for part in ("HOST", "PORT", "USER", "DATABASE", "SSLMODE")),
     }
 )

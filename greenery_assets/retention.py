@@ -1,4 +1,4 @@
-"""What is deleted because of its age: runs with their logs, the memory of the alerts, and what may hold personal data.
+"""What is deleted because of its age: runs with their logs, pages, the alerts' memory, and what may hold personal data.
 
 Here: which of it is old and no longer needed. Not here: ticks of schedules and sensors, which Dagster deletes itself
 (dagster.yaml), and how the warehouse and the alerts delete (warehouse/loads.py, alerts/ledger.py).
@@ -23,7 +23,7 @@ BATCH = 500
 
 
 def purge_history(instance: dg.DagsterInstance, catalogue: Catalogue, settings: Settings, now: datetime) -> int:
-    """Delete ended runs older than GREENERY_KEEP_DAYS, and what the alerts remember from then; returns how many runs.
+    """Delete ended runs older than GREENERY_KEEP_DAYS, and pages and what the alerts remember; returns how many runs.
 
     Those by which an asset, a check, a key figure or a job is as it is stay, and so do runs of other projects. Raises
     LedgerError.
@@ -41,6 +41,9 @@ def purge_history(instance: dg.DagsterInstance, catalogue: Catalogue, settings: 
     left = {run.run_id for run in instance.get_runs(dg.RunsFilter(created_before=before))}
     with closing(Ledger.open(catalogue.project)) as ledger, ledger.transaction() as book:
         book.forget(before, left)
+    for day, page in settings.report_pages.items():
+        if day < before.date():
+            page.unlink(missing_ok=True)
     return len(old)
 
 

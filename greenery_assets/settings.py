@@ -7,7 +7,9 @@ makes what they name.
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -332,6 +334,15 @@ class Settings(BaseSettings):
     def report_page(self) -> Path:
         """The page about the state of the data."""
         return self.report_dir / "state_of_the_data.html"
+
+    @property
+    def report_pages(self) -> dict[date, Path]:
+        """The pages that are kept: the last one of each day."""
+        found = {}
+        for path in self.report_dir.glob(f"{'[0-9]' * 4}-{'[0-9]' * 2}-{'[0-9]' * 2}.html"):
+            with suppress(ValueError):
+                found[date.fromisoformat(path.stem)] = path
+        return found
 
     @property
     def report_picture(self) -> Path:

@@ -23,7 +23,7 @@ from tests.postgres import execute
 # The schemas that dbt builds in, and what else it writes and reads.
 BUILT = (*MARTS, "snapshots", "quality")
 NOTES = ("complete_runs", "dbt_runs", "broken_guards")
-LOADED = ("rejected_rows", "extra_columns")  # of quality, by the loader
+LOADED = ("rejected_rows", "extra_columns", "durations")  # of quality, made by the loader
 # Types of columns by their names in PostgreSQL, where they have another in DuckDB.
 IN_DUCKDB = {"numeric": "decimal(38, 6)"}
 

@@ -170,7 +170,9 @@ def fingerprints(warehouse: Path, schemas: tuple[str, ...] = MARTS) -> dict[str,
     """As Home.fingerprints, of any file."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         names = connection.execute(
-            "select table_schema, table_name from information_schema.tables where list_contains(?, table_schema)",
+            # How long runs took is no content.
+            "select table_schema, table_name from information_schema.tables where list_contains(?, table_schema) "
+            "and table_name <> 'durations'",
             [list(schemas)],
         ).fetchall()
         return {f"{schema}/{table}": _fingerprint(connection, schema, table) for schema, table in names}

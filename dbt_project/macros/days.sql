@@ -8,7 +8,7 @@
     on stands in guards.sql.
 #}
 
-{% macro landing(name) -%} {{ return(api.Relation.create(database=(target.database or none), schema='landing', identifier=name)) }} {%- endmacro %}
+{% macro landing(name, schema='landing') -%} {{ return(api.Relation.create(database=(target.database or none), schema=schema, identifier=name)) }} {%- endmacro %}
 
 {#
     Affected days as a sorted list of 'yyyy-mm-dd'; none where all are. They are days of `events`, of `sessions`, of
@@ -156,11 +156,17 @@
 {# At the end of a run: notes that everything was built, if no guard is broken, and that everything was checked. #}
 {% macro note_complete_run(results) -%}
     {%- if not execute or flags.EMPTY or flags.WHICH not in ('run', 'build', 'test') -%} {{ return('') }} {%- endif -%}
+    {%- set missing = left_out(results) -%}
+    {%- set built = [] if 'model' in missing or 'snapshot' in missing else complete_run('built') -%}
+    {{ in_turn(built + ([] if 'test' in missing else complete_run('checked'))) }}
+{%- endmacro %}
+
+{# The kinds of models, snapshots and tests that a run left out. #}
+{% macro left_out(results) -%}
     {%- set done = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'fail']) | map(attribute='node.unique_id') | list -%}
     {%- set missing = [] -%}
     {%- for id, node in graph.nodes.items() if id not in done -%} {%- do missing.append(node.resource_type) -%} {%- endfor -%}
-    {%- set built = [] if 'model' in missing or 'snapshot' in missing else complete_run('built') -%}
-    {{ in_turn(built + ([] if 'test' in missing else complete_run('checked'))) }}
+    {{ return(missing | unique | list) }}
 {%- endmacro %}
 
 {% macro complete_run(what) -%}

@@ -25,6 +25,7 @@ SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
 LONGEST_SILENCE_REASON = 200
 LONGEST_STATUS = 1_000
+LONGEST_FIGURES, LONGEST_CHANGES = 1_000, 1_000
 # How a check may stand, and what its column is called.
 COLUMNS = {
     Outcome.PASSED.value: "hold",
@@ -44,7 +45,8 @@ class DigestFacts:
     """What is known of a day, once its daily run ended or is late.
 
     `marts` has, of each mart or other group of assets, how many checks stand how: by the keys of COLUMNS.
-    `picture` is the name of the report's picture, empty where none was drawn since the day's last run began.
+    `picture` is the name of the report's picture, `changes` what moved since an earlier day; both empty where they are
+    of before the day's last run began.
     `expected_by` is on the reader's clock, `is_late` that the run had not finished by then. The day's last one ended
     either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks. One
     that is not `is_complete` reports success, but left planned tables or checks out.
@@ -62,6 +64,7 @@ class DigestFacts:
     figures: tuple[Figure, ...] = ()
     stale: tuple[MartState, ...]
     picture: str = ""
+    changes: str = ""
 
     @property
     def checks(self) -> Counter[str]:
@@ -86,7 +89,7 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
             *([blocks.section("\n".join(stale))] if stale else []),
             *([blocks.picture(facts.picture, PICTURED)] if facts.picture else []),
             *_list("Open", [_open(incident, facts.day, reader) for incident in open_ones], SHOWN_OPEN, ROOM_FOR_OPEN),
-            *_figures(facts.figures),
+            *_figures(facts),
             *_counts(facts.marts),
             *_list("Silenced", silenced, SHOWN_SILENCED, ROOM_FOR_SILENCED),
         ],
@@ -157,9 +160,11 @@ def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int
     return [blocks.section(f"*{title} ({len(lines):,})*"), *page, *more]
 
 
-def _figures(figures: Sequence[Figure]) -> list[Block]:
-    rows = [(each.name, _share(each.value), *_before(each)) for each in figures]
-    return _table("Key figures", ("", "now", "before", "change"), rows)
+def _figures(facts: DigestFacts) -> list[Block]:
+    named = ", ".join(f"{each.name} {each.value * 100:.1f} %" for each in facts.figures)
+    lines = [f"*Key figures:* {escaped(named, LONGEST_FIGURES)}"] if named else []
+    lines += [escaped(facts.changes, LONGEST_CHANGES)] if facts.changes else []
+    return [blocks.section("\n".join(lines))] if lines else []
 
 
 def _counts(marts: Mapping[str, Mapping[str, int]]) -> list[Block]:
@@ -171,20 +176,18 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return [blocks.section(f"*{title}*"), blocks.table(columns, rows)] if rows else []
 
 
-def _before(figure: Figure) -> tuple[str, str]:
-    if figure.previous is None:
-        return "none", ""
-    return _share(figure.previous), f"{(figure.value - figure.previous) * 100:+.1f} percentage points"
-
-
-def _share(value: float) -> str:
-    return f"{value * 100:.1f} %"
-
-
 def facts_of_today(
-    book: Book, catalogue: Catalogue, routing: Routing, now: datetime, figures_built_at: datetime | None
+    book: Book,
+    catalogue: Catalogue,
+    routing: Routing,
+    now: datetime,
+    *,
+    figures_built_at: datetime | None,
+    changes: tuple[datetime, str] | None,
 ) -> DigestFacts | None:
     """What the day's digest says, but for the key figures, whose tables were built last at `figures_built_at`.
+
+    `changes` is when it was recorded what moved since an earlier day, and what that is.
 
     None while the day's run has not ended and is not expected yet.
     """
@@ -201,7 +204,7 @@ def facts_of_today(
     policy = routing.policy(book.silences(now))
     silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
     last = runs[-1] if runs else None
-    # A picture of before the run, or of older figures, would contradict the words beside it.
+    # What is of before the run, or of older figures, would contradict the words beside it.
     since = max(last.started_at, figures_built_at or last.started_at) if last else now
     return DigestFacts(
         day=today,
@@ -215,6 +218,7 @@ def facts_of_today(
         silenced=tuple((incident, silence) for incident, silence in silenced if silence),
         stale=_stale([*open_incidents, *book.left_stale()], catalogue.lineage.groups.keys()),
         picture=blocks.picture_name(project.picture, since) if project.picture and last else "",
+        changes=changes[1] if changes and last and changes[0] >= since else "",
     )
 
 

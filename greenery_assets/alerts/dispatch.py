@@ -200,9 +200,11 @@ class Alerts:
             slow_runs.keep_reported(
                 book, self.instance, self.catalogue, self.reader, channel=channel, is_silenced=is_silenced, now=now
             )
-        built_at = runs.figures_built_at(self.instance, project)
+        built_at, changes = runs.figures_built_at(self.instance, project), runs.changes(self.instance, project)
         with self.ledger.transaction() as book:
-            if facts := digest.facts_of_today(book, self.catalogue, self.routing, now, built_at):
+            if facts := digest.facts_of_today(
+                book, self.catalogue, self.routing, now, figures_built_at=built_at, changes=changes
+            ):
                 facts = replace(facts, figures=tuple(runs.figures(self.instance, project)))
                 digest.keep_current(book, facts, self.reader, self.routing.digest_channel, now)
 

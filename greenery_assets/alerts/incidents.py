@@ -103,11 +103,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Figure:
-    """A key figure and what it was before, as shares from 0 to 1."""
+    """A key figure, as a share from 0 to 1."""
 
     name: str
     value: float
-    previous: float | None
 
 
 @dataclass(frozen=True)

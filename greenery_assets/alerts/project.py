@@ -85,13 +85,15 @@ class Project:
     ping_url: str | None = field(default=None, repr=False)
 
     # About what: the groups of assets in the order that messages list them, those of them whose tables people use, the
-    # job that is expected each day, the tags by which its runs are of different lengths, and shares (0 to 1) that
-    # assets record as metadata of observations, by asset.
+    # job that is expected each day, the tags by which its runs are of different lengths, shares (0 to 1) that assets
+    # record as metadata of observations, by asset, and an asset with the metadata by which it says, in a line or two,
+    # what moved since an earlier day.
     groups: Sequence[str] = ()
     marts: Collection[str] = frozenset()
     daily_job: str
     kind_tags: Collection[str] = ()
     key_figures: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[str, str] | None = None
     sample_mark: SampleMark | None = None
 
     # What may be shown: columns of failing rows; a text without personal data; the metadata of a `dg.Failure` that

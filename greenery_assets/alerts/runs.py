@@ -261,23 +261,26 @@ def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
 
 
 def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
-    """The key figures of what their tables hold now, with those that were recorded before.
+    """The key figures of what their tables hold now.
 
     One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
     """
     built = _built_last(instance, project.key_figures)
     found = []
     for asset, name in project.key_figures.items():
-        records = instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=2).records
-        values = [
-            (_utc(record.timestamp), float(str(record.asset_observation.metadata[name].value)))
-            for record in records
-            if record.asset_observation and name in record.asset_observation.metadata
-        ]
-        if values and (asset not in built or values[0][0] >= _utc(built[asset].timestamp)):
-            previous = values[1][1] if len(values) > 1 else None
-            found.append(Figure(name.replace("_", " "), values[0][1], previous))
+        for record in instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=1).records:
+            said = record.asset_observation.metadata.get(name) if record.asset_observation else None
+            if said and (asset not in built or record.timestamp >= built[asset].timestamp):
+                found.append(Figure(name.replace("_", " "), float(str(said.value))))
     return found
+
+
+def changes(instance: dg.DagsterInstance, project: Project) -> tuple[datetime, str] | None:
+    """What moved since an earlier day, in words, and when that was recorded."""
+    asset, name = project.changes or ("", "")
+    built = _built_last(instance, [asset] if asset else []).get(asset)
+    said = built.asset_materialization.metadata.get(name) if built and built.asset_materialization else None
+    return (_utc(built.timestamp), str(said.value)) if built and said else None
 
 
 def figures_built_at(instance: dg.DagsterInstance, project: Project) -> datetime | None:

@@ -129,6 +129,7 @@ def _build(
     checks = "all" if config.full_checks or reason else "new"
     context.instance.add_run_tags(context.run.run_id, {CHECKS_TAG: checks})
     os.environ["GREENERY_CHECKS"] = checks
+    os.environ |= {"GREENERY_RUN_ID": context.run.run_id, "GREENERY_KEEP_DAYS": str(settings.keep_days)}
     os.environ["GREENERY_DEFINITION"] = definition(MANIFEST)
     if reason:
         context.log.info(f"Full refresh of the selected models: {reason}.")

@@ -16,11 +16,13 @@ from greenery_assets.dbt.groups import groups
 from greenery_assets.dbt.project import WAREHOUSE_POOL, tables_of
 from greenery_assets.failures import explained, failure
 from greenery_assets.report.facts import Standing
+from greenery_assets.report.state import RECORD, REPORT
 from greenery_assets.settings import load_settings
 
 GROUP = groups()["reporting"]
-REPORT = dg.AssetKey(["reporting", "state_of_the_data"])
 REPORT_JOB = "report_job"
+# Under this name the page says what moved since an earlier day, for the daily message too.
+CHANGES = "changes"
 # The place in Dagster's log of the last run's end that the page shows. No time: clocks are set back.
 AS_OF = "as_of_event"
 # Among the last so many runs, also those of other projects, one is looked for that did more than to build the page.
@@ -47,6 +49,8 @@ PAGE = 20
                 dg.TableColumn(
                     "figures", "charts", "What came in, who buys again, conversion, funnel, times, revenue."
                 ),
+                dg.TableColumn("changes", "list", "What moved since an earlier day, and because of which days."),
+                dg.TableColumn("durations", "table", "What took longest in the last run, and what gets slower."),
                 dg.TableColumn("assumptions", "list", "What is assumed, why, and what to do when it does not hold."),
             ]
         ),
@@ -76,6 +80,8 @@ def state_of_the_data(
             "verdict": report.verdict,
             "picture": dg.MetadataValue.md(f"![{report.verdict}](data:image/png;base64,{picture})"),
             "page": dg.MetadataValue.path(str(report.page)),
+            CHANGES: "\n".join(report.changes),
+            **({RECORD: dg.MetadataValue.json(report.record)} if report.record else {}),
             AS_OF: ended.storage_id if ended else 0,
             # Dagster draws numbers over time: how many checks stand how, and the failing rows of each group.
             **{f"checks_{standing.value}": facts.count(standing) for standing in Standing},

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from greenery_assets.alerts.runs import Finding, Outcome, Severity
 
@@ -83,6 +84,14 @@ class DailyRunFacts:
     ended_at: datetime | None
     how_it_ended: str = "ended"
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The record of the headline figures that the last complete run of an earlier day left, and when (changes.py)."""
+
+    at: datetime
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

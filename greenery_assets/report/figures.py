@@ -44,6 +44,15 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """All of product/fact_daily: its days, orders and revenue in US dollars."""
+
+    days: int
+    orders: int
+    revenue: Decimal
+
+
+@dataclass(frozen=True)
 class RepeatRate:
     """A row of marketing/fact_repeat_rate or fact_repeat_rate_by_month; `rate` from 0 to 1."""
 
@@ -157,15 +166,18 @@ class Deliveries:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Everything that is drawn. `volumes` are by source table, `spent` by event type, `days` the last year's.
+    """Everything that is drawn.
 
-    `days_left_out` counts the days of fact_daily before that, `products` all there are, of which the ones with the
-    most sessions are in the sequences by product. `purchases` are the buyers with one, two, and three and more,
+    `volumes` are by source table, `spent` by event type, `days` the last year's. `is_read`: the warehouse could be
+    read. `days_left_out` counts the days of fact_daily before that, `products` all there are, of which the ones with
+    the most sessions are in the sequences by product. `purchases` are the buyers with one, two, and three and more,
     `by_month` repeat rates by month of first order. `states` of few users are left out. `out_of_stock` counts
     the products that are, of which `stockouts` has the newest.
     """
 
+    is_read: bool = True
     volumes: Mapping[str, Sequence[DayVolume]] = field(default_factory=dict)
+    totals: Totals | None = None
     days: Sequence[Day] = ()
     days_left_out: int = 0
     repeat: RepeatRate | None = None

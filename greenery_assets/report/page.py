@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -41,8 +41,17 @@ class Reader:
     ui_url: str
 
 
-def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader, chart_library: str) -> str:
-    """The whole page; `chart_library` is the JavaScript that draws Vega-Lite charts as `vegaEmbed`."""
+def render_page(
+    facts: ReportFacts,
+    sections: Sequence[Section],
+    reader: Reader,
+    chart_library: str,
+    day_before: date | None = None,
+) -> str:
+    """The whole page; `chart_library` is the JavaScript that draws Vega-Lite charts as `vegaEmbed`.
+
+    `day_before` is the day of the page that lies beside this one, under that name.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -69,6 +78,7 @@ def render_page(facts: ReportFacts, sections: Sequence[Section], reader: Reader,
         shapes=SHAPES,
         title=f"{f'{wording.SAMPLE_MARK}: ' * facts.is_sample}State of the data, {made_at.day} {made_at:%B %Y}",
         made_at=made_at,
+        day_before=day_before,
         verdict=wording.verdict(facts, reader.zone),
         tone=wording.tone(facts),
         not_refreshed=wording.not_refreshed(facts, reader.zone),

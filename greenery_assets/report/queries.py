@@ -23,6 +23,7 @@ from greenery_assets.report.figures import (
     Spread,
     StateViews,
     Stockout,
+    Totals,
     with_band,
 )
 from greenery_assets.warehouse import NOT_BUILT, Connection
@@ -33,6 +34,8 @@ STATES_SHOWN = 10
 FEWEST_USERS = 3
 STOCKOUTS_SHOWN = 20
 MONTHS_SHOWN = 12
+# Two months of daily runs, in which there are some of each kind.
+RUNS = 60
 NAMELESS = "Product without a name"
 TIMED_SOURCES = ("events", "orders")
 Row = Sequence[Any]
@@ -41,13 +44,17 @@ Row = Sequence[Any]
 def read_figures(connection: Connection, today: date, volume_band: float) -> Figures:
     """The figures as they stand in the warehouse, whichever run they are from; `today` in UTC, as days are."""
     read = _Reader(connection)
+    totals = next((Totals(int(days), int(orders), revenue) for days, orders, revenue in read.rows("""
+        select count(*), coalesce(sum(orders), 0), coalesce(sum(revenue), 0) from product.fact_daily
+    """)), None)  # fmt: skip
     return Figures(
         volumes={name: with_band(read.rows_by_day(name), today, volume_band) for name in TIMED_SOURCES},
         days=[Day(*row) for row in reversed(read.rows(f"""
             select day, orders, revenue, first_orders, returning_orders, sessions, conversion_rate
             from product.fact_daily order by day desc limit {DAYS_SHOWN}
         """))],
-        days_left_out=max(read.number("select count(*) from product.fact_daily") - DAYS_SHOWN, 0),
+        totals=totals,
+        days_left_out=max(totals.days - DAYS_SHOWN, 0) if totals else 0,
         repeat=next((RepeatRate(*row) for row in read.rows("""
             select users_purchased, users_repeat, repeat_rate from marketing.fact_repeat_rate
         """)), None),
@@ -116,6 +123,20 @@ def read_figures(connection: Connection, today: date, volume_band: float) -> Fig
             order by is_out_of_stock desc, out_of_stock_since desc, product_name, product_id limit {STOCKOUTS_SHOWN}
         """)],
     )  # fmt: skip
+
+
+def read_durations(connection: Connection) -> list[tuple[Any, ...]]:
+    """How long models and checks took in the last complete runs: the run's beginning, its kind, and of each of them."""
+    return _Reader(connection).rows(f"""
+        select run_at, kind, resource_type, name, seconds
+        from quality.durations
+        where is_complete and run_at >= (
+            select min(run_at)
+            from (select distinct run_at from quality.durations where is_complete order by run_at desc limit {RUNS})
+                as runs
+        )
+        order by run_at
+    """)
 
 
 def _deliveries(read: "_Reader") -> Deliveries | None:

@@ -9,9 +9,10 @@ from Dagster.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from itertools import takewhile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -35,10 +36,23 @@ from greenery_assets.alerts.runs import (
     run_ends,
 )
 from greenery_assets.dbt.groups import position
-from greenery_assets.report.facts import CheckFacts, DailyRunFacts, PastRun, ReportFacts, SourceFacts, Standing
+from greenery_assets.report.facts import (
+    CheckFacts,
+    DailyRunFacts,
+    Earlier,
+    PastRun,
+    ReportFacts,
+    SourceFacts,
+    Standing,
+)
 
 DAILY_JOB = "daily_job"
 REPORTING = "reporting"
+REPORT = dg.AssetKey([REPORTING, "state_of_the_data"])
+# Under this name the page of a complete run keeps what later ones are compared with.
+RECORD = "headline_figures"
+# Among so many pages before today there is one of a complete run.
+RECENT_PAGES = 30
 RUNS_SHOWN = 30
 # Among so many there is one of ours that is not queued or going on.
 RECENT_DAILY_RUNS = 30
@@ -89,6 +103,17 @@ def read_facts(
         notice=notice,
         is_sample=is_sample_data(instance, catalogue),
     )
+
+
+def earlier_record(instance: dg.DagsterInstance, now: datetime, zone: ZoneInfo) -> Earlier | None:
+    """What the last complete run of an earlier day, on the reader's calendar, left to compare with."""
+    today = datetime.combine(now.astimezone(zone), time(), zone)
+    wanted = dg.AssetRecordsFilter(REPORT, before_timestamp=today.timestamp())
+    for record in instance.fetch_materializations(wanted, limit=RECENT_PAGES).records:
+        left = record.asset_materialization.metadata.get(RECORD) if record.asset_materialization else None
+        if isinstance(left, dg.JsonMetadataValue) and isinstance(left.data, Mapping):
+            return Earlier(datetime.fromtimestamp(record.timestamp, UTC), left.data)
+    return None
 
 
 def _not_remembered(

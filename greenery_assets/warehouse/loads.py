@@ -2,8 +2,8 @@
 
 Here: the schemas landing and quality, in SQL that every engine knows. `landing.files` has one row for each version of a
 file (a file that went away has a last version that says so), `landing.days` one for each version and day of created_at
-in it. `complete_runs`, `dbt_runs` and `broken_guards` are written by dbt (macros/days.sql, guards.sql) and only made
-here.
+in it. `complete_runs`, `dbt_runs`, `broken_guards` and `durations` are written by dbt (macros/days.sql, guards.sql,
+durations.sql) and only made here.
 """
 
 import json
@@ -17,6 +17,7 @@ from greenery_assets.warehouse.errors import named
 
 REJECTED_ROWS = "quality.rejected_rows"
 EXTRA_COLUMNS = "quality.extra_columns"
+DURATIONS = "quality.durations"
 
 DAYS = "landing.days"
 
@@ -49,6 +50,10 @@ create table if not exists {REJECTED_ROWS} (
 alter table {REJECTED_ROWS} add column if not exists load_was_refused boolean default false;
 alter table {REJECTED_ROWS} add column if not exists rejected_at timestamp;
 create table if not exists {EXTRA_COLUMNS} (source_table varchar, column_name varchar);
+create table if not exists {DURATIONS} (
+    run_id varchar, run_at timestamp, kind varchar, is_complete boolean, resource_type varchar, name varchar,
+    seconds double precision
+);
 """
 
 _FILE_COLUMNS = (
@@ -224,7 +229,7 @@ def forget_personal_data(connection: Connection, before: datetime, checks: Colle
     if rows:
         replace(connection, REJECTED_ROWS, old, rows, before)
     for name in sorted(tables(connection, "quality")):
-        if name not in checks and f"quality.{name}" not in (REJECTED_ROWS, EXTRA_COLUMNS):
+        if name not in checks and f"quality.{name}" not in (REJECTED_ROWS, EXTRA_COLUMNS, DURATIONS):
             connection.execute(f'drop table quality."{name}"')
 
 

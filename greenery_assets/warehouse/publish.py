@@ -17,6 +17,7 @@ import duckdb
 
 from greenery_assets.warehouse import duckdb as file
 from greenery_assets.warehouse.copies import copy_file
+from greenery_assets.warehouse.loads import DURATIONS
 
 # Clients from DuckDB 1.2 on open it: DBeaver, Metabase and notebooks bundle older ones than ours.
 OLDEST_CLIENT = "v1.2.0"
@@ -65,7 +66,8 @@ def publish(
     it never was. quality.tables has one row for each table: table_schema, table_name, row_count, built_at (UTC) and
     run_id (of the run that built it), held_back_since (UTC; null where it is not) and held_back_by (why), checks (how
     many the last run evaluated), failed_errors and failed_warnings (their names, comma separated). quality.source has
-    one row: kind and folder of the source, published_at (UTC). Raises WarehouseError.
+    one row: kind and folder of the source, published_at (UTC). quality.durations is as dbt noted it. Raises
+    WarehouseError.
     """
     new, before = (published.with_name(f"{published.name}.{what}") for what in ("unfinished", "before"))
     with _cleared(new, before), file.worded(published), file.scratch(memory_limit=memory_limit) as connection:
@@ -91,6 +93,8 @@ def publish(
             for name in sorted(names & there.keys()):
                 view = None if name.startswith("raw.") else there[name]
                 connection.execute(view or f"create table {name} as from {place}.{name}")
+        if _has(connection, DURATIONS, "working"):
+            connection.execute(f"create table {DURATIONS} as from working.{DURATIONS}")
         _note(connection, found, run_id, at)
         _describe(connection, described)
         connection.execute("commit; use memory; detach published")
@@ -100,8 +104,9 @@ def publish(
 def begin_again(working: Path, published: Path) -> None:
     """Begins the file in which runs work, where it is lost, with what cannot be loaded again from the source.
 
-    That is schema snapshots, and which source it is of. A file of a release that had no other one becomes the one in
-    which runs work. Does nothing where `working` is there, or nothing was published. Raises WarehouseError.
+    That is schema snapshots, which source it is of, and how long runs took. A file of a release that had no other one
+    becomes the one in which runs work. Does nothing where `working` is there, or nothing was published. Raises
+    WarehouseError.
     """
     if working.exists() or not published.exists():
         return
@@ -116,12 +121,12 @@ def begin_again(working: Path, published: Path) -> None:
             return
         with duckdb.connect(begun) as connection:
             connection.execute(f"attach {_text(before)} as before (read_only)")
-            connection.execute("create schema landing; create schema snapshots")
+            connection.execute("create schema landing; create schema snapshots; create schema quality")
             connection.execute(
                 f"create table landing.source as select kind, folder, cast(0 as bigint) as load_id from before.{SOURCE}"
             )
             for name in _relations(connection, "before"):
-                if name.startswith(HISTORY):
+                if name.startswith(HISTORY) or name == DURATIONS:
                     connection.execute(f"create table {name} as from before.{name}")
         begun.rename(working)
 
@@ -137,7 +142,7 @@ def _note(connection: duckdb.DuckDBPyConnection, found: Mapping[str, Found], run
     if _has(connection, TABLES, "before"):
         rows = connection.execute(f"select * from before.{TABLES}").fetchall()
         before = {f"{schema}.{name}": row for schema, name, *row in rows}
-    for name in sorted(_relations(connection, "published").keys() - {TABLES}):
+    for name in sorted(_relations(connection, "published").keys() - {TABLES, DURATIONS}):
         schema, table = name.split(".")
         about, (built_at, built_by, since, why, *checked) = found.get(name), before.get(name, _NEVER)[1:]
         if about:

@@ -43,6 +43,8 @@ _NOTES = (
 )
 # Notes of dbt, kept in Spark; a load is shown them.
 _OF_DBT = tuple(f"landing.{name}" for name in ("complete_runs", "dbt_runs", "broken_guards"))
+# Of no use to a load, which would have to fetch all of it.
+_DURATIONS = "quality.durations"
 # By the types of DuckDB; others have the same name. Ids are text.
 _TYPES = {"UUID": "string", "VARCHAR": "string"}
 # In which part of the folder the rows of a source file are, and the id that a folder and its server share.
@@ -123,7 +125,7 @@ class Session:
         for schema in sorted(schemas()):
             self.server.run(f"create schema if not exists {schema}")
         there = {f"{schema}.{name}" for schema in ("landing", "quality", "raw") for name in self.server.tables(schema)}
-        for name in _OF_DBT:
+        for name in (*_OF_DBT, _DURATIONS):
             if name not in there:
                 self._make(name)
         [(ours,)] = self.notes.execute("select id from landing.warehouse").fetchall()

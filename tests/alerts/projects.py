@@ -24,6 +24,7 @@ PROJECT = Project(
     marts=frozenset({"core", "marketing", "product"}),
     daily_job=JOB,
     key_figures={"marketing/fact_repeat_rate": "repeat_rate", "product/fact_conversion": "conversion_rate"},
+    changes=("reporting/state_of_the_data", "changes"),
     sample_mark=SampleMark("raw", "source", "sample data"),
     shareable_columns=SHAREABLE_COLUMNS,
     mask=masked,

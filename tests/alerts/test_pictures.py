@@ -209,3 +209,26 @@ def test_a_message_never_has_two_values_of_a_figure(shop: Shop, slack: FakeSlack
     assert happens(dg.AssetMaterialization(rate)) == (False, False)
     shop.picture.write_bytes(FIRST)
     assert happens() == (False, True)
+
+
+def test_what_moved_is_said_by_the_page_of_the_last_run_alone(shop: Shop, slack: FakeSlack, alerts: Alerts) -> None:
+    rate, page = dg.AssetKey(["marketing", "fact_repeat_rate"]), dg.AssetKey(["reporting", "state_of_the_data"])
+
+    def says(*events: dg.AssetMaterialization) -> list[str]:
+        for event in events:
+            shop.instance.report_runless_asset_event(event)
+        alerts.run_pass()
+        return [words for words in ("since the 20th", "since the 21st") if words in str(digest(slack).blocks)]
+
+    def wrote(words: str) -> dg.AssetMaterialization:
+        return dg.AssetMaterialization(page, metadata={"changes": words})
+
+    shop.instance.report_runless_asset_event(wrote("since the 20th"))
+    record_run(shop)
+    assert says() == []
+    assert says(wrote("since the 21st")) == ["since the 21st"]
+    # The figures are newer: a page that shows them is to come.
+    assert says(dg.AssetMaterialization(rate)) == []
+    assert says(wrote("since the 20th")) == ["since the 20th"]
+    shop.instance.report_runless_asset_event(dg.AssetMaterialization(page))
+    assert says() == []

@@ -54,7 +54,9 @@ def test_the_text_of_rows_goes_with_age_and_so_do_rows_of_checks_that_nobody_eva
         ("notes/1.csv", 3, True, None), ("notes/2.csv", 3, True, "Jane 2,x")
     ]  # fmt: skip
     with open_for_reading(place) as connection:
-        assert loads.tables(connection, "quality") == {"rejected_rows", "extra_columns", "order_has_its_checkout"}
+        assert loads.tables(connection, "quality") == {
+            "rejected_rows", "extra_columns", "durations", "order_has_its_checkout"
+        }  # fmt: skip
 
 
 def test_of_rows_of_an_older_release_the_age_is_not_known_and_they_count_as_old(landing: Landing) -> None:

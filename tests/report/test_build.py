@@ -1,21 +1,25 @@
 """The page and the picture as files: after every daily run, on its own, and never at the cost of the last good one."""
 
 import os
+import shutil
 import struct
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
 
+from greenery_assets.alerts import runs
 from greenery_assets.alerts.runs import newest_run_end
 from greenery_assets.report.build import ReportError, write_report
+from greenery_assets.settings import load_settings
 from tests.alerts.recorded import record_run
 from tests.alerts.shop import Shop
-from tests.conftest import report_now
+from tests.conftest import RunJob, report_now, settings_of
 from tests.job import Home, Outcome
-from tests.report.builders import EMPTY, READER, check, facts, figures
+from tests.replay import replay
+from tests.report.builders import EMPTY, NOW, READER, check, facts, figures
 
 PAGE, PICTURE = "state_of_the_data.html", "state_of_the_data.png"
 MOST_BYTES = 2_000_000
@@ -56,6 +60,31 @@ def test_the_last_page_stays_where_a_new_one_cannot_be_made(tmp_path: Path, monk
     assert (tmp_path / PAGE).read_bytes() == before
 
 
+def test_the_page_of_each_day_stays_with_a_link_to_the_day_before(tmp_path: Path) -> None:
+    def write(days: int, *kept: date) -> str:
+        day = facts(made_at=NOW + timedelta(days=days))
+        write_report(day, EMPTY, READER, tmp_path / PAGE, tmp_path / PICTURE, kept=kept)
+        return (tmp_path / PAGE).read_text()
+
+    first = write(0)
+    assert "The page of" not in first
+    today, latest = date(2026, 11, 24), date(2026, 11, 26)
+    # Its own day is none before it, and the nearest counts.
+    second = write(2, date(2026, 11, 20), today, latest)
+    assert '<a href="2026-11-24.html">The page of 24 November</a>' in second
+    assert (tmp_path / f"{today}.html").read_text() == first
+    assert (tmp_path / f"{latest}.html").read_text() == second
+    write(2, today, latest)
+    assert {path.name for path in tmp_path.glob("[!.]*.html")} == {PAGE, f"{today}.html", f"{latest}.html"}
+
+
+def test_the_pages_that_are_kept_are_known_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENERY_REPORT_DIR", str(tmp_path))
+    for name in ("2026-11-24.html", "2026-13-24.html", "2026-11-24.htm", "notes-2026-11-25.html", "alerts.html"):
+        (tmp_path / name).touch()
+    assert load_settings().report_pages == {date(2026, 11, 24): tmp_path / "2026-11-24.html"}
+
+
 @pytest.mark.slow
 def test_the_daily_run_leaves_the_page_and_shows_the_picture_in_dagster(built: tuple[Home, Outcome]) -> None:
     home, outcome = built
@@ -73,6 +102,8 @@ def test_the_daily_run_leaves_the_page_and_shows_the_picture_in_dagster(built: t
     )
     assert metadata["checks_passed"].value == len(outcome.checks)
     assert {metadata[f"checks_{name}"].value for name in ("warned", "failed", "unknown")} == {0}
+    assert metadata["changes"].value == "There is nothing to compare with yet: no run of an earlier day was complete."
+    assert "The last complete run (full refresh) is compared with 0 earlier runs of that kind." in page
     assert {"failing_rows_staging", "failing_rows_core", "failing_rows_marketing"} <= metadata.keys()
 
 
@@ -187,3 +218,43 @@ def test_make_report_beside_a_program_that_writes_to_the_warehouse_says_what_to_
     if Path("/proc/locks").exists():
         assert f"PID {os.getpid()}." in said
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_next_day_says_what_moved_because_of_which_days_and_how_long_it_took(
+    built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path
+) -> None:
+    """A complete run of yesterday; today the source has an order less."""
+    home = built[0].copy(tmp_path / "home")
+    source = shutil.copytree(sample_dir, tmp_path / "source")
+    [(order, day, cost)] = home.query(
+        "select order_id, cast(created_at as date), order_total from raw.orders order by created_at limit 1 offset 100"
+    )
+    for table in ("orders", "order_items", "events"):
+        lines = (source / f"{table}.csv").read_text().splitlines(keepends=True)
+        (source / f"{table}.csv").write_text("".join(line for line in lines if str(order) not in line))
+    [(orders, revenue)] = home.query("select sum(orders), sum(revenue) from product.fact_daily")
+    with settings_of(home, source):
+        from greenery_assets.definitions import catalogue  # noqa: PLC0415  reads the settings
+
+        with dg.DagsterInstance.get() as instance:
+            replay(instance, instance.get_runs(limit=1)[0].run_id, datetime.now(UTC) - timedelta(days=1))
+            assert run_job(home, source).failing_errors == {}
+            found = runs.changes(instance, catalogue().project)
+    assert found
+    at, said = found
+    assert at > datetime.now(UTC) - timedelta(minutes=30)
+    moved, because = said.splitlines()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    assert moved.startswith(f"Since {yesterday:%-d %b}: ")
+    assert f"orders from {orders:,} to {orders - 1:,}, revenue from ${revenue:,} to ${revenue - cost:,}." in moved
+    assert because.startswith("Because of changed data of ")
+    assert f"{day:%-d %b}" in because
+    page = (home.report / PAGE).read_text()
+    assert moved in page
+    assert because in page
+    assert (home.report / f"{datetime.now(UTC):%Y-%m-%d}.html").read_text() == page
+    assert "The last complete run (affected days) is compared with 0 earlier runs of that kind." in page
+    with duckdb.connect(home.published, read_only=True) as connection:
+        kinds = connection.execute("select distinct kind, run_id is not null from quality.durations").fetchall()
+    assert sorted(kinds) == [("affected days", True), ("full refresh", True)]

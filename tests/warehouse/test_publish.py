@@ -33,6 +33,7 @@ def write(published: Path, n: int, kind: str = "folder") -> Path:
         for schema in ("landing", "raw", "staging", "core", "snapshots", "quality"):
             connection.execute(f"create schema {schema}")
         connection.execute(f"create table landing.source as select '{kind}' as kind, '/shop' as folder, 1 as load_id")
+        connection.execute(f"create table quality.durations as select {n} as seconds")
         connection.execute(f"create table landing.notes_rows as select {n} as n, 'a.csv' as file")
         connection.execute("create view raw.notes as select n from landing.notes_rows")
         connection.execute(
@@ -78,9 +79,11 @@ def test_what_passed_is_published_without_what_is_internal(published: Path) -> N
     schemas = {name for (name,) in ask(published, "select distinct schema_name from duckdb_tables()")}
     assert schemas == {"raw", "core", "snapshots", "quality"}
     assert ask(published, "select table_name from duckdb_tables() where schema_name = 'quality' order by 1") == [
+        ("durations",),
         ("source",),
         ("tables",),
     ]
+    assert ask(published, "from quality.durations") == [(1,)]
     assert ask(published, "from quality.source") == [("folder", "/shop", AT)]
     rows = ask(published, "from quality.tables order by all")
     assert rows[0] == ("core", "dim_notes", 1, AT, "run 0", None, None, 2, None, "late")
@@ -221,15 +224,16 @@ def test_a_publisher_that_is_killed_leaves_the_old_one_or_the_new_one(published:
     assert sorted(path.name for path in published.parent.iterdir()) == ["shop.duckdb", "shop.duckdb.working"]
 
 
-def test_a_lost_working_file_begins_with_all_history(published: Path) -> None:
+def test_a_lost_working_file_begins_with_all_history_and_durations(published: Path) -> None:
     working = working_file(published)
     working.unlink()
     begin_again(working, published)
     assert ask(working, "select kind, folder from landing.source") == [("folder", "/shop")]
     for name in SNAPSHOTS:
         assert ask(working, f"select n from {name}") == [(1,)]
+    assert ask(working, "from quality.durations") == [(1,)]
     begin_again(working, published)
-    assert ask(working, "select count(*) from duckdb_tables()") == [(1 + len(SNAPSHOTS),)]
+    assert ask(working, "select count(*) from duckdb_tables()") == [(2 + len(SNAPSHOTS),)]
 
 
 def test_the_file_of_a_release_that_published_none_becomes_the_working_file(tmp_path: Path) -> None:
