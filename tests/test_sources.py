@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from greenery_assets.assets import raw
 from tests.conftest import RunJob
 from tests.job import Home, Outcome, copy_of_project, fingerprints
 
@@ -81,3 +83,11 @@ def test_sample_data_is_marked_wherever_it_is_shown(built: tuple[Home, Outcome],
     page = (home.report / "state_of_the_data.html").read_text()
     assert "SAMPLE DATA" in page
     assert home.query("select kind, folder from landing.source") == [("sample data", str(sample_dir))]
+
+
+def test_where_no_sample_can_be_made_the_setting_for_a_source_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder belongs")
+    with pytest.raises(dg.Failure) as failed:
+        raw._sample(tmp_path / "data" / "sample")
+    assert str(failed.value.description).startswith("GREENERY_SOURCE_DIR is not set, and sample data cannot be written")
+    assert "data/sample (File exists)" in str(failed.value.description)

@@ -295,6 +295,12 @@ def _sample(folder: Path) -> Path:
         ensure_default_sample(folder, datetime.now(UTC).date())
     except SampleError as error:
         raise failure(str(error), allow_retries=False) from None
+    except OSError as error:
+        raise failure(
+            f"GREENERY_SOURCE_DIR is not set, and sample data cannot be written to {folder} ({error.strerror}). Set it "
+            "to the folder that holds the source tables, or let this user write there.",
+            allow_retries=False,
+        ) from None
     return folder
 
 
