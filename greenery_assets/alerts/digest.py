@@ -25,7 +25,7 @@ SHOWN_OPEN = 10
 SHOWN_SILENCED = 5
 LONGEST_SILENCE_REASON = 200
 LONGEST_STATUS = 1_000
-LONGEST_FIGURES, LONGEST_CHANGES = 1_000, 1_000
+LONGEST_FIGURES, LONGEST_CHANGES, LINES_OF_CHANGES = 800, 800, 2
 # How a check may stand, and what its column is called.
 COLUMNS = {
     Outcome.PASSED.value: "hold",
@@ -163,7 +163,7 @@ def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int
 def _figures(facts: DigestFacts) -> list[Block]:
     named = ", ".join(f"{each.name} {each.value * 100:.1f} %" for each in facts.figures)
     lines = [f"*Key figures:* {escaped(named, LONGEST_FIGURES)}"] if named else []
-    lines += [escaped(facts.changes, LONGEST_CHANGES)] if facts.changes else []
+    lines += [escaped(line, LONGEST_CHANGES) for line in facts.changes.splitlines()[:LINES_OF_CHANGES]]
     return [blocks.section("\n".join(lines))] if lines else []
 
 

@@ -141,9 +141,9 @@ def test_counts_stand_in_an_aligned_table() -> None:
 
 def test_figures_stand_in_a_line_and_what_moved_in_the_next_ones() -> None:
     moved = "Since 21 Nov: repeat rate from 79.3 % to 79.8 %.\nBecause of new data of 21 Nov."
-    said = shown(digest_message(day(changes=moved), READER))
-    assert f"Key figures: repeat rate 79.8 %, conversion rate 62.4 %\n{moved}" in said
-    assert moved not in shown(digest_message(GOOD_DAY, READER))
+    said = digest_message(day(changes=moved), READER)
+    assert f"*Key figures:* repeat rate 79.8 %, conversion rate 62.4 %\n{moved}" in texts(said, "mrkdwn")
+    assert "Since" not in shown(digest_message(GOOD_DAY, READER))
     assert "Key figures" not in shown(digest_message(day(figures=(), changes=moved), READER))
     assert "Key figures" not in shown(digest_message(day(figures=()), READER))
 

@@ -224,7 +224,7 @@ def test_what_moved_is_said_by_the_page_of_the_last_run_alone(shop: Shop, slack:
         return dg.AssetMaterialization(page, metadata={"changes": words})
 
     shop.instance.report_runless_asset_event(wrote("since the 20th"))
-    record_run(shop)
+    record_run(shop, took=timedelta())
     assert says() == []
     assert says(wrote("since the 21st")) == ["since the 21st"]
     # The figures are newer: a page that shows them is to come.

@@ -239,7 +239,8 @@ def test_the_next_day_says_what_moved_because_of_which_days_and_how_long_it_took
 
         with dg.DagsterInstance.get() as instance:
             replay(instance, instance.get_runs(limit=1)[0].run_id, datetime.now(UTC) - timedelta(days=1))
-            assert run_job(home, source).failing_errors == {}
+            outcome = run_job(home, source, new_source=True)
+            assert outcome.success, outcome.faults
             found = runs.changes(instance, catalogue().project)
     assert found
     at, said = found
