@@ -336,10 +336,9 @@ def orders(figures: Figures) -> Section:
 
 def stock(figures: Figures) -> Section:
     """What is out of stock, and since when."""
-    names = _apart([each.product for each in figures.stockouts])
     rows = tuple(
-        (name, f"{each.since:%Y-%m-%d %H:%M}", f"{each.until:%Y-%m-%d %H:%M}" if each.until else "now")
-        for name, each in zip(names, figures.stockouts, strict=True)
+        (_shown(each.product), f"{each.since:%Y-%m-%d %H:%M}", f"{each.until:%Y-%m-%d %H:%M}" if each.until else "now")
+        for each in figures.stockouts
     )
     lead = []
     if figures.out_of_stock is not None:
@@ -460,13 +459,17 @@ def _step_row(step: FunnelStep) -> tuple[str, ...]:
 
 
 def _apart(names: Sequence[str]) -> list[str]:
-    """Names of products, cut where nobody would read on, each once, and nothing in them that names a person."""
+    """Names as `_shown`, each once."""
     found: list[str] = []
     for name in names:
-        clean = masked(name)
-        shown = clean if len(clean) <= LONGEST_NAME else f"{clean[:LONGEST_NAME]}…"
-        found.append(charts.apart(shown, found))
+        found.append(charts.apart(_shown(name), found))
     return found
+
+
+def _shown(name: str) -> str:
+    """A source's text, cut where nobody would read on, and nothing in it that names a person."""
+    clean = masked(name)
+    return clean if len(clean) <= LONGEST_NAME else f"{clean[:LONGEST_NAME]}…"
 
 
 def _told(judged: list[Indicator]) -> list[str]:

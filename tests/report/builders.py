@@ -128,8 +128,8 @@ def figures(**changed: Any) -> Figures:
         "hours": [Hour(hour, 2, 10 + hour, 20 + hour) for hour in range(24)],
         "out_of_stock": 1,
         "stockouts": [
-            Stockout("Pothos", datetime(2026, 11, 23, 6, 4), None),  # noqa: DTZ001  as the tables have it
-            Stockout("Pothos", datetime(2026, 11, 1, 6), datetime(2026, 11, 3, 6)),  # noqa: DTZ001
+            Stockout("Pothos", datetime(2026, 11, 23, 6, 4), None),
+            Stockout("Pothos", datetime(2026, 11, 1, 6), datetime(2026, 11, 3, 6)),
         ],
     }
     return Figures(**known | changed)
