@@ -7,7 +7,16 @@ from itertools import pairwise
 
 from greenery_assets.privacy import masked
 from greenery_assets.report import charts
-from greenery_assets.report.figures import DayVolume, Deliveries, Figures, FunnelStep, Hour, Indicator, Spread
+from greenery_assets.report.figures import (
+    FEWEST_USERS,
+    DayVolume,
+    Deliveries,
+    Figures,
+    FunnelStep,
+    Hour,
+    Indicator,
+    Spread,
+)
 from greenery_assets.report.wording import counted, dollars, duration, points, share, unit_of
 
 STEPS = {
@@ -326,8 +335,15 @@ def orders(figures: Figures) -> Section:
             (f"{hour.hour:02}:00", f"{hour.orders / hour.days:,.1f}", f"{hour.sessions / hour.days:,.1f}")
             for hour in figures.hours
         )
-        table = NumberTable(("hour (UTC)", "orders an hour", "sessions begun an hour"), numbers)
-        views.append(View("By hour", "", None, table))
+        kinds = ("orders", "sessions begun")
+        drawn = [
+            {"hour": f"{hour.hour:02}", "kind": kind, "value": number / hour.days}
+            for hour in figures.hours
+            for kind, number in zip(kinds, (hour.orders, hour.sessions), strict=True)
+        ]
+        chart = charts.finished(charts.lines_by_hour(drawn, kinds))
+        table = NumberTable(("hour (UTC)", *(f"{kind} an hour" for kind in kinds)), numbers)
+        views.append(View("By hour", f"Orders and sessions an hour, by hour of the day. {lead[-1]}", chart, table))
     note = "Revenue is the sum of order totals: products and shipping, less discounts."
     return Section(
         "orders", "Orders and revenue", tuple(lead), tuple(views), ("product/fact_daily", "product/fact_hourly"), note

@@ -101,7 +101,7 @@ def test_nothing_in_the_page_comes_from_anywhere() -> None:
 def test_every_chart_has_its_place_and_its_words() -> None:
     html = page(facts())
     charts = re.findall(r'id="chart-([\w-]+)" role="img" aria-label="([^"]+)"', html)
-    assert len(charts) == 13
+    assert len(charts) == 14
     assert all(words for _, words in charts)
 
 
