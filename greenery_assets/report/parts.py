@@ -8,7 +8,6 @@ from itertools import pairwise
 from greenery_assets.privacy import masked
 from greenery_assets.report import charts
 from greenery_assets.report.figures import (
-    FEWEST_USERS,
     DayVolume,
     Deliveries,
     Figures,
