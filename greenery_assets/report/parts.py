@@ -542,10 +542,10 @@ def _hours_lead(hours: Sequence[Hour]) -> str:
     total = sum(hour.days for hour in hours)
     orders, sessions = sum(hour.orders for hour in hours), sum(hour.sessions for hour in hours)
     busiest = max(hours, key=lambda hour: hour.orders / hour.days)
+    most = f"{busiest.hour:02}:00 and {busiest.hour:02}:59 (UTC): {busiest.orders / busiest.days:,.1f}"
     return (
-        f"On average {orders / total:,.1f} orders were placed and {sessions / total:,.1f} sessions begun an hour. "
-        f"Most orders come between {busiest.hour:02}:00 and {busiest.hour:02}:59 (UTC): "
-        f"{busiest.orders / busiest.days:,.1f}."
+        f"On average {orders / total:,.1f} orders were placed and {sessions / total:,.1f} sessions begun an hour."
+        f"{f' Most orders come between {most}.' if orders else ''}"
     )
 
 
