@@ -71,6 +71,32 @@ def test_the_real_export_by_half_days_equals_a_full_rebuild(real_export: Path, t
     assert bench.query("select count(*) from core.fact_orders") == [(361,)]
 
 
+def test_a_stock_out_is_known_from_when_a_run_saw_it_until_one_sees_pieces_again(
+    sample_dir: Path, tmp_path: Path
+) -> None:
+    source = shutil.copytree(sample_dir, tmp_path / "source")
+    bench = BenchHere(tmp_path / "greenery.duckdb", source)
+
+    def run() -> list[tuple[Any, ...]]:
+        bench.load()
+        done = bench.build("build", "--select", "+fact_stockouts", "--indirect-selection", "buildable")
+        assert (done.failed, done.skipped) == ((), ())
+        return bench.query(
+            "select product_name, out_of_stock_since < out_of_stock_until, is_out_of_stock from core.fact_stockouts "
+            "order by out_of_stock_since"
+        )
+
+    [(sold_out, *still)] = run()
+    assert still == [None, True]
+    with duckdb.connect() as connection:
+        connection.execute(f"create table products as from read_csv('{source}/products.csv', all_varchar = true)")
+        [[other]] = connection.execute("select min(name) from products where inventory <> '0'").fetchall()
+        for name, inventory in ((sold_out, 7), (other, 0)):
+            connection.execute("update products set inventory = ? where name = ?", [inventory, name])
+        connection.execute(f"copy products to '{source}/products.csv' (header)")
+    assert run() == [(sold_out, True, False), (other, None, True)]
+
+
 # What breaks a guard, file by file: rows of an `old` day, six days before the `new` one, or of one `near` by, two days
 # before, beyond the days that are rebuilt for the new one.
 GUARDS: Mapping[str, Sequence[tuple[str, str]]] = {

@@ -83,7 +83,7 @@ def test_after_a_killed_run_the_next_succeeds_at_once_also_where_its_dbt_is_kill
     shown, _ = run.communicate(timeout=280)
     assert run.returncode == 0, shown
     assert "dbt_models was killed; it is started again." in shown
-    assert "All 132 checks hold." in shown
+    assert "All 145 checks hold." in shown
     outcome = home.last_outcome()
     assert (outcome.success, set(outcome.checks)) == (True, set(outcome.planned))
     assert home.fingerprints() == before

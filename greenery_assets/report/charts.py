@@ -17,7 +17,9 @@ Values = Sequence[Mapping[str, Any]]
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
 LINE_PX = 250
 ROW_PX = 44
-THIN_ROW_PX = 30
+THIN_ROW_PX = 27
+# A page of paper has room for more rows where they are thin.
+MOST_WIDE_ROWS = 12
 LABEL_CHARACTERS = 21
 TICKS = 6
 MOST_DOTS = 100
@@ -108,14 +110,26 @@ def volume(days: Values, what: str, palette: Palette = PAGE) -> alt.LayerChart:
 
 def bars_by_day(days: Values, what: str, number: str, palette: Palette = PAGE) -> alt.Chart:
     """One bar a day (`day`, `value`), in a number format of D3's."""
-    return (
-        _days(days)
-        .mark_bar(color=palette.series[0])
-        .encode(
-            x=_day_axis(),
-            y=alt.Y("value:Q", title=f"{what} a day", axis=alt.Axis(format=number)),
-            tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=number)],
-        )
+    bars = _days(days).mark_bar(color=palette.series[0])
+    return bars.encode(
+        x=_day_axis(),
+        y=alt.Y("value:Q", title=f"{what} a day", axis=alt.Axis(format=number)),
+        tooltip=[_day_tooltip(), alt.Tooltip("value:Q", title=what, format=number)],
+    )
+
+
+def lines_by_hour(hours: Values, kinds: Sequence[str], palette: Palette = PAGE) -> alt.Chart:
+    """A line for each kind over the hours of a day (`hour`, `kind`, `value`)."""
+    lines = _days(hours).mark_line(point=True)
+    return lines.encode(
+        x=alt.X("hour:N", title="hour (UTC)", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        y=alt.Y("value:Q", title="an hour"),
+        color=alt.Color("kind:N", sort=list(kinds), scale=_scale(kinds, palette)),
+        tooltip=[
+            alt.Tooltip("hour:N", title="hour"),
+            alt.Tooltip("kind:N", title=" "),
+            alt.Tooltip("value:Q", title="an hour", format=".1f"),
+        ],
     )
 
 
@@ -149,14 +163,17 @@ def line_by_day(days: Values, what: str, palette: Palette = PAGE) -> alt.Chart:
 
 def bars(rows: Values, what: str, number: str, palette: Palette = PAGE, share: bool = False) -> alt.LayerChart:
     """A bar for each of some rows (`label`, `value`, `said`), with what is said of it in words at its end."""
-    base, y = _rows(rows)
+    is_long = len(rows) > MOST_WIDE_ROWS
+    base, y = _rows(rows, THIN_ROW_PX if is_long else ROW_PX)
     scale = alt.Scale(domain=[0, 1]) if share else alt.Undefined
     x = alt.X("value:Q", title=what, axis=_number_axis(number, 0.01 if share else 1), scale=scale)
-    bar = base.mark_bar(color=palette.series[0], height=20).encode(x=x, y=y, tooltip=_said(what))
-    # Over the bar rather than beside it: on a telephone there is no room at the end of the longest.
-    words = base.mark_text(align="left", baseline="bottom", dy=-12, fontSize=13, color=palette.ink).encode(
-        x=alt.XDatum(0), y=y, text="said:N"
+    bar = base.mark_bar(color=palette.series[0], height=8 if is_long else 20, yOffset=4 if is_long else 0).encode(
+        x=x, y=y, tooltip=_said(what)
     )
+    # Over the bar rather than beside it: on a telephone there is no room at the end of the longest.
+    words = base.mark_text(
+        align="left", baseline="bottom", dy=0 if is_long else -12, fontSize=13, color=palette.ink
+    ).encode(x=alt.XDatum(0), y=y, text="said:N")
     return alt.LayerChart(layer=[bar, words])
 
 

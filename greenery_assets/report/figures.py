@@ -13,6 +13,8 @@ from greenery_assets.checks import expected_volume
 
 # A year, so that the same season is in sight; older days are counted.
 DAYS_SHOWN = 366
+# What is said of the users of a state may be said of somebody whom one knows, where they are fewer.
+FEWEST_USERS = 3
 
 
 @dataclass(frozen=True)

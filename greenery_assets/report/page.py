@@ -87,7 +87,7 @@ def render_page(
         shown_failing=facts.failing[:SHOWN_FAILING],
         not_shown=len(facts.failing[SHOWN_FAILING:]),
         fresh=fresh,
-        is_fresh=bool(fresh)
+        is_fresh=bool(fresh and facts.sources)
         and all(check.standing == Standing.PASSED for check in fresh.values())
         and all(it.loaded_at and not it.rejected and f"raw/{it.name}" not in facts.not_built for it in facts.sources),
         marts=by_mart(facts.checks),

@@ -7,7 +7,15 @@ from itertools import pairwise
 
 from greenery_assets.privacy import masked
 from greenery_assets.report import charts
-from greenery_assets.report.figures import DayVolume, Deliveries, Figures, FunnelStep, Hour, Indicator, Spread
+from greenery_assets.report.figures import (
+    DayVolume,
+    Deliveries,
+    Figures,
+    FunnelStep,
+    Hour,
+    Indicator,
+    Spread,
+)
 from greenery_assets.report.wording import counted, dollars, duration, points, share, unit_of
 
 STEPS = {
@@ -326,8 +334,15 @@ def orders(figures: Figures) -> Section:
             (f"{hour.hour:02}:00", f"{hour.orders / hour.days:,.1f}", f"{hour.sessions / hour.days:,.1f}")
             for hour in figures.hours
         )
-        table = NumberTable(("hour (UTC)", "orders an hour", "sessions begun an hour"), numbers)
-        views.append(View("By hour", "", None, table))
+        kinds = ("orders", "sessions begun")
+        drawn = [
+            {"hour": f"{hour.hour:02}", "kind": kind, "value": number / hour.days}
+            for hour in figures.hours
+            for kind, number in zip(kinds, (hour.orders, hour.sessions), strict=True)
+        ]
+        chart = charts.finished(charts.lines_by_hour(drawn, kinds))
+        table = NumberTable(("hour (UTC)", *(f"{kind} an hour" for kind in kinds)), numbers)
+        views.append(View("By hour", f"Orders and sessions an hour, by hour of the day. {lead[-1]}", chart, table))
     note = "Revenue is the sum of order totals: products and shipping, less discounts."
     return Section(
         "orders", "Orders and revenue", tuple(lead), tuple(views), ("product/fact_daily", "product/fact_hourly"), note
@@ -336,10 +351,9 @@ def orders(figures: Figures) -> Section:
 
 def stock(figures: Figures) -> Section:
     """What is out of stock, and since when."""
-    names = _apart([each.product for each in figures.stockouts])
     rows = tuple(
-        (name, f"{each.since:%Y-%m-%d %H:%M}", f"{each.until:%Y-%m-%d %H:%M}" if each.until else "now")
-        for name, each in zip(names, figures.stockouts, strict=True)
+        (_shown(each.product), f"{each.since:%Y-%m-%d %H:%M}", f"{each.until:%Y-%m-%d %H:%M}" if each.until else "now")
+        for each in figures.stockouts
     )
     lead = []
     if figures.out_of_stock is not None:
@@ -460,13 +474,17 @@ def _step_row(step: FunnelStep) -> tuple[str, ...]:
 
 
 def _apart(names: Sequence[str]) -> list[str]:
-    """Names of products, cut where nobody would read on, each once, and nothing in them that names a person."""
+    """Names as `_shown`, each once."""
     found: list[str] = []
     for name in names:
-        clean = masked(name)
-        shown = clean if len(clean) <= LONGEST_NAME else f"{clean[:LONGEST_NAME]}…"
-        found.append(charts.apart(shown, found))
+        found.append(charts.apart(_shown(name), found))
     return found
+
+
+def _shown(name: str) -> str:
+    """A source's text, cut where nobody would read on, and nothing in it that names a person."""
+    clean = masked(name)
+    return clean if len(clean) <= LONGEST_NAME else f"{clean[:LONGEST_NAME]}…"
 
 
 def _told(judged: list[Indicator]) -> list[str]:
@@ -524,10 +542,10 @@ def _hours_lead(hours: Sequence[Hour]) -> str:
     total = sum(hour.days for hour in hours)
     orders, sessions = sum(hour.orders for hour in hours), sum(hour.sessions for hour in hours)
     busiest = max(hours, key=lambda hour: hour.orders / hour.days)
+    most = f"{busiest.hour:02}:00 and {busiest.hour:02}:59 (UTC): {busiest.orders / busiest.days:,.1f}"
     return (
-        f"On average {orders / total:,.1f} orders were placed and {sessions / total:,.1f} sessions begun an hour. "
-        f"Most orders come between {busiest.hour:02}:00 and {busiest.hour:02}:59 (UTC): "
-        f"{busiest.orders / busiest.days:,.1f}."
+        f"On average {orders / total:,.1f} orders were placed and {sessions / total:,.1f} sessions begun an hour."
+        f"{f' Most orders come between {most}.' if orders else ''}"
     )
 
 

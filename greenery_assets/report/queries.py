@@ -11,6 +11,7 @@ from typing import Any
 
 from greenery_assets.report.figures import (
     DAYS_SHOWN,
+    FEWEST_USERS,
     Conversion,
     Day,
     Deliveries,
@@ -30,8 +31,6 @@ from greenery_assets.warehouse import NOT_BUILT, Connection
 
 PRODUCTS_SHOWN = 40
 STATES_SHOWN = 10
-# What is said of fewer may be said of somebody whom one knows.
-FEWEST_USERS = 3
 STOCKOUTS_SHOWN = 20
 MONTHS_SHOWN = 12
 # Two months of daily runs, in which there are some of each kind.

@@ -101,7 +101,7 @@ def test_nothing_in_the_page_comes_from_anywhere() -> None:
 def test_every_chart_has_its_place_and_its_words() -> None:
     html = page(facts())
     charts = re.findall(r'id="chart-([\w-]+)" role="img" aria-label="([^"]+)"', html)
-    assert len(charts) == 13
+    assert len(charts) == 14
     assert all(words for _, words in charts)
 
 
@@ -152,6 +152,37 @@ def test_the_newest_row_of_a_source_is_told_for_what_it_is(source: SourceFacts, 
     text = visible(page(facts(fresh, sources=(source,))))
     assert words in text
     assert "Not fresh" not in text
+
+
+FRESH = check("events_are_fresh", assumption="A20", asset="raw/events", group="raw")
+SOURCE = SourceFacts("events", NOW, 5, 0, NOW - timedelta(hours=7))
+
+
+@pytest.mark.parametrize(
+    ("day", "is_collapsed"),
+    [
+        (facts(FRESH, sources=(SOURCE,)), True),
+        (facts(replace(FRESH, standing=Standing.WARNED), sources=(SOURCE,)), False),
+        (facts(replace(FRESH, standing=Standing.UNKNOWN), sources=(SOURCE,)), False),
+        (facts(check(), sources=(SOURCE,)), False),
+        (facts(FRESH, sources=(SOURCE, replace(SOURCE, name="products", loaded_at=None))), False),
+        (facts(FRESH, sources=(replace(SOURCE, rejected=1),)), False),
+        (facts(FRESH, sources=(SOURCE,), not_built=("raw/events",)), False),
+        (facts(FRESH, sources=()), False),
+    ],
+    ids=["fresh", "late", "unknown", "unchecked", "never loaded", "rejected", "not loaded today", "no source"],
+)
+def test_freshness_is_collapsed_only_where_all_is_fresh(day: ReportFacts, is_collapsed: bool) -> None:
+    html = page(day)
+    section = html[html.index('<section id="freshness"') :]
+    assert section[section.index("<details") :].startswith("<details>" if is_collapsed else "<details open>")
+    assert ("loaded and fresh" in section) == is_collapsed
+
+
+def test_figures_come_first() -> None:
+    parts = re.findall(r'<section id="([\w-]+)"', page(facts()))
+    assert parts[0] == "buying-again"
+    assert parts[-4:] == ["volumes", "freshness", "checks", "assumptions"]
 
 
 def test_an_assumption_is_listed_once_for_each_remedy() -> None:

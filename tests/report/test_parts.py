@@ -18,7 +18,7 @@ from greenery_assets.report.parts import Section, figure_sections
 from tests.report.builders import EMPTY, NOW, days, figures, rows_by_day
 
 LONG = "Monstera " * 1_000
-TABLES_ALONE = {("buying-again", "By month"), ("conversion", "By state"), ("orders", "By hour"), ("stock", "")}
+TABLES_ALONE = {("buying-again", "By month"), ("conversion", "By state"), ("stock", "")}
 
 
 def section(name: str, **changed: Any) -> Section:

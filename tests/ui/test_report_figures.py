@@ -37,7 +37,7 @@ def test_figures_of_the_sample_are_the_tables(
 
 def assert_figures(tab: Page, home: Home) -> None:
     """Every number in the page's tables is that of a query on the warehouse."""
-    (indicators,) = tables_of(tab, "buying-again")
+    indicators, by_month = tables_of(tab, "buying-again")
     assert [
         (row["buyers with it"], row["of them bought again"], row["buyers without it"], row["of these bought again"])
         for row in indicators
@@ -55,7 +55,23 @@ def assert_figures(tab: Page, home: Home) -> None:
             "from marketing.fact_repeat_indicators order by indicator_number"
         )
     ]
-    overall, by_day, by_product = tables_of(tab, "conversion")
+    assert [tuple(row.values()) for row in by_month] == [
+        (f"{month:%B %Y}", f"{buyers:,}", f"{again:,}", share(rate))
+        for month, buyers, again, rate in home.query(
+            "from marketing.fact_repeat_rate_by_month order by first_order_month desc"
+        )
+    ]
+    once, twice, more = (
+        f"{users:,}"
+        for (users,) in home.query("select users from marketing.fact_users_by_purchases order by least_orders")
+    )
+    assert f"{once} buyers bought once, {twice} twice, {more} three times or more." in tab.inner_text("#buying-again")
+    overall, by_day, by_product, by_state = tables_of(tab, "conversion")
+    assert {tuple(row.values()) for row in by_state} <= {
+        (state, f"{users:,}", f"{viewed:,}", f"{left:,}", share(rate))
+        for state, users, viewed, left, rate in home.query("from product.fact_viewed_not_bought_by_state")
+    }
+    assert 1 <= len(by_state) <= 10
     [conversion] = home.query("from product.fact_conversion")
     assert [(row["with an order"], row["sessions"], row["conversion"]) for row in overall] == [
         (f"{conversion[1]:,}", f"{conversion[0]:,}", share(conversion[2])),
@@ -90,10 +106,17 @@ def assert_figures(tab: Page, home: Home) -> None:
         "from marketing.int_user_orders"
     )
     assert_medians(stages, [("shipped", shipped), ("delivered", delivered)])
-    (orders,) = tables_of(tab, "orders")
+    orders, revenue, hours = tables_of(tab, "orders")
     assert [tuple(row.values()) for row in orders] == [(d[0], f"{d[4]:,}", f"{d[5]:,}", f"{d[3]:,}") for d in days]
-    (revenue,) = tables_of(tab, "revenue")
     assert [(row["day (UTC)"], row["revenue"]) for row in revenue] == [(d[0], f"${d[6]:,.2f}") for d in days]
+    assert [tuple(row.values()) for row in hours] == [
+        (f"{hour:02}:00", f"{orders:,.1f}", f"{sessions:,.1f}")
+        for hour, orders, sessions in home.query(
+            "select hour_of_day, avg(orders), avg(sessions) from product.fact_hourly group by 1 order by 1"
+        )
+    ]
+    out = home.query("select product_name from core.fact_stockouts where is_out_of_stock order by product_name")
+    assert [row["product"] for table in tables_of(tab, "stock") for row in table] == [name for (name,) in out]
     for table, shown in zip(("events", "orders"), tables_of(tab, "volumes"), strict=True):
         counted = dict(
             home.query(f"select cast(cast(created_at as date) as varchar), count(*) from raw.{table} group by 1")

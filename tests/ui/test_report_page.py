@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
@@ -23,6 +24,7 @@ pytestmark = [
 # Drawn shapes that stand for data: axes and grids are of other classes.
 MARKS = ".mark-rect path, .mark-line path, .mark-area path, .mark-symbol path, .mark-rule line, .mark-rect rect"
 SERIOUS = ("serious", "critical")
+MOST_PAGES, MOST_LEFT_BLANK, MOST_LEFT_BLANK_AT_END = 9, 0.4, 0.85
 
 
 def violations(tab: Page) -> list[str]:
@@ -80,7 +82,7 @@ def test_every_chart_is_drawn_and_fits_whatever_the_day_was(
         )
         assert {chart for chart, marks, fits in drawn if not marks or not fits} == set()
         if kind in {"sample", "stopped", "hostile"}:
-            assert len(drawn) == 13
+            assert len(drawn) == 14
 
 
 NOT_THERE = r"No figure is there yet\."
@@ -120,7 +122,7 @@ def test_what_stopped_the_run_is_told_where_it_is_looked_for(browser: Browser, h
         assert row.locator("svg.strip .failed").count() == 1
         tab.click(".broken a")
         assert tab.evaluate("location.hash") == "#check-order_has_at_most_one_checkout"
-        keep(tab, "report_stopped.png", below="#checks > details:nth-of-type(2)")
+        keep(tab, "report_stopped.png", below="#conversion")
 
 
 def test_the_sample_looks_as_in_the_readme(browser: Browser, homes: Callable[[str], Path]) -> None:
@@ -184,6 +186,37 @@ def test_on_paper_what_is_short_is_open_and_all_views_are_there(browser: Browser
         assert indicators.evaluate("table => table.scrollWidth <= table.closest('section').clientWidth")
         tab.evaluate("dispatchEvent(new Event('afterprint'))")
         assert indicators.is_hidden()
+
+
+def test_printed_it_has_nine_pages_at_most_none_near_empty_and_no_heading_at_the_end_of_one(
+    browser: Browser, homes: Callable[[str], Path]
+) -> None:
+    with opened(browser, homes("sample")) as tab:
+        titles = tuple(filter(None, tab.locator("h2, h3").all_text_contents()))
+        with pypdfium2.PdfDocument(tab.pdf(format="A4")) as paper:
+            assert 2 < len(paper) <= MOST_PAGES
+            ends = [last_line(page) for page in paper]
+        assert [(number, line) for number, (line, _) in enumerate(ends, 1) if line.startswith(titles)] == []
+        *full, last = [left for _, left in ends]
+        assert [(number, left) for number, left in enumerate(full, 1) if left > MOST_LEFT_BLANK] == []
+        assert last < MOST_LEFT_BLANK_AT_END
+
+
+def last_line(page: pypdfium2.PdfPage) -> tuple[str, float]:
+    """The lowest line of a printed page, and the share of the page below it."""
+    text = page.get_textpage()
+    width, height = page.get_size()
+    _, bottom, _, top = min((text.get_rect(number) for number in range(text.count_rects())), key=lambda it: it[1])
+    return text.get_text_bounded(0, bottom, width, top).strip(), bottom / height
+
+
+@pytest.mark.parametrize("kind", ["sample", "stopped"])
+def test_on_a_telephone_the_first_figure_is_on_the_first_two_screens(
+    browser: Browser, homes: Callable[[str], Path], kind: str
+) -> None:
+    with opened(browser, homes(kind), "telephone") as tab:
+        end = tab.evaluate("document.querySelector('.chart svg').getBoundingClientRect().bottom")
+        assert end <= 2 * SIZES["telephone"][1]
 
 
 def keep(tab: Page, name: str, below: str) -> None:

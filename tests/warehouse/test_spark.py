@@ -455,4 +455,4 @@ def test_after_a_killed_run_the_daily_job_builds_the_same_as_on_duckdb(
     assert done.returncode == 0, done.stdout + done.stderr
     assert home.differences(built[0], *MARTS, "quality") == {}
     assert figures(address) == figures(built[0].warehouse)
-    assert "All 132 checks hold" in (home.report / "state_of_the_data.html").read_text()
+    assert "All 145 checks hold" in (home.report / "state_of_the_data.html").read_text()

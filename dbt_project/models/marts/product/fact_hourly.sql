@@ -1,5 +1,5 @@
--- Hours in which nothing happened count too, or a mean an hour would be too high. Those before the first session or order
--- and after the last one do not.
+-- Hours in which nothing happened count too, or a mean an hour would be too high. Those before the first session or
+-- order and after the last one do not.
 with happened as (
     select
         cast(order_date as date) as day,
@@ -18,11 +18,11 @@ with happened as (
 
 hours as (
     select
-        days.day,
+        daily.day,
         clock.hour_of_day,
         coalesce(sum(happened.orders), 0) as orders,
         coalesce(sum(happened.sessions), 0) as sessions
-    from {{ ref('fact_daily') }} as days
+    from {{ ref('fact_daily') }} as daily
     cross join (
         values
         (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),
@@ -30,9 +30,9 @@ hours as (
     ) as clock (hour_of_day)
     left join happened
         on
-            days.day = happened.day
+            daily.day = happened.day
             and clock.hour_of_day = happened.hour_of_day
-    group by days.day, clock.hour_of_day
+    group by daily.day, clock.hour_of_day
 ),
 
 placed as (

@@ -14,10 +14,10 @@ counted as (
         sum(users.products_viewed) as products_viewed,
         sum(users.products_not_bought) as products_not_bought
     from users
-    left join {{ ref('dim_users') }} as accounts
-        on users.user_id = accounts.user_id
+    left join {{ ref('dim_users') }} as people
+        on users.user_id = people.user_id
     left join {{ ref('dim_addresses') }} as addresses
-        on accounts.address_id = addresses.address_id
+        on people.address_id = addresses.address_id
     group by coalesce(addresses.state, 'unknown')
 )
 

@@ -6,21 +6,21 @@
 -- What was bought is in the items of the order that a view led to.
 with viewed as (
     select
-        views.session_date,
-        views.user_id,
-        views.session_id,
-        views.product_id,
+        page_views.session_date,
+        page_views.user_id,
+        page_views.session_id,
+        page_views.product_id,
         max(case when items.order_id is not null then 1 else 0 end) as is_bought
-    from {{ ref('int_page_views') }} as views
+    from {{ ref('int_page_views') }} as page_views
     left join {{ ref('dim_order_items') }} as items
         on
-            views.order_id = items.order_id
-            and views.product_id = items.product_id
+            page_views.order_id = items.order_id
+            and page_views.product_id = items.product_id
     where
-        views.event_type = 'page_view'
-        and views.product_id is not null
-        and {{ in_affected_days('views.session_date', of='items') }}
-    group by views.session_date, views.user_id, views.session_id, views.product_id
+        page_views.event_type = 'page_view'
+        and page_views.product_id is not null
+        and {{ in_affected_days('page_views.session_date', of='items') }}
+    group by page_views.session_date, page_views.user_id, page_views.session_id, page_views.product_id
 )
 
 select
