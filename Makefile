@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui report docs backup restore test lint format sample bench lock clean clean-all
+.PHONY: help run ui report docs backup restore test lint format sample bench diff lock clean clean-all
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What `make clean` removes: all of it can be made again.
-MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
+MADE_AGAIN := $(VENV) .venv-lock data/sample data/report data/diff.md dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
 	build dist greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 # With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
 WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
@@ -60,6 +60,9 @@ sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants de
 
 bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job, cost or engines for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
+
+diff: $(READY) ## what the change does to tables, figures and checks, for a pull request: BASE=main
+	@$(BIN)/python -m diff_tables "$(or $(BASE),main)"
 
 lock: ## pin the newest versions that pyproject.toml allows in requirements.lock; ARGS="duckdb" raises one alone
 	@for each in $(ARGS); do grep -qi "^$${each%%[=<>]*}==" requirements.lock || \
