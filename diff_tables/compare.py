@@ -221,11 +221,12 @@ def compare_figures(base: Figures, change: Figures) -> list[Change]:
     for name, alike in paths.items():
         differing = sum(values[0].get(path) != values[1].get(path) for path in alike)
         if differing and alike == [(name, "")]:
-            changes.append(Change(name, *(_number(side.get((name, ""))) for side in values)))
+            before, after = (_number(side.get((name, ""))) for side in values)
+            changes.append(Change(name, before, after))
         elif differing:
             sums = [_sum([side.get(path) for path in alike]) for side in values]
             word = name if None in sums else f"{name}, sum"
-            changes.append(Change(word, *map(_number, sums), f"{differing} of {len(alike)} differ"))
+            changes.append(Change(word, _number(sums[0]), _number(sums[1]), f"{differing} of {len(alike)} differ"))
     return changes
 
 
