@@ -16,10 +16,12 @@ help: ## list the targets
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
-	@echo "Setting up $(VENV), once: about a minute"
+	@echo "Setting up, once: a Python environment in $(VENV) (seconds)"
 	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the packages of requirements.lock (about a minute; longer on a slow network)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@echo "The environment is ready."
 	@touch $@
 
 run: $(READY) ## run the daily job on your source, or on sample data; ARGS=--full-refresh rebuilds everything

@@ -1,4 +1,4 @@
-"""Prints what the newest daily run in DAGSTER_HOME found: JSON with `checks`, `faults` and `has_error`; null without one.
+"""Prints what the newest daily run in DAGSTER_HOME found, as JSON: `checks`, `faults`, `has_error`; null without a run.
 
 A program of its own: it runs with a side's own Python, as the Dagster there may be another version, and imports
 nothing of the project. `checks` has the outcome of each planned check, by "asset: check", in words. `faults` are why

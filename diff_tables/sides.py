@@ -91,6 +91,10 @@ class Side:
 
     def _failed(self, done: "subprocess.CompletedProcess[str]") -> SideError:
         lines = (done.stdout + done.stderr).rstrip().splitlines()[-LAST_LINES:]
+        # dbt's own log, to which these lines may refer, is removed with the rest.
+        for file in (self.project / "dbt_project" / "target").glob("*/run_results.json"):
+            results = json.loads(file.read_bytes())["results"]
+            lines += [f"dbt: {result['message']}" for result in results if result["status"] == "error"]
         return SideError("\n".join([f"The {self.name}, {self.title}, could not be built. Its last lines:", *lines]))
 
 

@@ -211,7 +211,7 @@ LONG = "3 of 9 rows are late. " * 40
         (
             [outcome(False, is_error=False, found="7 orders do not add up."), *[outcome(False, is_error=False)] * 9],
             "",
-            ["10 warnings", "Warning: 7 orders do not add up.", "Also failing", "9", f"Next: {REMEDY}"],
+            ["10 warnings", "Warning: 7 orders do not add up.", "Also failing", "and 6 more.", f"Next: {REMEDY}"],
         ),
         (
             [outcome(False, found="1 order has more than one checkout event."), outcome(False, is_error=False)],
