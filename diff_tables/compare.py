@@ -33,8 +33,9 @@ SIDES = ("base", "change")
 class TableDifference:
     """How a table differs. `rows` are those of base and change, None on the side that has no such table.
 
-    `columns` says what became of a column. Rows are matched by `key`; without one a changed row counts as removed and
-    added. `changed_columns` has the number of changed rows by column. `examples` are sentences.
+    `columns` says what became of a column. Rows are matched by `key`, or where each side has one row; otherwise a
+    changed row counts as removed and added. `changed_columns` has the number of changed rows by column. `examples`
+    are sentences.
     """
 
     name: str
@@ -132,9 +133,10 @@ class _Rows:
         key = [column for column in key if column not in OF_THE_RUN]
         if not set(key) <= set(common) or not all(self._is_unique(f"{side}_rows", key) for side in SIDES):
             key = []
+        rows = _count(self.connection, "base_rows"), _count(self.connection, "change_rows")
         return TableDifference(
             name=self.name,
-            rows=(_count(self.connection, f"base.{self.name}"), _count(self.connection, f"change.{self.name}")),
+            rows=rows,
             columns=[
                 *(f"`{column}` added" for column in after if column not in before),
                 *(f"`{column}` removed" for column in before if column not in after),
@@ -144,7 +146,7 @@ class _Rows:
                     if before.get(column, kind) != kind
                 ),
             ],
-            **(self._by_key(key, common) if key else self._by_row(common)),
+            **(self._matched(key, common) if key or rows == (1, 1) else self._by_row(common)),
         )
 
     def _is_unique(self, rows: str, key: Sequence[str]) -> bool:
@@ -153,29 +155,30 @@ class _Rows:
         distinct = f"(select distinct {_listed(key)} from {rows} where {is_set})" if key else "(select 1 where false)"
         return _count(self.connection, rows) == _count(self.connection, distinct)
 
-    def _by_key(self, key: Sequence[str], common: Sequence[str]) -> dict[str, Any]:
+    def _matched(self, key: Sequence[str], common: Sequence[str]) -> dict[str, Any]:
         others = [column for column in common if column not in key]
         differs = [f'base_rows."{column}" is distinct from change_rows."{column}"' for column in others] or ["false"]
-        pairs = f"base_rows join change_rows using ({_listed(key)}) where {' or '.join(differs)}"
+        join = f"join change_rows using ({_listed(key)})" if key else "cross join change_rows"
+        pairs = f"base_rows {join} where {' or '.join(differs)}"
         counts = ", ".join(f"count(*) filter ({condition})" for condition in differs)
         changed, *by_column = self._rows(f"select count(*), {counts} from {pairs}")[0]
         values = [f'{side}_rows."{column}"' for side in SIDES for column in others]
+        shown = ", ".join([*(f'"{column}"' for column in key), *values]) or "null"
         examples = []
-        for row in self._rows(
-            f"select {', '.join([_listed(key), *values])} from {pairs} order by all limit {EXAMPLES}"
-        ):
+        for row in self._rows(f"select {shown} from {pairs} order by all limit {EXAMPLES}"):
             before, after = row[len(key) : len(key) + len(others)], row[len(key) + len(others) :]
             became = [
                 f"`{column}` {self._shown(column, one)} → {self._shown(column, other)}"
                 for column, one, other in zip(others, before, after, strict=True)
                 if one != other
             ]
-            examples.append(f"changed: {self._words(key, row)}: {', '.join(became)}")
+            examples.append(f"changed: {self._words(key, row) or 'the row'}: {', '.join(became)}")
         return {
             "key": key,
             "changed": changed,
             "changed_columns": {column: number for column, number in zip(others, by_column, strict=False) if number},
-            **self._only(key, "anti join {other} using ({key})", examples),
+            "examples": examples,
+            **(self._only(key, "anti join {other} using ({key})", examples) if key else {}),
         }
 
     def _by_row(self, common: Sequence[str]) -> dict[str, Any]:
@@ -188,7 +191,7 @@ class _Rows:
             rows = f"(from {side} {without.format(other=other, key=_listed(shown))})"
             found[what] = _count(self.connection, rows)
             for row in self._rows(f"select {_listed(shown) or 'null'} from {rows} order by all limit {EXAMPLES}"):
-                found["examples"].append(f"{what}: {self._words(shown, row)}")
+                found["examples"].append(f"{what}: {self._words(shown, row) or 'a row of which no column is shown'}")
         return found
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -196,9 +199,7 @@ class _Rows:
 
     def _words(self, columns: Sequence[str], row: Sequence[object]) -> str:
         named = zip(columns, row, strict=False)
-        return (
-            ", ".join(f"`{column}` {self._shown(column, value)}" for column, value in named) or "no column may be shown"
-        )
+        return ", ".join(f"`{column}` {self._shown(column, value)}" for column, value in named)
 
     def _shown(self, column: str, value: object) -> str:
         return "null" if value is None else shareable(column, value, self.texts)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from diff_tables.compare import Change, TableDifference
 
+NO_KEY = "whole rows compared, as no key is unique on both sides"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -65,8 +67,12 @@ def page(found: Difference) -> str:
 
 
 def _section(title: str, word: str, changes: Sequence[Change]) -> list[str]:
-    rows = [f"| {one.name} | {one.base} | {one.change} | {one.note} |" for one in changes]
-    return [f"## {title}", "\n".join([f"| {word} | base | change | |", "|---|---|---|---|", *rows])] if changes else []
+    rows = [f"| `{one.name}` | {one.base} | {one.change} | {one.note} |" for one in changes]
+    return (
+        [f"## {title}", "\n".join([f"| {word} | base | change | note |", "|---|---|---|---|", *rows])]
+        if changes
+        else []
+    )
 
 
 def _rows(one: TableDifference) -> str:
@@ -79,17 +85,21 @@ def _in_words(one: TableDifference, found: Difference) -> str:
         return "new"
     if one.rows[1] is None:
         return "not built: see the checks" if one.name in found.planned else "removed"
-    counts = [
-        f"{number:,} {what}" for what, number in vars(one).items() if what in ("added", "removed", "changed") and number
+    words = [
+        f"{_counted(number)} {what}" for what, number in (("added", one.added), ("removed", one.removed)) if number
     ]
-    by_column = [f"`{column}` in {number:,}" for column, number in one.changed_columns.items()]
-    words = [f"rows: {', '.join(counts)}"] if counts else []
-    words += [f"changed: {', '.join(by_column)}"] if by_column else []
+    if one.changed:
+        by_column = [f"`{column}` in {number:,}" for column, number in one.changed_columns.items()]
+        words.append(f"{_counted(one.changed)} changed: {', '.join(by_column)}")
     words += [f"columns: {', '.join(one.columns)}"] if one.columns else []
     return "; ".join(words)
 
 
+def _counted(rows: int) -> str:
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
 def _details(one: TableDifference) -> str:
-    known_by = f"matched by {', '.join(one.key)}" if one.key else "whole rows compared, as no key holds on both sides"
+    known_by = f"matched by {', '.join(one.key)}" if one.key else "one row" if one.rows == (1, 1) else NO_KEY
     lines = [f"- {example}" for example in one.examples]
     return "\n".join([f"<details><summary>{one.name}: examples, {known_by}</summary>", "", *lines, "", "</details>"])

@@ -20,14 +20,14 @@ def outcomes(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
             continue
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             planned = event.asset_check_planned_data
-            checks.setdefault(f"{planned.asset_key.to_user_string()}: {planned.check_name}", "not evaluated")
+            checks.setdefault(f"{'.'.join(planned.asset_key.path)}: {planned.check_name}", "not evaluated")
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             found = event.asset_check_evaluation_data
             rows = found.metadata.get("failing_rows")
             outcome = (
                 "holds" if found.passed else f"{found.severity.value}, failing rows: {rows.value if rows else '?'}"
             )
-            checks[f"{found.asset_key.to_user_string()}: {found.check_name}"] = outcome
+            checks[f"{'.'.join(found.asset_key.path)}: {found.check_name}"] = outcome
             has_error |= not found.passed and found.severity == dg.AssetCheckSeverity.ERROR
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             failure = event.step_failure_data

@@ -60,7 +60,7 @@ COLUMNS = "(order_id uuid, order_total decimal(18,2), status text, email text)"
 
 def compared(tmp_path: Path, base: str, change: str) -> list[TableDifference]:
     """How two files differ that these statements make."""
-    paths = [tmp_path / f"{side}.duckdb" for side in ("base", "change")]
+    paths = tmp_path / "base.duckdb", tmp_path / "change.duckdb"
     for path, statements in zip(paths, (base, change), strict=True):
         with duckdb.connect(path) as connection:
             connection.execute("create schema raw; create schema core; create schema product; create schema snapshots")
@@ -122,7 +122,7 @@ def test_tables_of_one_side_are_found(tmp_path: Path) -> None:
     "change",
     [
         orders(f"('{ONE}', 10, 'shipped', null)", f"('{ONE}', 10, 'shipped', null)"),
-        orders("(null, 10, 'shipped', null)"),
+        orders(f"('{ONE}', 10, 'shipped', null)", "(null, 10, 'shipped', null)"),
     ],
     ids=["twice", "null"],
 )
@@ -146,6 +146,16 @@ def test_what_a_run_notes_of_itself_is_no_difference(tmp_path: Path) -> None:
         "dbt_valid_from, 'b' as dbt_scd_id; create schema landing; create table landing.files as select 2 as n; "
         "create view core.same as select * from change.snapshots.orders_snapshot",
     )
+
+
+def test_the_one_row_of_a_table_is_matched_without_a_key(tmp_path: Path) -> None:
+    (found,) = compared(
+        tmp_path,
+        "create table core.rate as select 3 as users_repeat",
+        "create table core.rate as select 2 as users_repeat",
+    )
+    assert (found.added, found.removed, found.changed, found.changed_columns) == (0, 0, 1, {"users_repeat": 1})
+    assert found.examples == ["changed: the row: `users_repeat` 3 → 2"]
 
 
 def test_no_table_at_all_is_no_equality(tmp_path: Path) -> None:
@@ -211,15 +221,15 @@ def test_what_differs_is_counted_first_then_shown() -> None:
     assert status(difference(tables=found.tables[:1])) == "1 table differs."
     text = page(found)
     for line in (
-        "| repeat: rate | 0.8 | 0.5 |  |",
-        "| `core.x` | 1 → 2 | rows: 1 added |",
+        "| `repeat: rate` | 0.8 | 0.5 |  |",
+        "| `core.x` | 1 → 2 | 1 row added |",
         "| `core.held` | 1 → none | not built: see the checks |",
         "| `core.gone` | 1 → none | removed |",
         "| `core.new` | none → 3 | new |",
         "- added: `order_id` 1",
     ):
         assert line in text.splitlines()
-    assert "  core.x: rows: 1 added" in in_short(found).splitlines()
+    assert "  core.x: 1 row added" in in_short(found).splitlines()
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -365,11 +375,12 @@ def test_a_mistake_in_a_model_shows_as_rows_and_figures_and_nothing_is_posted(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     text = (project / "data" / "diff.md").read_text()
-    assert "- changed: whole" not in text
     lines = text.splitlines()
-    assert any(line.startswith("| `marketing.fact_repeat_rate` | 1 | rows: 1 added, 1 removed |") for line in lines)
-    assert any(line.startswith("| repeat: rate | ") for line in lines)
-    assert sum(line.startswith("| `") for line in lines) == 1, "one table only"
+    assert any(
+        line.startswith("| `marketing.fact_repeat_rate` | 1 | 1 row changed: `users_repeat` in 1") for line in lines
+    )
+    assert any(line.startswith("| `repeat: rate` | ") for line in lines)
+    assert not any(line.startswith(("| `core.", "| `product.")) for line in lines), "no other table, and no check"
     assert "2 figures and 1 table differ." in done.stdout
     assert "As Markdown, with examples of rows: data/diff.md" in done.stdout
     assert asked[1] == []
