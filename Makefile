@@ -36,10 +36,10 @@ report: $(READY) ## write the page about the state of the data, and its picture,
 docs: $(READY) ## write dbt's documentation of tables and tests as one page
 	@$(BIN)/python -m greenery_assets docs
 
-backup: $(READY) ## copy what cannot be made again into a new folder: ARGS=/backups/2026-11-27
+backup: $(READY) ## copy what cannot be rebuilt into a new folder: ARGS=/backups/2026-11-27
 	@$(BIN)/python -m greenery_assets backup $(ARGS)
 
-restore: $(READY) ## bring a backup back, where nothing is yet: ARGS=/backups/2026-11-27
+restore: $(READY) ## restore a backup into an empty place: ARGS=/backups/2026-11-27
 	@$(BIN)/python -m greenery_assets restore $(ARGS)
 
 test: $(READY) ## run the tests; ARGS=--whole adds the few that take longest, as CI does
@@ -76,16 +76,16 @@ lock: ## pin the newest versions that pyproject.toml allows in requirements.lock
 	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock
 	@rm -rf .venv-lock build
 
-clean: ## remove what can be made again: environment, sample data, pages, what dbt writes; keeps warehouse and history
+clean: ## remove what can be rebuilt: environment, sample data, pages, what dbt writes; keeps warehouse and history
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing; it is clean)"
 	@rm -rf $(MADE_AGAIN)
-	@echo "  A sample that was made with arguments of your own (make sample ARGS=...) must be made again with them."
+	@echo "  If you made a sample with arguments of your own (make sample ARGS=...), it must be made again with them."
 	@echo "Keeping: data/greenery.duckdb* (with orders_snapshot, the history of the orders), what --new-source renamed"
 	@echo "  (data/greenery.sample-<time>.duckdb and the like) and dagster_home (Dagster's history,"
-	@echo "  alerts.sqlite, the memory of the alerts), which cannot be made again. make clean-all removes them too."
+	@echo "  alerts.sqlite, the memory of the alerts), which cannot be rebuilt. make clean-all removes them too."
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
 
-clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be made again
+clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be rebuilt
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing that can be made again)"
 	@echo "Removing for good: $(or $(strip $(wildcard $(WAREHOUSES))),no warehouse), and all in dagster_home but dagster.yaml"
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."

@@ -163,7 +163,7 @@ def _usable(facts: RunFacts) -> str:
     tables = {name for group, names in facts.planned_assets.items() if group != REPORTING for name in names}
     missing = [name for name in facts.not_refreshed if name in tables]
     if not missing:
-        return "All tables were built in this run; the page of the state of the data was not."
+        return "All tables were built in this run, but the page about the state of the data was not."
     if len(missing) == len(tables):
         return "No table was built: all are as they were before this run."
     count = f"{len(missing)} of {len(tables)}"
