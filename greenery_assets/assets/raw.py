@@ -113,7 +113,8 @@ USUAL_VOLUME = Assumption(
     "The last whole day's rows lie within the band of the days before.",
     "WARN",
     "Half a day's data looks like half a day's business.",
-    "Look whether the files of that day are complete, and whether one is there twice. The band's width is GREENERY_VOLUME_BAND.",
+    "Look whether the files of that day are complete, and whether one is there twice. The band's width is "
+    "GREENERY_VOLUME_BAND.",
     affects="every figure of that day",
     use="Do not use that day.",
 )
