@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help run ui report docs backup restore test lint format sample bench lock clean clean-all
+.PHONY: help run ui report docs backup restore test lint format sample bench diff lock clean clean-all
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What `make clean` removes: all of it can be made again.
-MADE_AGAIN := $(VENV) .venv-lock data/sample data/report dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
+MADE_AGAIN := $(VENV) .venv-lock data/sample data/report data/diff.md dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
 	build dist greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 # With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
 WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
@@ -16,10 +16,12 @@ help: ## list the targets
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
-	@echo "Setting up $(VENV), once: about a minute"
+	@echo "Setting up, once: a Python environment in $(VENV) (seconds)"
 	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the packages of requirements.lock (about a minute; longer on a slow network)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@echo "The environment is ready."
 	@touch $@
 
 run: $(READY) ## run the daily job on your source, or on sample data; ARGS=--full-refresh rebuilds everything
@@ -34,10 +36,10 @@ report: $(READY) ## write the page about the state of the data, and its picture,
 docs: $(READY) ## write dbt's documentation of tables and tests as one page
 	@$(BIN)/python -m greenery_assets docs
 
-backup: $(READY) ## copy what cannot be made again into a new folder: ARGS=/backups/2026-11-27
+backup: $(READY) ## copy what cannot be rebuilt into a new folder: ARGS=/backups/2026-11-27
 	@$(BIN)/python -m greenery_assets backup $(ARGS)
 
-restore: $(READY) ## bring a backup back, where nothing is yet: ARGS=/backups/2026-11-27
+restore: $(READY) ## restore a backup into an empty place: ARGS=/backups/2026-11-27
 	@$(BIN)/python -m greenery_assets restore $(ARGS)
 
 test: $(READY) ## run the tests; ARGS=--whole adds the few that take longest, as CI does
@@ -61,6 +63,9 @@ sample: $(READY) ## write sample data; ARGS="--defect second_checkout" plants de
 bench: $(READY) ## measure what runs cost, for an hour or more; ARGS=equality, job, cost or engines for a part, ARGS=--help for more
 	@$(BIN)/python -m bench $(or $(ARGS),all)
 
+diff: $(READY) ## what the change does to tables, figures and checks, for a pull request: BASE=main
+	@$(BIN)/python -m diff_tables "$(or $(BASE),main)"
+
 lock: ## pin the newest versions that pyproject.toml allows in requirements.lock; ARGS="duckdb" raises one alone
 	@for each in $(ARGS); do grep -qi "^$${each%%[=<>]*}==" requirements.lock || \
 		{ echo "$$each is not in requirements.lock"; exit 1; }; done
@@ -71,16 +76,16 @@ lock: ## pin the newest versions that pyproject.toml allows in requirements.lock
 	@.venv-lock/bin/python -m pip freeze --exclude greenery-assets > requirements.lock
 	@rm -rf .venv-lock build
 
-clean: ## remove what can be made again: environment, sample data, pages, what dbt writes; keeps warehouse and history
+clean: ## remove what can be rebuilt: environment, sample data, pages, what dbt writes; keeps warehouse and history
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing; it is clean)"
 	@rm -rf $(MADE_AGAIN)
-	@echo "  A sample that was made with arguments of your own (make sample ARGS=...) must be made again with them."
+	@echo "  If you made a sample with arguments of your own (make sample ARGS=...), it must be made again with them."
 	@echo "Keeping: data/greenery.duckdb* (with the history in schema snapshots), what --new-source renamed"
 	@echo "  (data/greenery.sample-<time>.duckdb and the like) and dagster_home (Dagster's history,"
-	@echo "  alerts.sqlite, the memory of the alerts), which cannot be made again. make clean-all removes them too."
+	@echo "  alerts.sqlite, the memory of the alerts), which cannot be rebuilt. make clean-all removes them too."
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
 
-clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be made again
+clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be rebuilt
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing that can be made again)"
 	@echo "Removing for good: $(or $(strip $(wildcard $(WAREHOUSES))),no warehouse), and all in dagster_home but dagster.yaml"
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."

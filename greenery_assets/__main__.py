@@ -91,7 +91,7 @@ def docs() -> None:
 
 @app.command()
 def backup(to: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
-    """Copy what cannot be made again: warehouse, Dagster's history, the memory of the alerts."""
+    """Copy what cannot be rebuilt: warehouse, Dagster's history, the memory of the alerts."""
     with command() as settings:
         # They import Dagster: seconds.
         from greenery_assets.backup import back_up  # noqa: PLC0415

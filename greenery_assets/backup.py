@@ -85,7 +85,7 @@ def _copied(
             shutil.rmtree(work, ignore_errors=True)
             _wait_for_runs(instance, say)
             before = _newest_runs(instance)
-            reason = "Runs began again and again meanwhile: try at a quieter time."
+            reason = "New runs began during each copy. Try again when fewer runs are under way."
             try:
                 work.mkdir(parents=True, mode=0o700)
                 # History before the ledger: of a run that the ledger knows nobody is notified twice.
@@ -101,7 +101,7 @@ def _copied(
                     return manifest
             except WarehouseBusyError as error:
                 reason = str(error)
-            say("A run, or another program, wrote meanwhile; copying once more.")
+            say("A run or another program wrote during the copy. Copying again.")
             time.sleep(PAUSE_S)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -170,7 +170,7 @@ def _databases(settings: Settings, configuration: Path) -> dict[str, Database]:
     if storage and not (storage == ours and "ledger.dump" in found):
         raise BackupError(
             f"{configuration} keeps Dagster's history in a database that this command does not know. It can be in "
-            "DAGSTER_HOME, or in the ledger's database, as in deploy/dagster.yaml. Copy it by its own tools."
+            "DAGSTER_HOME, or in the ledger's database, as in deploy/dagster.yaml. Copy it with its own tools."
         )
     return found
 

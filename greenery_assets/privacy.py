@@ -286,13 +286,14 @@ def _shown(connection: Connection, columns: Sequence[str], rows: str, texts: Tex
     return Table(
         tuple(columns),
         tuple(
-            tuple(_shareable(column, value, texts, own) for column, value in zip(columns, row, strict=True))
+            tuple(shareable(column, value, texts, own) for column, value in zip(columns, row, strict=True))
             for row in found
         ),
     )
 
 
-def _shareable(column: str, value: object, texts: Texts, own: Collection[str]) -> str:
+def shareable(column: str, value: object, texts: Texts, own: Collection[str] = ()) -> str:
+    """A value as `sample` shows it: empty where there is none, and masked where it may be somebody's."""
     if value is None or value == "":
         return ""
     if column not in SHAREABLE_COLUMNS:

@@ -78,6 +78,7 @@ def run_daily_job(
     console.print(f"Source     {source}")
     console.print(f"Warehouse  {_where(settings)}")
     with one_at_a_time(settings, console.print):
+        console.print(_beginning(settings), soft_wrap=True)
         # The lines above come before seconds of imports.
         from greenery_assets.assets.marts import FULL_REFRESH_TAG  # noqa: PLC0415
         from greenery_assets.assets.report import REPORT, REPORT_JOB, run_without_report  # noqa: PLC0415
@@ -133,6 +134,15 @@ def _execute(
             tags={"greenery/launched_by": "make run"},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, "ops": ops or {}},
         ).success
+
+
+def _beginning(settings: Settings) -> str:
+    """What goes on until the first table is there, and how long it takes as a rule."""
+    is_sample_to_be_made = not settings.source_dir and not settings.sample_dir.exists()
+    sample = "makes sample data and " if is_sample_to_be_made else ""
+    if isinstance(settings.warehouse, Path) and not settings.warehouse.exists():
+        return f"First run  {sample}builds all tables: about a minute with sample data, longer with more"
+    return "Starting   Dagster and dbt: about ten seconds"
 
 
 def _where(settings: Settings) -> str:
@@ -224,7 +234,7 @@ def _followed(
     )
     announced: set[str] = set()
     steps = sum(map(len, facts.planned_assets.values())) + sum(map(len, facts.planned_checks.values()))
-    task = progress.add_task("Starting", total=steps)
+    task = progress.add_task("Loading the source tables", total=steps)
 
     def follow(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
@@ -289,8 +299,8 @@ def _repeat_rate(settings: Settings, facts: RunFacts) -> str:
             ).fetchone()
     except WarehouseMissingError:
         row = None
-    except WarehouseError as error:
-        return str(error)
+    except WarehouseError:  # the end of the output has the reason
+        return "not known"
     except DATABASE_ERRORS:  # no run has built it yet, or the verdict says what is wrong
         row = None
     if row is None or row[2] is None:

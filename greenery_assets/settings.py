@@ -94,7 +94,7 @@ def _warehouse(path: Path) -> Path:
     # DuckDB names the catalog after the file, and would not know which of the two `landing.x` means.
     if path.name.partition(".")[0].lower() in schemas():
         raise ValueError(
-            "must be a file of another name: a schema of the warehouse is called so, as in greenery.duckdb"
+            "must be a file of another name, such as greenery.duckdb: a schema of the warehouse has this name"
         )
     return path
 

@@ -17,9 +17,9 @@ from rich.text import Text
 from greenery_assets.alerts.incidents import Finding
 from greenery_assets.alerts.wording import counts, figures_of, in_one_line, reference, status, tally
 
-# What ends the output fits a terminal of 80 by 24 with room for the command that was typed.
+# What ends the output fits a terminal of 80 by 24 with room for the next prompt.
 LINES_OF_A_PROBLEM = 4
-LENGTH_OF_A_PROBLEM = 700
+LENGTH_OF_A_PROBLEM = 600
 LONGEST_LIST = 3
 REPORTING = "reporting"
 
@@ -107,24 +107,28 @@ def render(facts: RunFacts, repeat_rate: str) -> RenderableType:
 
 
 def render_end(facts: RunFacts, run_url: str) -> RenderableType:
-    """The last lines: how the run ended, what failed, whether the tables can be used, and what to do."""
+    """The last lines: how the run ended and which tables it left out, the cause, and at the end what to do."""
     mark = ("SAMPLE DATA: " if facts.is_sample else "", "bold magenta")
     parts: list[RenderableType] = [Text(), Text.assemble(mark, _verdict(facts))]
-    parts += [Text(_in_short(problem), style="red") for problem in facts.problems]
     errors = [found for found in facts.failing if found.is_error]
-    # An error of many is read above; what a person does first is what the first one asks for.
-    parts += [Text(_in_short(f"{_line(found, facts)} {found.remedy}"), style="red") for found in errors[:1]]
-    if errors[1:]:
-        also = _listed([found.subject.name for found in errors[1:]])
-        parts.append(Text(f"Also failing, see above: {also}.", style="red"))
+    # A warning is no cause of a run that failed, so it is read above then.
+    worst = errors or ([] if facts.exit_code else facts.failing)
+    style = "red" if facts.exit_code else "yellow"
     if facts.exit_code:
+        parts.append(Text(_usable(facts)))
         # What stopped a run explains what was not evaluated after it.
         if facts.not_evaluated and not errors and not facts.problems:
             parts.append(Text(f"Not evaluated: {_listed(facts.not_evaluated)}."))
-        parts.append(Text(_usable(facts)))
-        if not facts.problems and not errors:
-            parts.append(Text("Look at the log of the run for what left them out, and run again:"))
-            parts.append(Text(run_url, style="cyan"))
+    parts += [Text(_in_short(problem), style=style) for problem in facts.problems]
+    # Of many findings the others are read above; a person begins with what the first one asks for.
+    parts += [Text(_in_short(_line(found, facts)), style=style) for found in worst[:1]]
+    if worst[1:]:
+        also = _listed([found.subject.name for found in worst[1:]])
+        parts.append(Text(f"Also failing, see above: {also}.", style=style))
+    parts += [Text(_in_short(f"Next: {found.remedy}")) for found in worst[:1]]
+    if facts.exit_code and not worst and not (facts.problems and _is_short(facts.problems[-1])):
+        parts.append(Text("Next: look in the log of the run for the cause, and run again:"))
+        parts.append(Text(run_url, style="cyan"))
     return Group(*parts)
 
 
@@ -154,12 +158,12 @@ def _verdict(facts: RunFacts) -> Text:
 
 def _usable(facts: RunFacts) -> str:
     if not facts.not_refreshed:
-        return "All tables were built in this run. Do not rely on what the checks above are about."
+        return "All tables were built in this run. Do not use those whose ERROR checks failed."
     # The page is built also where nothing else was.
     tables = {name for group, names in facts.planned_assets.items() if group != REPORTING for name in names}
     missing = [name for name in facts.not_refreshed if name in tables]
     if not missing:
-        return "All tables were built in this run; the page of the state of the data was not."
+        return "All tables were built in this run, but the page about the state of the data was not."
     if len(missing) == len(tables):
         return "No table was built: all are as they were before this run."
     count = f"{len(missing)} of {len(tables)}"
@@ -168,10 +172,12 @@ def _usable(facts: RunFacts) -> str:
 
 def _in_short(text: str) -> str:
     """The first lines of a text, and that there are more."""
-    lines = text.strip().splitlines()
-    short = "\n".join(lines[:LINES_OF_A_PROBLEM])
-    is_cut = len(lines) > LINES_OF_A_PROBLEM or len(short) > LENGTH_OF_A_PROBLEM
-    return f"{short[:LENGTH_OF_A_PROBLEM]} ... (the run's log has the rest)" if is_cut else short
+    short = "\n".join(text.strip().splitlines()[:LINES_OF_A_PROBLEM])[:LENGTH_OF_A_PROBLEM]
+    return short if _is_short(text) else f"{short} ... (the run's log has the rest)"
+
+
+def _is_short(text: str) -> bool:
+    return len(text.strip().splitlines()) <= LINES_OF_A_PROBLEM and len(text.strip()) <= LENGTH_OF_A_PROBLEM
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -192,3 +192,58 @@ def test_what_failed_and_what_to_do_are_the_last_lines_and_fit_a_terminal(
     text = " ".join(" ".join(lines).split())
     for part in [*says, "3 of 5 tables were not built"]:
         assert part in text
+
+
+LOADED = "The source folder /srv/export does not exist. Name the folder of the seven tables in GREENERY_SOURCE_DIR."
+DBT = "dbt could not build fact_daily. Look for the reason in dbt's own log, /srv/greenery/dbt_project/target/dbt.log."
+LOCK = (
+    "The warehouse /srv/greenery/data/greenery.duckdb.working is open in another program; close it there, or wait "
+    "until it is done, and run again. The program is duckdb, PID 4711."
+)
+REMEDY = "Keep the true one at the source and export orders and events again."
+LONG = "3 of 9 rows are late. " * 40
+
+
+@pytest.mark.parametrize(
+    ("checks", "problem", "says"),
+    [
+        ([outcome(True)], "", ["The check holds."]),
+        (
+            [outcome(False, is_error=False, found="7 orders do not add up."), *[outcome(False, is_error=False)] * 9],
+            "",
+            ["10 warnings", "Warning: 7 orders do not add up.", "Also failing", "and 6 more.", f"Next: {REMEDY}"],
+        ),
+        (
+            [outcome(False, found="1 order has more than one checkout event."), outcome(False, is_error=False)],
+            "",
+            ["1 ERROR, 1 warning", "tables were not built", "ERROR: 1 order has", f"Next: {REMEDY}"],
+        ),
+        ([outcome(False, found=LONG)], "", ["1 ERROR", "ERROR: 3 of 9 rows", f"Next: {REMEDY}"]),
+        ([], LOADED, ["Today's run failed", "No table was built", LOADED]),
+        ([outcome(True)], DBT, ["Today's run failed", "tables were not built", DBT]),
+        ([], LOCK, ["Today's run failed", "No table was built", LOCK]),
+    ],
+    ids=["all hold", "warnings", "ERROR", "long ERROR", "source", "dbt", "locked"],
+)
+def test_the_last_lines_of_the_terminal_are_the_status_the_cause_and_the_next_step(
+    checks: list[Finding], problem: str, says: list[str]
+) -> None:
+    found = facts(*(replace(check, remedy=REMEDY) for check in checks), planned=120 if problem else 0)
+    found.succeeded = not problem
+    found.problems.extend(filter(None, [problem]))
+    stops_all, stops_some = problem and not checks, problem or any(check.is_error for check in found.failing)
+    for group in found.planned_assets:
+        if stops_all or (stops_some and group == "product"):
+            found.rows[group].clear()
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(render(found, "0.798 (99 of 124 buyers)"))
+        console.print(render_next_steps([("This run there", RUN_URL + "x" * 60)] * 5), soft_wrap=True)
+        console.print(render_end(found, RUN_URL))
+    # One line is that of the shell's next prompt, and make adds one where the run failed.
+    screen = "\n".join(capture.get().rstrip("\n").split("\n")[-22:])
+    text = " ".join(screen.split())
+    places = [text.rfind(part) for part in says]
+    assert -1 not in places, text
+    assert places == sorted(places), "in this order"
+    assert text.endswith(says[-1])

@@ -76,7 +76,7 @@ FEW_REJECTED = Assumption(
     "A25",
     "Of the source table's new and changed rows no more than the set share was set aside as unreadable.",
     "ERROR",
-    "A file that is written in another way than agreed would be missing from every figure.",
+    "A file in another format than agreed would be missing from every figure.",
     "Nothing was loaded, and all tables are as they were. Look at quality.rejected_rows where load_was_refused: file, "
     f"line, column and reason. Export the file again as agreed, and run again. {ON_PURPOSE} The share allowed is "
     "GREENERY_MAX_REJECTED_SHARE.",
@@ -104,7 +104,7 @@ FRESH = Assumption(
     "A20",
     "The source is fresh: its newest row is younger than the set age.",
     "WARN",
-    "Every figure of the last days is missing what has not arrived.",
+    "Data that has not arrived is missing from every figure of the last days.",
     "Look whether the export ran and the files arrived. The age allowed is GREENERY_MAX_AGE_HOURS.",
     affects="every figure of the last days",
 )
@@ -113,7 +113,8 @@ USUAL_VOLUME = Assumption(
     "The last whole day's rows lie within the band of the days before.",
     "WARN",
     "Half a day's data looks like half a day's business.",
-    "Look whether that day's files are complete and there once. The band's width is GREENERY_VOLUME_BAND.",
+    "Look whether the files of that day are complete, and whether one is there twice. The band's width is "
+    "GREENERY_VOLUME_BAND.",
     affects="every figure of that day",
     use="Do not use that day.",
 )

@@ -34,8 +34,8 @@ PAGE = 20
     key=REPORT,
     group_name="reporting",
     deps=[dg.AssetKey(table) for table in tables_of(REPORT.path[-1])],
-    description="One page and one picture for whoever uses the figures: can they be trusted today, what is broken and "
-    "since when, and what do they say. Built after every run, also after one that failed.",
+    description="One page and one picture for people who use the figures. They show whether the figures can be used "
+    "today, what is broken and since when, and the figures. Built after every run, also after one that failed.",
     owners=[GROUP.owner],
     kinds={"python", "html"},
     tags={"layer": "reporting"},

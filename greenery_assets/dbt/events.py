@@ -124,7 +124,7 @@ def _raise_where_it_failed(
         # What dbt quotes of the database's errors may be of a row, and all who open Dagster's pages see this.
         log = invocation.target_path / "dbt.log"
         raise dg.Failure(
-            f"{cause or 'A check could not be evaluated.'} Why is in dbt's own log, {log}.",
+            f"{cause or 'A check could not be evaluated.'} Look for the reason in dbt's own log, {log}.",
             metadata={SHAREABLE_REASON: cause} if cause else {},
         )
     missing = left_out({key.to_user_string() for key in seen.tables}, {key.name for key in seen.checks})

@@ -98,8 +98,8 @@ def worded(path: Path) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise WarehouseError(
-            f"DuckDB ran out of memory, or of disk for what did not fit, over the warehouse {named(path)}; give it "
-            "more in GREENERY_MEMORY_LIMIT, or make room on the disk."
+            f"DuckDB ran out of memory, or of disk space beside the warehouse {named(path)}. Raise "
+            "GREENERY_MEMORY_LIMIT, or make room on the disk."
         ) from error
     except (duckdb.ProgrammingError, duckdb.DataError):
         raise
@@ -281,8 +281,8 @@ def _damaged(path: Path) -> WarehouseError:
     also = f", or {named(wal(path))}, which belongs to it, is another file's" if wal(path).exists() else ""
     return WarehouseCorruptError(
         f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Move it away, or put a backup in "
-        "its place, and run again: all is then loaded and built again, and the history in snapshots taken from "
-        "what was published last. See docs/runbook.md, The warehouse is damaged."
+        "its place, and run again. The run loads and builds everything again, and takes the history in snapshots from the "
+        "published file. See docs/runbook.md, The warehouse is damaged."
     )
 
 

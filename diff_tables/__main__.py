@@ -1,0 +1,63 @@
+"""The command behind `make diff`."""
+
+import signal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from diff_tables.compare import compare_checks, compare_figures, compare_tables, order, read
+from diff_tables.markdown import Difference, in_short, page
+from diff_tables.sides import SideError, both
+from greenery_assets.privacy import known_texts
+from greenery_assets.sample import SampleSpec, generate
+from greenery_assets.sample.spec import yesterday
+from greenery_assets.settings import PROJECT_ROOT, SettingsError, load_settings
+from greenery_assets.warehouse import Source
+
+WRITTEN_TO = PROJECT_ROOT / "data" / "diff.md"
+app = typer.Typer(help="Compare what a base and the present code build.", pretty_exceptions_enable=False)
+
+
+@app.command()
+def compare(base: Annotated[str, typer.Argument(help="A branch, a tag or a commit.")]) -> None:
+    """Build a base and the present code from the same source; write which tables, figures and checks differ."""
+    # Ended by the system, it removes what it made as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with TemporaryDirectory(prefix="diff_source_") as folder:
+            found = _compare(base, load_settings().source_dir, Path(folder))
+    except (SideError, SettingsError) as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from None
+    WRITTEN_TO.parent.mkdir(exist_ok=True)
+    WRITTEN_TO.write_text(page(found), encoding="utf-8")
+    typer.echo(in_short(found))
+    typer.echo(f"As Markdown, with examples of rows: {WRITTEN_TO.relative_to(PROJECT_ROOT)}")
+
+
+def _compare(base: str, source: Path | None, folder: Path) -> Difference:
+    with both(base) as sides:
+        if source is None:
+            typer.echo("Source: sample data (GREENERY_SOURCE_DIR is not set)")
+            generate(SampleSpec(until=yesterday()), folder)
+            source = folder
+        else:
+            typer.echo(f"Source: {source}")
+        checks = [side.build(source, typer.echo) for side in sides]
+        manifest = sides[1].manifest
+        files = [side.warehouse for side in sides]
+        return Difference(
+            base=sides[0].title,
+            change=sides[1].title,
+            source="sample data" if Source.at(source).is_sample else "the shop's data",
+            planned=frozenset(order(manifest)),
+            tables=compare_tables(files[0], files[1], manifest, known_texts(manifest)),
+            figures=compare_figures(*(read(file, side.name) for file, side in zip(files, sides, strict=True))),
+            checks=compare_checks(*checks),
+        )
+
+
+if __name__ == "__main__":
+    app()
