@@ -281,8 +281,8 @@ def _damaged(path: Path) -> WarehouseError:
     also = f", or {named(wal(path))}, which belongs to it, is another file's" if wal(path).exists() else ""
     return WarehouseCorruptError(
         f"The warehouse {named(path)} is damaged: not all of it can be read{also}. Move it away, or put a backup in "
-        "its place, and run again. The run loads and builds everything again, and takes the history in schema snapshots "
-        "from the published file. See docs/runbook.md, The warehouse is damaged."
+        "its place, and run again. The run loads and builds everything again, and takes the history in schema "
+        "snapshots from the published file. See docs/runbook.md, The warehouse is damaged."
     )
 
 
