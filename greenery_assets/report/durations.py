@@ -55,7 +55,8 @@ def last_run(rows: Iterable[Row]) -> LastRun | None:
     current = set()
     for run_at, of_kind, resource_type, name, seconds in rows:
         if of_kind == kind:
-            shown = f"check {name}" if resource_type == "test" else name
+            # The name of a check is a sentence.
+            shown = f"check “{name.replace('_', ' ')}”" if resource_type == "test" else name
             times[shown].append(float(seconds))
             if run_at == last_at:
                 current.add(shown)
@@ -70,9 +71,10 @@ def section(run: LastRun | None) -> Section:
         return Section("durations", "How long it takes", lead, (), ())
     slowest = sorted(run.took, key=lambda took: (-took.seconds, took.name))[:SHOWN]
     slower = sorted((took for took in run.took if took.slower >= IN_A_ROW), key=lambda took: -took.seconds)
+    compared = f"compared with {counted(run.earlier, 'earlier run')}" if run.earlier else "the first"
     lead = (
-        f"The last complete run ({run.kind}) is compared with {counted(run.earlier, 'earlier run')} of that kind. "
-        f"Slowest: {slowest[0].name}, {_in_words(slowest[0])}.",
+        f"The last complete run ({run.kind}) is {compared} of its kind. Slowest: {slowest[0].name}, "
+        f"{_in_words(slowest[0])}.",
     )
     if slower:
         named = "; ".join(f"{took.name}, {_in_words(took)}, for {took.slower} runs" for took in slower[:SHOWN])

@@ -51,7 +51,9 @@ def test_each_run_notes_its_kind_and_the_seconds_of_what_it_did(
     bench.build("build", "--select", "fact_daily")
     bench.environment["GREENERY_CHECKS"] = "all"
     seconds = bench.build().seconds
-    bench.build("build", "--empty", "--select", "fact_daily")
+    if isinstance(place, Path):
+        # A quick check of a change, as CI makes it on DuckDB.
+        bench.build("build", "--empty", "--select", "fact_daily")
     with open_for_reading(place) as connection:
         assert connection.execute(KINDS).fetchall() == [
             ("full refresh", True, True),

@@ -103,7 +103,7 @@ def test_the_daily_run_leaves_the_page_and_shows_the_picture_in_dagster(built: t
     assert metadata["checks_passed"].value == len(outcome.checks)
     assert {metadata[f"checks_{name}"].value for name in ("warned", "failed", "unknown")} == {0}
     assert metadata["changes"].value == "There is nothing to compare with yet: no run of an earlier day was complete."
-    assert "The last complete run (full refresh) is compared with 0 earlier runs of that kind." in page
+    assert "The last complete run (full refresh) is the first of its kind." in page
     assert {"failing_rows_staging", "failing_rows_core", "failing_rows_marketing"} <= metadata.keys()
 
 
@@ -255,7 +255,7 @@ def test_the_next_day_says_what_moved_because_of_which_days_and_how_long_it_took
     assert moved in page
     assert because in page
     assert (home.report / f"{datetime.now(UTC):%Y-%m-%d}.html").read_text() == page
-    assert "The last complete run (affected days) is compared with 0 earlier runs of that kind." in page
+    assert "The last complete run (affected days) is the first of its kind." in page
     with duckdb.connect(home.published, read_only=True) as connection:
         kinds = connection.execute("select distinct kind, run_id is not null from quality.durations").fetchall()
     assert sorted(kinds) == [("affected days", True), ("full refresh", True)]

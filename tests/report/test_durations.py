@@ -38,17 +38,19 @@ def test_the_five_slowest_of_the_last_run_stand_beside_their_usual_time() -> Non
         ("core.t5", "5.0 seconds", "5.0 seconds"),
     )
     assert part.lead[0] == (
-        "The last complete run (affected days) is compared with 3 earlier runs of that kind. "
+        "The last complete run (affected days) is compared with 3 earlier runs of its kind. "
         "Slowest: core.t8, 30.0 seconds (usually 8.0 seconds)."
     )
 
 
 def test_runs_of_another_kind_are_not_compared() -> None:
     day, sunday = ("affected days", {"is_unique": 2.0}), ("all checks", {"is_unique": 90.0})
-    assert "2 earlier runs of that kind. Slowest: check is_unique, 2.0 seconds (usually 2.0 seconds)" in said(
+    assert "2 earlier runs of its kind. Slowest: check “is unique”, 2.0 seconds (usually 2.0 seconds)" in said(
         runs(day, day, sunday, day)
     )
-    assert "0 earlier runs of that kind. Slowest: check is_unique, 90.0 seconds." in said(runs(day, day, sunday))
+    assert "run (all checks) is the first of its kind. Slowest: check “is unique”, 90.0 seconds." in said(
+        runs(day, day, sunday)
+    )
 
 
 def test_what_takes_clearly_longer_for_three_runs_in_a_row_gets_slower() -> None:
