@@ -48,13 +48,15 @@ def _compare(base: str, source: Path | None, folder: Path) -> Difference:
         checks = [side.build(source, typer.echo) for side in sides]
         manifest = sides[1].manifest
         files = [side.warehouse for side in sides]
+        figures = [read(file, side.name) for file, side in zip(files, sides, strict=True)]
+        texts = known_texts(manifest)
         return Difference(
             base=sides[0].title,
             change=sides[1].title,
             source="sample data" if Source.at(source).is_sample else "the shop's data",
             planned=frozenset(order(manifest)),
-            tables=compare_tables(files[0], files[1], manifest, known_texts(manifest)),
-            figures=compare_figures(*(read(file, side.name) for file, side in zip(files, sides, strict=True))),
+            tables=compare_tables(files[0], files[1], manifest, texts),
+            figures=compare_figures(figures[0], figures[1], texts),
             checks=compare_checks(*checks),
         )
 

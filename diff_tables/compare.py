@@ -4,7 +4,7 @@ Plain functions; how it is written down is markdown's business. What a run notes
 differs between any two runs and is left out. Values are shown as privacy allows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from greenery_assets.privacy import SHAREABLE_COLUMNS, Texts, shareable
+from greenery_assets.privacy import MASKED, SHAREABLE_COLUMNS, Texts, shareable
 from greenery_assets.report.figures import Figures
 from greenery_assets.report.queries import read_figures
 
@@ -212,17 +212,21 @@ def read(path: Path, side: str) -> Figures:
         return read_figures(connection, datetime.now(UTC).date(), volume_band=3)
 
 
-def compare_figures(base: Figures, change: Figures) -> list[Change]:
-    """The figures that differ. Those by day, product or step are added up, and those that differ counted."""
-    values = dict(_flat(base)), dict(_flat(change))
+def compare_figures(base: Figures, change: Figures, texts: Texts) -> list[Change]:
+    """The figures that differ. Those by day, product or step are added up, and those that differ counted.
+
+    `texts` as in compare_tables: a type of event that no contract knows may be anything.
+    """
+    known = frozenset().union(*texts.values())
+    values = dict(_flat(base, known)), dict(_flat(change, known))
     paths: dict[str, list[tuple[str, str]]] = {}
     for path in {**values[0], **values[1]}:
         paths.setdefault(path[0], []).append(path)
     changes = []
     for name, alike in paths.items():
         differing = sum(values[0].get(path) != values[1].get(path) for path in alike)
-        if differing and alike == [(name, "")]:
-            before, after = (_number(side.get((name, ""))) for side in values)
+        if differing and len(alike) == 1:
+            before, after = (_number(side.get(alike[0])) for side in values)
             changes.append(Change(name, before, after))
         elif differing:
             sums = [_sum([side.get(path) for path in alike]) for side in values]
@@ -238,18 +242,20 @@ def compare_checks(base: Mapping[str, str], change: Mapping[str, str]) -> list[C
     return [pair for pair in pairs if pair.base != pair.change]
 
 
-def _flat(value: Any, name: str = "", entry: str = "") -> Iterator[tuple[tuple[str, str], Any]]:
+def _flat(value: Any, known: Set[str], name: str = "", entry: str = "") -> Iterator[tuple[tuple[str, str], Any]]:
     """Each number by its name, and of an entry of a sequence also by the texts and days that distinguish it."""
     if is_dataclass(value):
         for part in fields(value):
-            yield from _flat(getattr(value, part.name), f"{name}: {part.name}".lstrip(": ").replace("_", " "), entry)
+            inner_name = f"{name}: {part.name}".lstrip(": ").replace("_", " ")
+            yield from _flat(getattr(value, part.name), known, inner_name, entry)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _flat(inner, f"{name}: {key}", entry)
+            is_known = key in known
+            yield from _flat(inner, known, f"{name}: {key if is_known else MASKED}", entry if is_known else str(key))
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for each in value:
             words = [getattr(each, part.name) for part in fields(each)]
-            yield from _flat(each, name, " ".join(str(word) for word in words if isinstance(word, str | date)))
+            yield from _flat(each, known, name, " ".join(str(word) for word in words if isinstance(word, str | date)))
     elif not isinstance(value, str | date):
         yield (name, entry), value
 

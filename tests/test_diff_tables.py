@@ -32,7 +32,7 @@ from tests.job import ROOT, copy_of_project
 from tests.report.builders import days, figures
 
 ONE, TWO, THREE = (f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2, 3))
-TEXTS = {"status": {"shipped", "delivered"}}
+TEXTS = {"status": {"shipped", "delivered"}, "event_type": {"page_view"}}
 
 
 def node(schema: str, name: str, *depends_on: str) -> dict[str, Any]:
@@ -165,13 +165,19 @@ def test_no_table_at_all_is_no_equality(tmp_path: Path) -> None:
 
 def test_figures_that_differ_are_shown_and_those_by_day_are_added_up() -> None:
     before = figures()
-    assert compare_figures(before, figures()) == []
+    assert compare_figures(before, figures(), TEXTS) == []
     day, *others = days()
     changed = [*others, type(day)(**vars(day) | {"revenue": day.revenue + 5, "conversion_rate": 0.5})]
     found = {
         one.name: one
-        for one in compare_figures(before, figures(repeat=RepeatRate(124, 62, 0.5), days=changed, conversion=None))
+        for one in compare_figures(
+            before, figures(repeat=RepeatRate(124, 62, 0.5), days=changed, conversion=None, spent={}), TEXTS
+        )
     }
+    # An event type that no contract knows may be a name.
+    assert found["spent: page view: median"].change == "none"
+    assert found["spent: [text]: median"].base == "18,000"
+    assert not any("checkout" in name for name in found)
     assert found["repeat: rate"] == Change("repeat: rate", "0.798387", "0.5")
     assert found["repeat: repeat buyers"].change == "62"
     assert found["days: revenue, sum"].note == f"1 of {len(changed)} differ"
