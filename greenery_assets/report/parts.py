@@ -324,8 +324,8 @@ def orders(figures: Figures) -> Section:
         chart = charts.stacked_by_day(drawn, [FIRST, RETURNING], "orders")
         views.append(View("Orders", summary, charts.finished(chart), table))
         bars = [{"day": day.day.isoformat(), "value": float(day.revenue)} for day in figures.days]
-        rows = [(day.day.isoformat(), dollars(day.revenue), f"{day.orders:,}") for day in figures.days]
-        table = _newest_first(("revenue", "orders"), rows, figures.days_left_out)
+        paid = [(day.day.isoformat(), dollars(day.revenue), f"{day.orders:,}") for day in figures.days]
+        table = _newest_first(("revenue", "orders"), paid, figures.days_left_out)
         chart = charts.bars_by_day(bars, "revenue in US dollars", "$,.0f")
         views.append(View("Revenue", "Revenue by day.", charts.finished(chart), table))
     if figures.hours:
@@ -340,9 +340,13 @@ def orders(figures: Figures) -> Section:
             for hour in figures.hours
             for kind, number in zip(kinds, (hour.orders, hour.sessions), strict=True)
         ]
-        chart = charts.finished(charts.lines_by_hour(drawn, kinds))
+        chart = charts.lines_by_hour(drawn, kinds)
         table = NumberTable(("hour (UTC)", *(f"{kind} an hour" for kind in kinds)), numbers)
-        views.append(View("By hour", f"Orders and sessions an hour, by hour of the day. {lead[-1]}", chart, table))
+        views.append(
+            View(
+                "By hour", f"Orders and sessions an hour, by hour of the day. {lead[-1]}", charts.finished(chart), table
+            )
+        )
     note = "Revenue is the sum of order totals: products and shipping, less discounts."
     return Section(
         "orders", "Orders and revenue", tuple(lead), tuple(views), ("product/fact_daily", "product/fact_hourly"), note
