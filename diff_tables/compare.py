@@ -230,7 +230,7 @@ def compare_figures(base: Figures, change: Figures, texts: Texts) -> list[Change
             changes.append(Change(name, before, after))
         elif differing:
             sums = [_sum([side.get(path) for path in alike]) for side in values]
-            word = name if None in sums else f"{name}, sum"
+            word = name if sums == [None, None] else f"{name}, sum"
             changes.append(Change(word, _number(sums[0]), _number(sums[1]), f"{differing} of {len(alike)} differ"))
     return changes
 
@@ -261,9 +261,9 @@ def _flat(value: Any, known: Set[str], name: str = "", entry: str = "") -> Itera
 
 
 def _sum(values: Sequence[Any]) -> Any:
-    """Counts and money add up; shares do not."""
+    """Counts and money add up; shares do not. What is not there is no 0."""
     known = [value for value in values if value is not None]
-    return None if any(not isinstance(value, int | Decimal) for value in known) else sum(known)
+    return sum(known) if known and all(isinstance(value, int | Decimal) for value in known) else None
 
 
 def _number(value: Any) -> str:

@@ -184,6 +184,8 @@ def test_figures_that_differ_are_shown_and_those_by_day_are_added_up() -> None:
     assert found["days: conversion rate"].base == "none"
     assert (found["conversion: sessions"].base, found["conversion: sessions"].change) == ("578", "none")
     assert isinstance(before.conversion, Conversion)
+    gone = {one.name: one for one in compare_figures(before, figures(days=()), TEXTS)}
+    assert gone["days: revenue, sum"].change == "none"
     assert not any("Pothos" in name for name in found)
 
 
