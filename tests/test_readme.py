@@ -20,6 +20,7 @@ EVERYTHING = "\n".join(PAGES.values())
 # What the recipes of docs/contributing.md make.
 WRITTEN_BY_THE_READER = {
     "data/alerts.yml",
+    "data/diff.md",
     "dbt_project/tests/assumptions/promo_discount_is_at_most_50_dollars.sql",
     "dbt_project/models/marts/finance/fact_daily_shipping.sql",
     "dbt_project/models/marts/finance/finance.yml",
@@ -101,6 +102,7 @@ def test_the_page_of_tables_names_every_table() -> None:
     schemas = set(re.findall(r"^\| \*\*(\w+)\*\*", page, re.MULTILINE))
     assert {node["schema"] for node in built} - schemas == set(), "docs/tables.md has no heading for these schemas"
     there = {node["name"] for node in (*built, *manifest()["sources"].values())} | {
+        "durations",
         "rejected_rows",
         "extra_columns",
         "tables",
