@@ -339,9 +339,9 @@ class Settings(BaseSettings):
     def report_pages(self) -> dict[date, Path]:
         """The pages that are kept: the last one of each day."""
         found = {}
-        for path in self.report_dir.glob(f"{'[0-9]' * 4}-{'[0-9]' * 2}-{'[0-9]' * 2}.html"):
+        for path in self.report_dir.glob(f"{self.report_page.stem}_*.html"):
             with suppress(ValueError):
-                found[date.fromisoformat(path.stem)] = path
+                found[date.fromisoformat(path.stem.rpartition("_")[2])] = path
         return found
 
     @property

@@ -158,7 +158,8 @@ def _verdict(facts: RunFacts) -> Text:
 
 def _usable(facts: RunFacts) -> str:
     if not facts.not_refreshed:
-        return "All tables were built in this run. Do not use those whose ERROR checks failed."
+        has_errors = any(found.is_error for found in facts.failing)
+        return "All tables were built in this run." + " Do not use those whose ERROR checks failed." * has_errors
     # The page is built also where nothing else was.
     tables = {name for group, names in facts.planned_assets.items() if group != REPORTING for name in names}
     missing = [name for name in facts.not_refreshed if name in tables]

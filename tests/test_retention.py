@@ -107,8 +107,8 @@ def test_the_weekly_job_deletes_by_the_settings_and_leaves_counts(
     monkeypatch.setenv("GREENERY_KEEP_DAYS", "20")
     monkeypatch.setenv("GREENERY_KEEP_PERSONAL_DAYS", "7")
     now = datetime.now(UTC)
-    pages = [home.report / f"{now.date() - timedelta(days=days)}.html" for days in (21, 20, 0)]
-    for page in (*pages, home.report / "2020-02-30.html"):
+    pages = [home.report / f"state_of_the_data_{now.date() - timedelta(days=days)}.html" for days in (21, 20, 0)]
+    for page in (*pages, home.report / "state_of_the_data_2020-02-30.html"):
         page.touch()
     with retention(home, sample_dir) as (instance, defs):
         newest = run_of(instance)
@@ -123,7 +123,7 @@ def test_the_weekly_job_deletes_by_the_settings_and_leaves_counts(
     assert (old_logs.exists(), new_logs.exists()) == (False, True)
     new_logs.rmdir()
     assert [page.exists() for page in pages] == [False, True, True]
-    assert (home.report / "2020-02-30.html").exists(), "which is no day"
+    assert (home.report / "state_of_the_data_2020-02-30.html").exists(), "which is no day"
     tables = {name for (name,) in home.query("select table_name from information_schema.tables")}
     assert "order_has_at_most_one_checkout" in tables, "the failing rows of a check that was just evaluated stay"
 

@@ -116,7 +116,7 @@ def write_report(
         page.parent.mkdir(parents=True, exist_ok=True)
         library = _chart_library(page.parent)
         html = render_page(facts, sections, reader, library, day_before).encode()
-        _write(page.with_name(f"{today}.html"), html)
+        _write(page.with_stem(f"{page.stem}_{today}"), html)
         _write(page, html)
         drawn = picture_of(verdict, wording.tone(facts), figures, facts.made_at.astimezone(reader.zone))
         sharp, thumbnail = draw(drawn, SHARP, 1)

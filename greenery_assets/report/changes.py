@@ -10,8 +10,8 @@ from itertools import zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from greenery_assets.report.facts import Earlier, ReportFacts
-from greenery_assets.report.figures import Figures
+from greenery_assets.report.facts import Earlier, ReportFacts, Standing
+from greenery_assets.report.figures import DAYS_SHOWN, Figures
 from greenery_assets.report.parts import NumberTable, Section, View
 from greenery_assets.report.wording import counted, dollars, share
 
@@ -40,7 +40,9 @@ def record_of(facts: ReportFacts, figures: Figures) -> dict[str, Any] | None:
     that has times, and what product/fact_daily has of the day.
     """
     is_complete = facts.run is not None and facts.run.how_it_ended == "ended" and not facts.not_built
-    return _record(facts, figures) if is_complete and figures.is_read else None
+    # While a run writes its page, a check that failed has not ended it yet.
+    is_good = is_complete and not facts.count(Standing.FAILED)
+    return _record(facts, figures) if is_good and figures.is_read else None
 
 
 def changes(facts: ReportFacts, figures: Figures, earlier: Earlier | None, zone: ZoneInfo) -> Changes:
@@ -54,14 +56,17 @@ def changes(facts: ReportFacts, figures: Figures, earlier: Earlier | None, zone:
     if now["is_sample"] != then["is_sample"]:
         other = "sample data" if now["is_sample"] else "a shop's data instead of sample data"
         return Changes((f"There is nothing to compare with: since {since} the tables hold {other}.",))
-    names = [*now["figures"], *(name for name in then["figures"] if name not in now["figures"])]
-    both = [(name, *(each["figures"].get(name, "not known") for each in (then, now))) for name in names]
+    both = [(name, then["figures"].get(name, "not known"), after) for name, after in now["figures"].items()]
     moved = tuple((name, before, after) for name, before, after in both if before != after)
-    if not moved:
+    gone = [name for name in then["figures"] if name not in now["figures"]]
+    lines = [f"Not known any more, as their tables cannot be read: {', '.join(gone)}."] if gone else []
+    if moved:
+        said = ", ".join(f"{name} from {before} to {after}" for name, before, after in moved)
+        lines += [f"Since {since}: {said}.", _because(now, then, earlier.at.astimezone(UTC).date())]
+    elif not gone:
         left_out = " The last run did not refresh all tables." if facts.not_built else ""
-        return Changes((f"No headline figure has changed since {since}.{left_out}",))
-    said = ", ".join(f"{name} from {before} to {after}" for name, before, after in moved)
-    return Changes((f"Since {since}: {said}.", _because(now, then, earlier.at.astimezone(UTC).date())), moved, since)
+        lines = [f"No headline figure has changed since {since}.{left_out}"]
+    return Changes(tuple(lines), moved, since)
 
 
 def _record(facts: ReportFacts, figures: Figures) -> dict[str, Any]:
@@ -79,26 +84,27 @@ def _record(facts: ReportFacts, figures: Figures) -> dict[str, Any]:
     }
     days = {
         day.isoformat(): [[each.get(day, 0) for each in rows], daily.get(day, [])]
-        for day in sorted(set().union(*rows))
+        for day in sorted(set(daily).union(*rows))
         if day in daily or any(day in each and each[day] for each in rows)
     }
-    return {"is_sample": facts.is_sample, "figures": shown, "days": days}
+    windows = [[each.day for each in known] for known in figures.volumes.values()]
+    windows.append([each.day for each in figures.days])
+    # Before that day not all is looked at.
+    begins = max((min(known) for known in windows if len(known) == DAYS_SHOWN), default=date.min)
+    return {"is_sample": facts.is_sample, "figures": shown, "days": days, "begins": begins.isoformat()}
 
 
 def _because(now: Mapping[str, Any], then: Mapping[str, Any], made_on: date) -> str:
     """The days whose data differs; those from that day on (UTC) were not over then, so their data is new."""
     after, before = now["days"], then["days"]
     kinds: dict[str, list[date]] = {"new": [], "late": [], "changed": []}
-    # Older days have left the year that is looked at.
-    for day in sorted(day for day in after.keys() | before.keys() if day >= min(after, default="")):
+    for day in sorted(day for day in after.keys() | before.keys() if day >= now["begins"]):
         (rows, _), (rows_then, _) = (each.get(day, [[], []]) for each in (after, before))
         if after.get(day) == before.get(day):
             continue
-        if day > max(before, default="") or date.fromisoformat(day) >= made_on:
-            kind = "new"
-        else:
-            is_late = any(n > known for n, known in zip_longest(rows, rows_then, fillvalue=0))
-            kind = "late" if is_late else "changed"
+        kind = "changed"
+        if any(n > known for n, known in zip_longest(rows, rows_then, fillvalue=0)):
+            kind = "new" if day > max(before, default="") or date.fromisoformat(day) >= made_on else "late"
         kinds[kind].append(date.fromisoformat(day))
     said = [f"{kind} data of {_named(days)}" for kind, days in kinds.items() if days]
     if not said:

@@ -7,6 +7,7 @@ over everything, take longer.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import takewhile
 from statistics import median
 
@@ -14,7 +15,7 @@ from greenery_assets.report.parts import NumberTable, Section, View
 from greenery_assets.report.wording import counted, duration
 
 # As quality.durations has them: the run's beginning, its kind, what it is to dbt, its name, and seconds.
-Row = tuple[object, str, str, str, float]
+Row = tuple[datetime, str, str, str, float]
 SHOWN = 5
 # Clearly longer than usual: by half, and by as much as no busy machine explains, for so many runs in a row.
 TIMES, SECONDS, IN_A_ROW = 1.5, 1, 3
@@ -38,8 +39,9 @@ class Took:
 
 @dataclass(frozen=True)
 class LastRun:
-    """The last complete run: its kind, how many earlier ones of that kind there are, and what took how long in it."""
+    """The last complete run: its day and kind, how many earlier ones of that kind there are, and what took how long."""
 
+    day: str
     kind: str
     earlier: int
     took: tuple[Took, ...]
@@ -61,7 +63,9 @@ def last_run(rows: Iterable[Row]) -> LastRun | None:
             if run_at == last_at:
                 current.add(shown)
     runs = {run_at for run_at, of_kind, *_ in rows if of_kind == kind}
-    return LastRun(kind, len(runs) - 1, tuple(_took(name, times[name]) for name in sorted(current)))
+    return LastRun(
+        f"{last_at:%-d %b}", kind, len(runs) - 1, tuple(_took(name, times[name]) for name in sorted(current))
+    )
 
 
 def section(run: LastRun | None) -> Section:
@@ -73,7 +77,7 @@ def section(run: LastRun | None) -> Section:
     slower = sorted((took for took in run.took if took.slower >= IN_A_ROW), key=lambda took: -took.seconds)
     compared = f"compared with {counted(run.earlier, 'earlier run')}" if run.earlier else "the first"
     lead = (
-        f"The last complete run ({run.kind}) is {compared} of its kind. Slowest: {slowest[0].name}, "
+        f"The last complete run ({run.day}, {run.kind}) is {compared} of its kind. Slowest: {slowest[0].name}, "
         f"{_in_words(slowest[0])}.",
     )
     if slower:

@@ -89,7 +89,13 @@ def render_page(
         fresh=fresh,
         is_fresh=bool(fresh and facts.sources)
         and all(check.standing == Standing.PASSED for check in fresh.values())
-        and all(it.loaded_at and not it.rejected and f"raw/{it.name}" not in facts.not_built for it in facts.sources),
+        and all(
+            it.loaded_at
+            and it.loaded_at.astimezone(reader.zone).date() == made_at.date()
+            and not it.rejected
+            and f"raw/{it.name}" not in facts.not_built
+            for it in facts.sources
+        ),
         marts=by_mart(facts.checks),
         assumptions=by_assumption(facts.checks),
         sections=sections,

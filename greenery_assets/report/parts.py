@@ -52,6 +52,9 @@ INDICATOR_COLUMNS = (
 )
 
 
+MONTHS_SHOWN, STATES_SHOWN, STOCKOUTS_SHOWN = 12, 10, 20
+
+
 @dataclass(frozen=True)
 class NumberTable:
     """The numbers behind a chart, each as people write it. The first `labels` columns are text.
@@ -170,7 +173,7 @@ def buying_again(figures: Figures) -> Section:
             for month, of in figures.by_month.items()
         )
         columns = ("month of first order", "buyers", "bought again", "repeat rate")
-        views.append(View("By month", "", None, NumberTable(columns, rows)))
+        views.append(View("By month", "", None, _first(MONTHS_SHOWN, columns, rows)))
     return Section(
         "buying-again",
         "Who buys again",
@@ -183,6 +186,10 @@ def buying_again(figures: Figures) -> Section:
         "for whom it is not known yet, are not judged. An indicator need not be the cause. Buyers of the last months "
         "had less time to buy again.",
     )
+
+
+def _first(shown: int, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> NumberTable:
+    return NumberTable(columns, rows[:shown], max(len(rows) - shown, 0))
 
 
 def conversion(figures: Figures) -> Section:
@@ -225,7 +232,7 @@ def conversion(figures: Figures) -> Section:
             for state, each in zip(states, figures.states, strict=True)
         )
         columns = ("state of the user", "users", "products viewed", "not bought", "share not bought")
-        views.append(View("By state", "", None, NumberTable(columns, numbers)))
+        views.append(View("By state", "", None, _first(STATES_SHOWN, columns, numbers)))
     tables = tuple(f"product/fact_{name}" for name in CONVERSION_TABLES)
     note = (
         "By state: a product that was viewed counts once for each session. States of fewer than 3 users are left out."
@@ -365,9 +372,10 @@ def stock(figures: Figures) -> Section:
         lead.append(
             f"{counted(figures.out_of_stock, 'product')} {verb} out of stock."
             if figures.out_of_stock
-            else "Every product is in stock."
+            else "No product is known to be out of stock."
         )
-    views = (View("", "", None, NumberTable(("product", "out of stock since (UTC)", "until"), rows)),) if rows else ()
+    columns = ("product", "out of stock since (UTC)", "until")
+    views = (View("", "", None, _first(STOCKOUTS_SHOWN, columns, rows)),) if rows else ()
     note = "Each run looks at the stock once."
     return Section("stock", "Out of stock", tuple(lead), views, ("core/fact_stockouts",), note)
 

@@ -30,9 +30,6 @@ from greenery_assets.report.figures import (
 from greenery_assets.warehouse import NOT_BUILT, Connection
 
 PRODUCTS_SHOWN = 40
-STATES_SHOWN = 10
-STOCKOUTS_SHOWN = 20
-MONTHS_SHOWN = 12
 # Two months of daily runs, in which there are some of each kind.
 RUNS = 60
 NAMELESS = "Product without a name"
@@ -60,9 +57,9 @@ def read_figures(connection: Connection, today: date, volume_band: float) -> Fig
         purchases=[users for (users,) in read.rows("""
             select users from marketing.fact_users_by_purchases order by least_orders
         """)],
-        by_month={month: RepeatRate(*row) for month, *row in read.rows(f"""
+        by_month={month: RepeatRate(*row) for month, *row in read.rows("""
             select first_order_month, users_purchased, users_repeat, repeat_rate
-            from marketing.fact_repeat_rate_by_month order by first_order_month desc limit {MONTHS_SHOWN}
+            from marketing.fact_repeat_rate_by_month order by first_order_month desc
         """)},
         indicators=[Indicator(*row) for row in read.rows("""
             select indicator, users_with, users_without, users_not_judged, repeat_share_with, repeat_share_without,
@@ -107,7 +104,7 @@ def read_figures(connection: Connection, today: date, volume_band: float) -> Fig
         states=[StateViews(*row) for row in read.rows(f"""
             select state, users, products_viewed, products_not_bought, share_not_bought
             from product.fact_viewed_not_bought_by_state where users >= {FEWEST_USERS}
-            order by products_viewed desc, state limit {STATES_SHOWN}
+            order by products_viewed desc, state
         """)],
         hours=[Hour(*map(int, row)) for row in read.rows("""
             select hour_of_day, count(*), sum(orders), sum(sessions)
@@ -119,7 +116,7 @@ def read_figures(connection: Connection, today: date, volume_band: float) -> Fig
         stockouts=[Stockout(*row) for row in read.rows(f"""
             select coalesce(product_name, '{NAMELESS}'), out_of_stock_since, out_of_stock_until
             from core.fact_stockouts
-            order by is_out_of_stock desc, out_of_stock_since desc, product_name, product_id limit {STOCKOUTS_SHOWN}
+            order by is_out_of_stock desc, out_of_stock_since desc, product_name, product_id
         """)],
     )  # fmt: skip
 

@@ -51,8 +51,7 @@ REPORTING = "reporting"
 REPORT = dg.AssetKey([REPORTING, "state_of_the_data"])
 # Under this name the page of a complete run keeps what later ones are compared with.
 RECORD = "headline_figures"
-# Among so many pages before today there is one of a complete run.
-RECENT_PAGES = 30
+PAGES_AT_ONCE = 30
 RUNS_SHOWN = 30
 # Among so many there is one of ours that is not queued or going on.
 RECENT_DAILY_RUNS = 30
@@ -109,11 +108,16 @@ def earlier_record(instance: dg.DagsterInstance, now: datetime, zone: ZoneInfo) 
     """What the last complete run of an earlier day, on the reader's calendar, left to compare with."""
     today = datetime.combine(now.astimezone(zone), time(), zone)
     wanted = dg.AssetRecordsFilter(REPORT, before_timestamp=today.timestamp())
-    for record in instance.fetch_materializations(wanted, limit=RECENT_PAGES).records:
-        left = record.asset_materialization.metadata.get(RECORD) if record.asset_materialization else None
-        if isinstance(left, dg.JsonMetadataValue) and isinstance(left.data, Mapping):
-            return Earlier(datetime.fromtimestamp(record.timestamp, UTC), left.data)
-    return None
+    cursor: str | None = None
+    while True:
+        found = instance.fetch_materializations(wanted, limit=PAGES_AT_ONCE, cursor=cursor)
+        for record in found.records:
+            left = record.asset_materialization.metadata.get(RECORD) if record.asset_materialization else None
+            if isinstance(left, dg.JsonMetadataValue) and isinstance(left.data, Mapping):
+                return Earlier(datetime.fromtimestamp(record.timestamp, UTC), left.data)
+        if not found.has_more:
+            return None
+        cursor = found.cursor
 
 
 def _not_remembered(

@@ -71,18 +71,21 @@ def test_the_page_of_each_day_stays_with_a_link_to_the_day_before(tmp_path: Path
     today, latest = date(2026, 11, 24), date(2026, 11, 26)
     # Its own day is none before it, and the nearest counts.
     second = write(2, date(2026, 11, 20), today, latest)
-    assert '<a href="2026-11-24.html">The page of 24 November</a>' in second
-    assert (tmp_path / f"{today}.html").read_text() == first
-    assert (tmp_path / f"{latest}.html").read_text() == second
+    assert '<a href="state_of_the_data_2026-11-24.html">The page of 24 November</a>' in second
+    kept = {day: tmp_path / f"state_of_the_data_{day}.html" for day in (today, latest)}
+    assert [page.read_text() for page in kept.values()] == [first, second]
     write(2, today, latest)
-    assert {path.name for path in tmp_path.glob("[!.]*.html")} == {PAGE, f"{today}.html", f"{latest}.html"}
+    assert {path.name for path in tmp_path.glob("[!.]*.html")} == {PAGE, *(page.name for page in kept.values())}
 
 
 def test_the_pages_that_are_kept_are_known_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENERY_REPORT_DIR", str(tmp_path))
-    for name in ("2026-11-24.html", "2026-13-24.html", "2026-11-24.htm", "notes-2026-11-25.html", "alerts.html"):
+    # What others write there is theirs.
+    for name in ("2026-11-24.html", "notes_2026-11-25.html", "alerts.html", f"{PAGE}.unfinished"):
         (tmp_path / name).touch()
-    assert load_settings().report_pages == {date(2026, 11, 24): tmp_path / "2026-11-24.html"}
+    for day in ("2026-11-24", "2026-13-24"):
+        (tmp_path / f"state_of_the_data_{day}.html").touch()
+    assert load_settings().report_pages == {date(2026, 11, 24): tmp_path / "state_of_the_data_2026-11-24.html"}
 
 
 @pytest.mark.slow
@@ -103,7 +106,7 @@ def test_the_daily_run_leaves_the_page_and_shows_the_picture_in_dagster(built: t
     assert metadata["checks_passed"].value == len(outcome.checks)
     assert {metadata[f"checks_{name}"].value for name in ("warned", "failed", "unknown")} == {0}
     assert metadata["changes"].value == "There is nothing to compare with yet: no run of an earlier day was complete."
-    assert "The last complete run (full refresh) is the first of its kind." in page
+    assert f"The last complete run ({datetime.now(UTC):%-d %b}, full refresh) is the first of its kind." in page
     assert {"failing_rows_staging", "failing_rows_core", "failing_rows_marketing"} <= metadata.keys()
 
 
@@ -254,8 +257,8 @@ def test_the_next_day_says_what_moved_because_of_which_days_and_how_long_it_took
     page = (home.report / PAGE).read_text()
     assert moved in page
     assert because in page
-    assert (home.report / f"{datetime.now(UTC):%Y-%m-%d}.html").read_text() == page
-    assert "The last complete run (affected days) is the first of its kind." in page
+    assert (home.report / f"state_of_the_data_{datetime.now(UTC):%Y-%m-%d}.html").read_text() == page
+    assert f"The last complete run ({datetime.now(UTC):%-d %b}, affected days) is the first of its kind." in page
     with duckdb.connect(home.published, read_only=True) as connection:
         kinds = connection.execute("select distinct kind, run_id is not null from quality.durations").fetchall()
     assert sorted(kinds) == [("affected days", True), ("full refresh", True)]

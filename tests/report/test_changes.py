@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from greenery_assets.report.changes import Changes, changes, record_of
-from greenery_assets.report.facts import Earlier, ReportFacts
+from greenery_assets.report.facts import Earlier, ReportFacts, Standing
 from greenery_assets.report.figures import Conversion, Day, Figures, RepeatRate, Totals, with_band
-from tests.report.builders import NOW, RUN, days, facts, figures, rows_by_day
+from tests.report.builders import NOW, RUN, check, days, facts, figures, rows_by_day
 
 UTC = ZoneInfo("UTC")
 DAYS, ROWS = days(), rows_by_day()
@@ -66,7 +66,14 @@ FIRSTS = [replace(day, first_orders=3, returning_orders=9) if day.day == OLD els
         (ROWS | {NOW.date(): 5}, DAYS, "Because of new data of 24 Nov."),
         # That day was not over when the earlier page was made.
         (ROWS | {LAST: 500}, DAYS, "Because of new data of 23 Nov."),
+        # Fewer rows are no new ones, whether that day was over or not.
+        (ROWS | {LAST: 1}, DAYS, "Because of changed data of 23 Nov."),
+        ({day: n for day, n in ROWS.items() if day != LAST}, DAYS[:-1], "Because of changed data of 23 Nov."),
         (ROWS | {OLD: 500}, DAYS, "Because of late data of 18 Nov."),
+        # A short history has no day that left the year.
+        ({day: n for day, n in ROWS.items() if day != min(ROWS)}, DAYS[1:], "Because of changed data of 14 Nov."),
+        # A day to come, which one wrong date brings.
+        (ROWS, [*DAYS, replace(DAYS[-1], day=NOW.date() + timedelta(days=900))], "Because of changed data of 12 May."),
         (ROWS, OTHER, "Because of changed data of 18 Nov."),
         (ROWS, FIRSTS, "Because of changed data of 18 Nov."),
         (ROWS | {OLD: 1}, DAYS, "Because of changed data of 18 Nov."),
@@ -107,8 +114,10 @@ def test_without_something_to_compare_with_it_says_so() -> None:
     assert changes(facts(is_sample=True), data(), left(data()), UTC).lines == (
         "There is nothing to compare with: since 23 Nov the tables hold sample data.",
     )
-    lost = moved(data(repeat=None), data())
-    assert lost.lines[0] == "Since 23 Nov: repeat rate from 79.8 % to not known."
+    gone = "Not known any more, as their tables cannot be read: repeat rate."
+    assert moved(data(repeat=None), data()).lines == (gone,)
+    also = moved(data(repeat=None, totals=Totals(10, 362, TOTALS.revenue)), data())
+    assert also.lines[:2] == (gone, "Since 23 Nov: orders from 361 to 362.")
 
 
 def test_nothing_moved_on_a_day_whose_run_left_tables_out_is_no_good_news() -> None:
@@ -122,6 +131,8 @@ def test_nothing_moved_on_a_day_whose_run_left_tables_out_is_no_good_news() -> N
         facts(not_built=["core/dim_orders"]),
         facts(run=None),
         facts(run=replace(RUN, ended_at=NOW, how_it_ended="failed")),
+        # Its page is written before it ends.
+        facts(check(standing=Standing.FAILED)),
         facts(run=replace(RUN, ended_at=NOW, how_it_ended="was canceled")),
     ],
 )
@@ -133,5 +144,5 @@ def test_only_a_complete_run_is_compared_with_later(day: ReportFacts) -> None:
 
 def test_days_are_those_of_the_readers_calendar() -> None:
     late = Earlier(THEN.replace(hour=20), left(data()).record)
-    now = data(repeat=None)
+    now = data(totals=Totals(10, 362, TOTALS.revenue))
     assert changes(facts(), now, late, ZoneInfo("Asia/Tokyo")).lines[0].startswith("Since 24 Nov: ")

@@ -38,7 +38,7 @@ def test_the_five_slowest_of_the_last_run_stand_beside_their_usual_time() -> Non
         ("core.t5", "5.0 seconds", "5.0 seconds"),
     )
     assert part.lead[0] == (
-        "The last complete run (affected days) is compared with 3 earlier runs of its kind. "
+        "The last complete run (4 Nov, affected days) is compared with 3 earlier runs of its kind. "
         "Slowest: core.t8, 30.0 seconds (usually 8.0 seconds)."
     )
 
@@ -48,7 +48,7 @@ def test_runs_of_another_kind_are_not_compared() -> None:
     assert "2 earlier runs of its kind. Slowest: check “is unique”, 2.0 seconds (usually 2.0 seconds)" in said(
         runs(day, day, sunday, day)
     )
-    assert "run (all checks) is the first of its kind. Slowest: check “is unique”, 90.0 seconds." in said(
+    assert "run (3 Nov, all checks) is the first of its kind. Slowest: check “is unique”, 90.0 seconds." in said(
         runs(day, day, sunday)
     )
 

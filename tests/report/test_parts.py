@@ -117,7 +117,7 @@ def test_without_any_row_each_part_says_so_and_draws_nothing_wrong() -> None:
     assert "There are no events yet. There are no orders yet." in empty["volumes"]
     assert "Nobody has bought anything yet" in empty["buying-again"]
     assert "There are no sessions yet." in empty["conversion"] + empty["funnel"]
-    assert empty["stock"] == "Every product is in stock."
+    assert empty["stock"] == "No product is known to be out of stock."
 
 
 def test_before_the_first_run_no_part_claims_anything() -> None:
