@@ -168,9 +168,11 @@ SOURCE = SourceFacts("events", NOW, 5, 0, NOW - timedelta(hours=7))
         (facts(FRESH, sources=(SOURCE, replace(SOURCE, name="products", loaded_at=None))), False),
         (facts(FRESH, sources=(replace(SOURCE, rejected=1),)), False),
         (facts(FRESH, sources=(SOURCE,), not_built=("raw/events",)), False),
+        # Made on a later day, without a run.
+        (facts(FRESH, sources=(SOURCE,), made_at=NOW + timedelta(days=1)), False),
         (facts(FRESH, sources=()), False),
     ],
-    ids=["fresh", "late", "unknown", "unchecked", "never loaded", "rejected", "not loaded today", "no source"],
+    ids=["fresh", "late", "unknown", "unchecked", "never loaded", "rejected", "not built", "yesterday", "no source"],
 )
 def test_freshness_is_collapsed_only_where_all_is_fresh(day: ReportFacts, is_collapsed: bool) -> None:
     html = page(day)

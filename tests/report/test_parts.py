@@ -1,5 +1,7 @@
 """The parts with figures: their sentences and tables say the numbers, also where there are few or none."""
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -176,3 +178,19 @@ def test_a_long_history_is_drawn_whole_and_listed_in_part() -> None:
     assert marks(view.chart) == 300
     assert (len(view.table.rows), view.table.left_out) == (60, 340)
     assert view.table.rows[0][0] == "2026-11-23"
+
+
+def test_tables_that_are_cut_say_how_many_rows_they_leave_out() -> None:
+    known = figures()
+    many: dict[str, Any] = {
+        "states": [replace(known.states[0], state=f"State {n}") for n in range(13)],
+        "stockouts": [replace(known.stockouts[0], product=f"Plant {n}") for n in range(25)],
+        "by_month": {date(2025 - n // 12, 1 + n % 12, 1): known.repeat for n in range(14)},
+    }
+    for name, label, shown, left_out in (
+        ("conversion", "By state", 10, 3),
+        ("buying-again", "By month", 12, 2),
+        ("stock", "", 20, 5),
+    ):
+        table = next(view.table for view in section(name, **many).views if view.label == label)
+        assert (len(table.rows), table.left_out) == (shown, left_out)
