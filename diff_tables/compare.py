@@ -4,6 +4,7 @@ Plain functions; how it is written down is markdown's business. What a run notes
 differs between any two runs and is left out. Values are shown as privacy allows.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -23,8 +24,8 @@ EXAMPLES = 3
 LEFT_OUT = ("landing", "quality", "main")
 # When a run saw something, and what is made of that.
 OF_THE_RUN = frozenset(
-    ["built_at", "published_at", "rejected_at", "run_id", "seen_at", "dbt_scd_id", "dbt_updated_at", "dbt_valid_from",
-     "dbt_valid_to"]
+    ["built_at", "published_at", "rejected_at", "run_id", "seen_at", "out_of_stock_since", "out_of_stock_until",
+     "dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"]
 )  # fmt: skip
 SIDES = ("base", "change")
 
@@ -86,10 +87,13 @@ def opened(**files: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def compare_tables(base: Path, change: Path, manifest: Mapping[str, Any], texts: Texts) -> list[TableDifference]:
+def compare_tables(
+    base: Path, change: Path, manifest: Mapping[str, Any], texts: Texts, examples: int
+) -> list[TableDifference]:
     """The tables that differ, in the order of the manifest. Raises ValueError where no side has a table.
 
-    The files are called base.duckdb and change.duckdb. `texts` are those that may be shown (privacy.known_texts).
+    The files are called base.duckdb and change.duckdb. `texts` are those that may be shown (privacy.known_texts),
+    `examples` is how many rows of each kind of difference.
     """
     with opened(base=base, change=change) as connection:
         there = connection.execute(
@@ -103,7 +107,7 @@ def compare_tables(base: Path, change: Path, manifest: Mapping[str, Any], texts:
         found = []
         for name, sides in sorted(there, key=lambda row: place.get(row[0], -1)):
             if len(sides) == len(SIDES):
-                found.append(_Rows(connection, name, texts).difference(key_of.get(name, [])))
+                found.append(_Rows(connection, name, texts, examples).difference(key_of.get(name, [])))
             else:
                 number = _count(connection, f"{sides[0]}.{name}")
                 found.append(TableDifference(name=name, rows=(number, None) if sides == ["base"] else (None, number)))
@@ -117,6 +121,7 @@ class _Rows:
     connection: duckdb.DuckDBPyConnection
     name: str
     texts: Texts
+    examples: int
 
     def difference(self, key: Sequence[str]) -> TableDifference:
         before, after = (
@@ -165,7 +170,7 @@ class _Rows:
         values = [f'{side}_rows."{column}"' for side in SIDES for column in others]
         shown = ", ".join([*(f'"{column}"' for column in key), *values]) or "null"
         examples = []
-        for row in self._rows(f"select {shown} from {pairs} order by all limit {EXAMPLES}"):
+        for row in self._rows(f"select {shown} from {pairs} order by all limit {self.examples}"):
             before, after = row[len(key) : len(key) + len(others)], row[len(key) + len(others) :]
             became = [
                 f"`{column}` {self._shown(column, one)} → {self._shown(column, other)}"
@@ -190,7 +195,7 @@ class _Rows:
         for what, side, other in (("added", "change_rows", "base_rows"), ("removed", "base_rows", "change_rows")):
             rows = f"(from {side} {without.format(other=other, key=_listed(shown))})"
             found[what] = _count(self.connection, rows)
-            for row in self._rows(f"select {_listed(shown) or 'null'} from {rows} order by all limit {EXAMPLES}"):
+            for row in self._rows(f"select {_listed(shown) or 'null'} from {rows} order by all limit {self.examples}"):
                 found["examples"].append(f"{what}: {self._words(shown, row) or 'a row of which no column is shown'}")
         return found
 
@@ -219,7 +224,7 @@ def compare_figures(base: Figures, change: Figures, texts: Texts) -> list[Change
     """
     known = frozenset().union(*texts.values())
     values = dict(_flat(base, known)), dict(_flat(change, known))
-    paths: dict[str, list[tuple[str, str]]] = {}
+    paths: dict[str, list[tuple[str, ...]]] = {}
     for path in {**values[0], **values[1]}:
         paths.setdefault(path[0], []).append(path)
     changes = []
@@ -242,22 +247,31 @@ def compare_checks(base: Mapping[str, str], change: Mapping[str, str]) -> list[C
     return [pair for pair in pairs if pair.base != pair.change]
 
 
-def _flat(value: Any, known: Set[str], name: str = "", entry: str = "") -> Iterator[tuple[tuple[str, str], Any]]:
-    """Each number by its name, and of an entry of a sequence also by the texts and days that distinguish it."""
+def _flat(
+    value: Any, known: Set[str], name: str = "", entry: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each number by its name, and of an entry of a sequence also by what distinguishes it.
+
+    Those are its texts and days, and its place among the entries that have the same or none: a row that is new does
+    not make others differ.
+    """
     if is_dataclass(value):
         for part in fields(value):
             inner_name = f"{name}: {part.name}".lstrip(": ").replace("_", " ")
             yield from _flat(getattr(value, part.name), known, inner_name, entry)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            is_known = key in known
-            yield from _flat(inner, known, f"{name}: {key if is_known else MASKED}", entry if is_known else str(key))
+            shown = key if key in known or isinstance(key, date) else MASKED
+            yield from _flat(inner, known, f"{name}: {shown}", (*entry, str(key)))
     elif isinstance(value, Sequence) and not isinstance(value, str):
+        alike = Counter[str]()
         for each in value:
-            words = [getattr(each, part.name) for part in fields(each)]
-            yield from _flat(each, known, name, " ".join(str(word) for word in words if isinstance(word, str | date)))
+            parts = [getattr(each, part.name) for part in fields(each)] if is_dataclass(each) else []
+            words = " ".join(str(part) for part in parts if isinstance(part, str | date))
+            yield from _flat(each, known, name, (*entry, words, str(alike[words])))
+            alike[words] += 1
     elif not isinstance(value, str | date):
-        yield (name, entry), value
+        yield (name, *entry), value
 
 
 def _sum(values: Sequence[Any]) -> Any:

@@ -10,15 +10,15 @@ NO_KEY = "whole rows compared, as no key is unique on both sides"
 
 @dataclass(frozen=True)
 class Difference:
-    """All that differs between two builds, `base` and `change`, from one `source`.
+    """All that differs between two builds, `base` and `change`, from sample data or else the shop's.
 
-    `planned` are the tables that the change's project has.
+    `planned` are the tables that the projects of base and change have.
     """
 
     base: str
     change: str
-    source: str
-    planned: frozenset[str]
+    is_sample: bool
+    planned: tuple[frozenset[str], frozenset[str]]
     tables: Sequence[TableDifference]
     figures: Sequence[Change]
     checks: Sequence[Change]
@@ -46,9 +46,10 @@ def in_short(found: Difference) -> str:
 
 def page(found: Difference) -> str:
     """The whole of it."""
+    source = "sample data" if found.is_sample else "the shop's data"
     parts = [
         f"**{status(found)}**",
-        f"Base: {found.base}. Change: {found.change}. Both built from {found.source}.",
+        f"Base: {found.base}. Change: {found.change}. Both built from {source}.",
         *_section("Figures", "figure", found.figures),
         *_section("Checks", "check", found.checks),
     ]
@@ -60,9 +61,12 @@ def page(found: Difference) -> str:
             "\n".join(["| table | rows | what differs |", "|---|---|---|", *rows]),
         ]
         parts += [_details(one) for one in found.tables if one.examples]
-        parts.append(
-            "A value that may be personal is shown as `[text]`. Times at which a run saw something are not compared."
+        shown = (
+            "A value that may be personal is shown as `[text]`."
+            if found.is_sample
+            else "No rows are shown, as the source is not sample data."
         )
+        parts.append(f"{shown} Times at which a run saw something are not compared.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -82,9 +86,9 @@ def _rows(one: TableDifference) -> str:
 
 def _in_words(one: TableDifference, found: Difference) -> str:
     if one.rows[0] is None:
-        return "new"
+        return "not built by the base: see the checks" if one.name in found.planned[0] else "new"
     if one.rows[1] is None:
-        return "not built: see the checks" if one.name in found.planned else "removed"
+        return "not built: see the checks" if one.name in found.planned[1] else "removed"
     words = [
         f"{_counted(number)} {what}" for what, number in (("added", one.added), ("removed", one.removed)) if number
     ]

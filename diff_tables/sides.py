@@ -7,11 +7,12 @@ its default, in a temporary folder. What the sides hold is compare's business.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +58,7 @@ class Side:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)},
             "PYTHONPATH": str(self.project),
+            "TMPDIR": str(self.folder / "tmp"),
             "DAGSTER_HOME": str(self.folder / "dagster_home"),
             "GREENERY_WAREHOUSE_PATH": str(self.folder / f"{self.name}.duckdb"),
             "GREENERY_SOURCE_DIR": str(source),
@@ -65,7 +67,8 @@ class Side:
         for part in ("greenery_assets", "pyproject.toml", "requirements.lock", "dagster_home/dagster.yaml"):
             if not (self.project / part).exists():
                 raise SideError(f"The {self.name}, {self.title}, cannot be built: it has no {part}.")
-        (self.folder / "dagster_home").mkdir(parents=True)
+        for name in ("dagster_home", "tmp"):
+            (self.folder / name).mkdir(parents=True)
         shutil.copy(self.project / "dagster_home" / "dagster.yaml", self.folder / "dagster_home")
         python = Path(sys.executable)
         if not _can_share_packages(self.project):
@@ -84,7 +87,19 @@ class Side:
     def _run(
         self, command: Sequence[str], environment: Mapping[str, str], allowed: Sequence[int]
     ) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(command, cwd=self.project, env=environment, capture_output=True, text=True, check=False)
+        """What a command did. Where this is interrupted, it kills the command with all that it started."""
+        with subprocess.Popen(
+            command, cwd=self.project, env=environment, text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            try:
+                written = process.communicate()
+            except BaseException:
+                # All that they wrote is removed, so nothing is lost. They may have ended by themselves meanwhile.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+        done = subprocess.CompletedProcess(command, process.returncode, *written)
         if done.returncode not in allowed:
             raise self._failed(done)
         return done
@@ -110,8 +125,7 @@ def both(base: str) -> Iterator[tuple[Side, Side]]:
         # What a process that was killed is still writing must not hide why this ended.
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="diff_", ignore_cleanup_errors=True)))
         tree = folder / "base_code"
-        stack.callback(_git, "worktree", "prune")
-        stack.callback(shutil.rmtree, tree, ignore_errors=True)
+        stack.callback(_remove_worktree, tree)
         _git("worktree", "add", "--quiet", "--detach", str(tree), commit)
         project = tree / PROJECT_ROOT.relative_to(top)
         (project / ".env").unlink(missing_ok=True)
@@ -126,6 +140,17 @@ def both(base: str) -> Iterator[tuple[Side, Side]]:
                 folder / "change",
             ),
         )
+
+
+def _remove_worktree(tree: Path) -> None:
+    """Remove a worktree and what git knows of it, even if git was interrupted while it made it.
+
+    Not by `git worktree prune`, which forgets every worktree that is not there now, as on a disk that is not mounted.
+    """
+    # Without its files, finished or not, git only forgets it; the second --force is for one that was not finished.
+    shutil.rmtree(tree, ignore_errors=True)
+    with suppress(SideError):
+        _git("worktree", "remove", "--force", "--force", str(tree))
 
 
 def _copy(to: Path) -> Path:

@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,8 +17,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from diff_tables import __main__ as command
 from diff_tables import sides
 from diff_tables.compare import (
+    EXAMPLES,
     Change,
     TableDifference,
     compare_checks,
@@ -25,8 +31,9 @@ from diff_tables.compare import (
 )
 from diff_tables.markdown import Difference, in_short, page, status
 from diff_tables.sides import Side, SideError, both
-from greenery_assets.report.figures import Conversion, RepeatRate
+from greenery_assets.report.figures import Conversion, DayVolume, Hour, ProductConversion, RepeatRate
 from greenery_assets.sample import SampleSpec, generate
+from greenery_assets.warehouse.source import SAMPLE_FILE
 from tests.conftest import yesterday
 from tests.job import ROOT, copy_of_project
 from tests.report.builders import days, figures
@@ -49,23 +56,26 @@ MANIFEST = {
         "dim_orders": node("core", "dim_orders", "source.orders"),
         "fact_daily": node("product", "fact_daily", "dim_orders"),
         "orders_snapshot": node("snapshots", "orders_snapshot", "dim_orders"),
+        "fact_stockouts": node("core", "fact_stockouts"),
         "a": key_test("dim_orders", "is_key", columns=["order_id"]),
         "b": key_test("orders_snapshot", "is_key", columns=["order_id", "dbt_valid_from"]),
         "c": key_test("fact_daily", "unique", column_name="day"),
         "d": key_test("dim_orders", "is_set", column="user_id"),
+        "e": key_test("fact_stockouts", "is_key", columns=["product_id", "out_of_stock_since"]),
     },
 }
 COLUMNS = "(order_id uuid, order_total decimal(18,2), status text, email text)"
 
 
-def compared(tmp_path: Path, base: str, change: str) -> list[TableDifference]:
+def compared(tmp_path: Path, base: str, change: str, examples: int = EXAMPLES) -> list[TableDifference]:
     """How two files differ that these statements make."""
+    tmp_path.mkdir(exist_ok=True)
     paths = tmp_path / "base.duckdb", tmp_path / "change.duckdb"
     for path, statements in zip(paths, (base, change), strict=True):
         with duckdb.connect(path) as connection:
             connection.execute("create schema raw; create schema core; create schema product; create schema snapshots")
             connection.execute(statements)
-    return compare_tables(*paths, MANIFEST, TEXTS)
+    return compare_tables(*paths, MANIFEST, TEXTS, examples)
 
 
 def orders(*rows: str) -> str:
@@ -77,6 +87,7 @@ def test_a_key_is_what_a_test_says_and_tables_come_in_the_order_in_which_they_ar
         "core.dim_orders": ["order_id"],
         "snapshots.orders_snapshot": ["order_id", "dbt_valid_from"],
         "product.fact_daily": ["day"],
+        "core.fact_stockouts": ["product_id", "out_of_stock_since"],
     }
     places = [order(MANIFEST).index(name) for name in ("raw.orders", "core.dim_orders", "product.fact_daily")]
     assert places == sorted(places)
@@ -148,6 +159,30 @@ def test_what_a_run_notes_of_itself_is_no_difference(tmp_path: Path) -> None:
     )
 
 
+def test_when_a_run_saw_a_stockout_is_no_difference_and_whether_it_lasts_is(tmp_path: Path) -> None:
+    before, after = (
+        "create table core.fact_stockouts as select * from (values "
+        f"(uuid '{ONE}', timestamp '2026-11-0{day}', null::timestamp, true), "
+        f"(uuid '{TWO}', timestamp '2026-11-0{day}', timestamp '2026-11-0{day + 1}', false)"
+        ") as rows(product_id, out_of_stock_since, out_of_stock_until, is_out_of_stock)"
+        for day in (1, 3)
+    )
+    assert not compared(tmp_path, before, after)
+    (found,) = compared(tmp_path / "again", before, after.replace("true", "false"))
+    assert (list(found.key), found.changed_columns) == (["product_id"], {"is_out_of_stock": 1})
+    assert found.examples == [f"changed: `product_id` {ONE}: `is_out_of_stock` True → False"]
+
+
+def test_rows_are_counted_without_examples_where_none_may_be_shown(tmp_path: Path) -> None:
+    (found,) = compared(
+        tmp_path,
+        orders(f"('{ONE}', 10, 'shipped', null)", f"('{TWO}', 20, 'shipped', null)"),
+        orders(f"('{TWO}', 21.5, 'shipped', null)", f"('{THREE}', 5, 'shipped', null)"),
+        examples=0,
+    )
+    assert (found.added, found.removed, found.changed, list(found.examples)) == (1, 1, 1, [])
+
+
 def test_the_one_row_of_a_table_is_matched_without_a_key(tmp_path: Path) -> None:
     (found,) = compared(
         tmp_path,
@@ -189,6 +224,40 @@ def test_figures_that_differ_are_shown_and_those_by_day_are_added_up() -> None:
     assert not any("Pothos" in name for name in found)
 
 
+def test_a_figure_without_a_name_or_with_that_of_another_counts_too() -> None:
+    hours = [Hour(hour, 2, 10 + hour + (hour == 1), 20 + hour) for hour in range(24)]
+    twins = [ProductConversion("Pothos", viewed, 1, None) for viewed in (61, 7)]
+    changed = [ProductConversion("Pothos", viewed, 1, None) for viewed in (60, 7)]
+    rows = [DayVolume(yesterday().date(), 3)]
+    found = compare_figures(
+        figures(conversion_by_product=twins, volumes={"kim": rows, "robin": rows}),
+        figures(hours=hours, purchases=[25, 30, 71], conversion_by_product=changed, volumes={"kim": [], "robin": rows}),
+        TEXTS,
+    )
+    assert [(one.name, one.base, one.change, one.note) for one in found] == [
+        ("volumes: [text]: rows, sum", "6", "3", "1 of 2 differ"),
+        ("purchases, sum", "124", "126", "1 of 3 differ"),
+        ("conversion by product: viewed, sum", "68", "67", "1 of 2 differ"),
+        ("hours: orders, sum", "516", "517", "1 of 24 differ"),
+    ]
+
+
+def test_a_figure_that_is_new_among_others_is_the_only_one_that_differs() -> None:
+    before = figures().conversion_by_product
+    (viewed, bought) = compare_figures(
+        figures(), figures(conversion_by_product=[ProductConversion("Fern", 5, 2, None), *before]), TEXTS
+    )
+    assert (viewed.note, bought.note) == ("1 of 3 differ", "1 of 3 differ")
+
+
+def test_figures_of_a_month_are_shown_with_the_month() -> None:
+    months = {date(2026, 11, 1): RepeatRate(24, 9, 9 / 24), date(2026, 10, 1): RepeatRate(100, 50, 0.5)}
+    assert compare_figures(figures(), figures(by_month=months), TEXTS) == [
+        Change("by month: 2026-10-01: repeat buyers", "90", "50"),
+        Change("by month: 2026-10-01: rate", "0.9", "0.5"),
+    ]
+
+
 def test_checks_differ_by_outcome_and_by_being_there() -> None:
     same = {"core/x: holds": "holds"}
     found = compare_checks(
@@ -203,8 +272,9 @@ def test_checks_differ_by_outcome_and_by_being_there() -> None:
 
 def difference(**parts: Any) -> Difference:
     known: Mapping[str, Any] = {
-        "base": "main (1a2b3c4d)", "change": "diff (5e6f7a8b)", "source": "sample data",
-        "planned": frozenset({"core.held"}), "tables": [], "figures": [], "checks": [],
+        "base": "main (1a2b3c4d)", "change": "diff (5e6f7a8b)", "is_sample": True,
+        "planned": (frozenset({"core.held_by_base"}), frozenset({"core.held"})),
+        "tables": [], "figures": [], "checks": [],
     }  # fmt: skip
     return Difference(**{**known, **parts})
 
@@ -212,6 +282,7 @@ def difference(**parts: Any) -> Difference:
 def test_what_does_not_differ_is_said_in_one_line() -> None:
     assert in_short(difference()) == "Nothing differs: all tables, figures and checks are the same."
     assert "Both built from sample data" in page(difference())
+    assert "Both built from the shop's data" in page(difference(is_sample=False))
 
 
 def test_what_differs_is_counted_first_then_shown() -> None:
@@ -223,9 +294,10 @@ def test_what_differs_is_counted_first_then_shown() -> None:
             TableDifference(name="core.held", rows=(1, None)),
             TableDifference(name="core.gone", rows=(1, None)),
             TableDifference(name="core.new", rows=(None, 3)),
+            TableDifference(name="core.held_by_base", rows=(None, 3)),
         ],
     )
-    assert status(found) == "1 figure, 2 checks and 4 tables differ."
+    assert status(found) == "1 figure, 2 checks and 5 tables differ."
     assert status(difference(tables=found.tables[:1])) == "1 table differs."
     text = page(found)
     for line in (
@@ -234,6 +306,7 @@ def test_what_differs_is_counted_first_then_shown() -> None:
         "| `core.held` | 1 → none | not built: see the checks |",
         "| `core.gone` | 1 → none | removed |",
         "| `core.new` | none → 3 | new |",
+        "| `core.held_by_base` | none → 3 | not built by the base: see the checks |",
         "- added: `order_id` 1",
     ):
         assert line in text.splitlines()
@@ -286,6 +359,20 @@ def test_each_side_has_its_code_without_settings_and_all_is_removed_whatever_hap
     assert [path.name for path in checkout.parent.iterdir()] == ["project"]
 
 
+def test_a_worktree_that_git_had_not_finished_is_removed_and_none_of_the_developers(checkout: Path) -> None:
+    disk = checkout.parent / "disk"
+    git(checkout, "worktree", "add", "--quiet", "--detach", str(disk / "other"))
+    disk.rename(checkout.parent / "not mounted")
+    with both("HEAD") as (base, _):
+        # What `git worktree add` leaves when it is killed.
+        (checkout / ".git" / "worktrees" / base.project.name / "locked").write_text("initializing")
+        (base.project / ".git").unlink()
+    (checkout.parent / "not mounted").rename(disk)
+    listed = git(checkout, "worktree", "list").splitlines()
+    assert [line.split()[0] for line in listed] == [str(checkout), str(disk / "other")]
+    assert git(disk / "other", "status", "--porcelain") == ""
+
+
 @pytest.mark.usefixtures("checkout")
 def test_a_base_that_git_does_not_know_and_a_folder_without_git_are_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -328,6 +415,80 @@ def test_a_side_that_cannot_be_built_is_named_with_its_last_lines_and_sees_no_se
     assert said[-1] == "The model is broken."
     ours = {name for name in said if name.startswith(("GREENERY_", "DBT_", "DAGSTER_", "MAKE"))}
     assert ours == {"DAGSTER_HOME", "GREENERY_REPORT_DIR", "GREENERY_SOURCE_DIR", "GREENERY_WAREHOUSE_PATH"}
+
+
+BUILDS = """
+import os, socket, subprocess, sys, tempfile
+tempfile.mkdtemp()
+subprocess.run([sys.executable, "-c", '''
+import socket, time
+connection = socket.create_connection(("127.0.0.1", {port}))
+time.sleep(30)
+'''])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_whatever_ends_it_alone_ends_what_it_began_and_leaves_nothing(
+    checkout: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "source").mkdir()
+    (checkout / "data").mkdir()
+    (checkout / "data" / "diff.md").write_text("Of an earlier comparison.")
+    for name in ("pyproject.toml", "requirements.lock", "dagster_home/dagster.yaml"):
+        (checkout / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, checkout / name)
+    (checkout / "greenery_assets").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        (checkout / "greenery_assets" / "__main__.py").write_text(BUILDS.format(port=server.getsockname()[1]))
+        git(checkout, "add", ".")
+        git(checkout, "commit", "--quiet", "-m", "What builds")
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from pathlib import Path; from diff_tables import __main__ as command, sides\n"
+                f"sides.PROJECT_ROOT = project = Path({str(checkout)!r})\n"
+                "command.WRITTEN_TO = project / 'data' / 'diff.md'; command.app(['HEAD'])",
+            ],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(tmp_path / "scratch"), "GREENERY_SOURCE_DIR": str(tmp_path / "source")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        child, _ = server.accept()
+        with child:
+            process.send_signal(number)
+            said = process.communicate(timeout=60)[1]
+            child.settimeout(5)
+            assert child.recv(1) == b"", "the end of the connection, as its process is gone"
+    assert (process.returncode, said) == (130, "")
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert len(git(checkout, "worktree", "list").splitlines()) == 1
+    assert list((checkout / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_sample", [True, False])
+def test_only_rows_of_sample_data_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_sample: bool) -> None:
+    class Built(Side):
+        def build(self, *_: object) -> Mapping[str, str]:
+            return {}
+
+    compared(tmp_path, orders(f"('{ONE}', 10, 'shipped', null)"), orders(f"('{ONE}', 20, 'shipped', null)"))
+    (tmp_path / "dbt_project" / "target").mkdir(parents=True)
+    (tmp_path / "dbt_project" / "target" / "manifest.json").write_text('{"nodes": {}, "sources": {}}')
+    monkeypatch.setattr(
+        command, "both", lambda _: nullcontext([Built(name, name, tmp_path, tmp_path) for name in ("base", "change")])
+    )
+    if is_sample:
+        (tmp_path / SAMPLE_FILE).touch()
+    text = page(command.build_and_compare("main", tmp_path, tmp_path / "unused"))
+    assert "| `core.dim_orders` | 1 | " in text
+    assert ("10.00 → 20.00" in text) is is_sample
+    assert ("as the source is not sample data" in text) is not is_sample
 
 
 @pytest.fixture
