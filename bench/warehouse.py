@@ -18,6 +18,7 @@ from greenery_assets.settings import working_file
 from greenery_assets.warehouse import Place
 
 MARTS = ("core", "marketing", "product")
+OF_RUNS = ("rejected_at", "out_of_stock_since", "out_of_stock_until")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Bench:
 def differences(one: Path, other: Path, schemas: Sequence[str] = MARTS) -> dict[str, int]:
     """Rows of each table that only one of two warehouses holds, duplicates counted; empty where all are equal.
 
-    When a row was rejected is the time of the load, and left out. So is how long runs took.
+    Left out are times of runs: when a row was rejected or a stock-out was seen, and how long runs took.
     """
     found: dict[str, int] = {}
     with duckdb.connect() as connection:
@@ -104,7 +105,7 @@ def differences(one: Path, other: Path, schemas: Sequence[str] = MARTS) -> dict[
             raise RuntimeError(f"Neither {one} nor {other} has a table of {', '.join(schemas)}.")
         for (name,) in sorted(tables):
             one_rows, other_rows = (
-                f"select columns(lambda name: name <> 'rejected_at') from {side}.{name}" for side in ("one", "other")
+                f"select columns(lambda name: name not in {OF_RUNS}) from {side}.{name}" for side in ("one", "other")
             )
             row = connection.execute(
                 f"select (select count(*) from ({one_rows} except all {other_rows})) "

@@ -335,7 +335,7 @@ def test_what_was_written_while_it_was_copied_is_copied_once_more(
         assert connection.execute("select count(*) from runs").fetchone() == (3,)
     began.clear()
     runs = 99
-    with pytest.raises(BackupError, match="try at a quieter time"):
+    with pytest.raises(BackupError, match="Try again when fewer runs are under way"):
         saved(settings, tmp_path / "another")
     assert [path.name for path in tmp_path.iterdir() if "another" in path.name] == []
 

@@ -449,6 +449,9 @@ def test_whatever_ends_it_alone_ends_what_it_began_and_leaves_nothing(
             [
                 sys.executable,
                 "-c",
+                # As in a terminal, whatever ignores signals here.
+                "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+                "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
                 "from pathlib import Path; from diff_tables import __main__ as command, sides\n"
                 f"sides.PROJECT_ROOT = project = Path({str(checkout)!r})\n"
                 "command.WRITTEN_TO = project / 'data' / 'diff.md'; command.app(['HEAD'])",

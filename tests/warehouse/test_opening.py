@@ -108,7 +108,7 @@ def _newer(path: Path) -> None:
     ("spoil", "error", "words"),
     [
         pytest.param(_changed(0, b"\0" * 8), WarehouseCorruptError, "is damaged", id="checksum"),
-        pytest.param(_changed(4096, b"\7" * 8192), WarehouseCorruptError, "was published last", id="headers"),
+        pytest.param(_changed(4096, b"\7" * 8192), WarehouseCorruptError, "from the published file", id="headers"),
         pytest.param(lambda path: os.truncate(path, 5000), WarehouseCorruptError, "a backup", id="truncated"),
         pytest.param(_wal_of_another, WarehouseCorruptError, ".duckdb.wal", id="another's WAL"),
         pytest.param(_newer, WarehouseError, r"a newer DuckDB \(v9.9.9; this is", id="newer"),
