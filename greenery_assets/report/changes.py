@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from greenery_assets.report.facts import Earlier, ReportFacts, Standing
 from greenery_assets.report.figures import DAYS_SHOWN, Figures
-from greenery_assets.report.parts import NumberTable, Section, View
+from greenery_assets.report.section import NumberTable, Section, View
 from greenery_assets.report.wording import counted, dollars, share
 
 MOST_DAYS_NAMED = 3

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import takewhile
 from statistics import median
 
-from greenery_assets.report.parts import NumberTable, Section, View
+from greenery_assets.report.section import NumberTable, Section, View
 from greenery_assets.report.wording import counted, duration
 
 # As quality.durations has them: the run's beginning, its kind, what it is to dbt, its name, and seconds.

@@ -19,7 +19,7 @@ from greenery_assets.alerts.runs import counts, duration_in_words, in_one_line, 
 from greenery_assets.dbt.groups import is_mart, position
 from greenery_assets.report import wording
 from greenery_assets.report.facts import CheckFacts, ReportFacts, Standing
-from greenery_assets.report.parts import Section
+from greenery_assets.report.section import Section
 
 TEMPLATES = Path(__file__).parent / "templates"
 FRESHNESS = "A20"

@@ -368,7 +368,7 @@ def held(address: SparkAddress) -> Iterator[None]:
             f"Another run is at work in the warehouse {address}, so this one changed nothing; wait until that is done, "
             "and run again."
         ) from None
-    except NotImplementedError:  # how filelock says it
+    except NotImplementedError:  # raised by filelock where the file system cannot lock
         raise _of_no_use(address, "its file system has no locks") from None
     try:
         yield

@@ -16,7 +16,8 @@ from greenery_assets.report.figures import (
     Spread,
     with_band,
 )
-from greenery_assets.report.parts import Section, figure_sections
+from greenery_assets.report.parts import figure_sections
+from greenery_assets.report.section import Section
 from tests.report.builders import EMPTY, NOW, days, figures, rows_by_day
 
 LONG = "Monstera " * 1_000
