@@ -56,6 +56,7 @@ def a_new_day(source: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_a_platform_restored_elsewhere_goes_on_and_tells_nobody_twice(
     built: tuple[Home, Outcome],
     sample_dir: Path,

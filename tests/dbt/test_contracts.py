@@ -32,6 +32,7 @@ def test_of_many_differences_the_first_are_said() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slowest
 def test_a_broken_contract_fails_the_run_and_is_reported_in_plain_words(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path
 ) -> None:
