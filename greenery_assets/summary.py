@@ -19,7 +19,7 @@ from greenery_assets.alerts.wording import counts, figures_of, in_one_line, refe
 
 # What ends the output fits a terminal of 80 by 24 with room for the next prompt.
 LINES_OF_A_PROBLEM = 4
-LENGTH_OF_A_PROBLEM = 600
+LENGTH_OF_A_PROBLEM = 900
 LONGEST_LIST = 3
 REPORTING = "reporting"
 

@@ -12,7 +12,8 @@ class BenchHere(Bench):
     """A Bench for tests, one build at a time."""
 
     engine = "duckdb"  # the target of dbt
-    parsed: ClassVar[dict[str, Any]] = {}
+    # The project as dbt parsed it, by target and by database, whose name each relation carries.
+    parsed: ClassVar[dict[tuple[str, str], Any]] = {}
 
     def build(self, command: str = "build", *arguments: str) -> Built:
         """Run dbt; cpu and memory are not measured."""
@@ -22,11 +23,12 @@ class BenchHere(Bench):
         project = ["--profiles-dir", str(DBT_PROJECT_DIR), "--project-dir", str(DBT_PROJECT_DIR), "--quiet"]
         project += ["--target", self.engine]
         project += ["--target-path", str(self.target), "--log-path", str(self.target)]
+        of = (self.engine, self.environment.get("GREENERY_POSTGRES_DATABASE", ""))
         with patch.dict(os.environ, self.environment):
-            if self.engine not in self.parsed:
-                self.parsed[self.engine] = dbtRunner().invoke(["parse", *project]).result
+            if of not in self.parsed:
+                self.parsed[of] = dbtRunner().invoke(["parse", *project]).result
             without = ["--exclude-resource-type", "unit_test"] if command == "build" else []
-            done = dbtRunner(manifest=self.parsed[self.engine]).invoke([command, *project, *without, *arguments])
+            done = dbtRunner(manifest=self.parsed[of]).invoke([command, *project, *without, *arguments])
             DuckDBConnectionManager.close_all_connections()
         results = getattr(done.result, "results", [])
         broken = [result.message for result in results if result.status == "error"]

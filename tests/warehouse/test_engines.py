@@ -39,10 +39,7 @@ SEED = 1000
 
 @pytest.fixture(params=["postgres", "spark"])
 def make_bench(request: pytest.FixtureRequest) -> MakeBench:
-    """Makes an empty warehouse in another engine, given a DuckDB file to compare it by and a source folder.
-
-    There is one at a time: dbt's manifest, which is parsed once, holds the name of the database.
-    """
+    """Makes an empty warehouse in another engine, given a DuckDB file to compare it by and a source folder; one at a time."""
     is_long = request.param == "spark" and request.function is not test_the_sample_is_the_same
     if is_long and not request.config.getoption("--spark"):
         pytest.skip('takes up to half an hour: make test ARGS="--whole --spark"')
@@ -159,7 +156,11 @@ def test_the_sample_is_the_same(make_bench: MakeBench, sample_dir: Path, tmp_pat
         assert pair.other.without_statistics() == []
         assert "brin (created_at)" in pair.other.indexes("core.dim_events")
         # Else a day after ten million events does not end.
-        made = [node for node in pair.other.parsed["postgres"].nodes.values() if node.config.materialized != "view"]
+        made = [
+            node
+            for node in pair.other.parsed["postgres", "greenery"].nodes.values()
+            if node.config.materialized != "view"
+        ]
         assert {node.config.get("sql_header") for node in made} == {"set enable_nestloop = off;"}
     shown = previews(pair.duckdb)
     assert previews(pair.other) == shown
