@@ -39,7 +39,7 @@ SEED = 1000
 
 @pytest.fixture(params=["postgres", "spark"])
 def make_bench(request: pytest.FixtureRequest) -> MakeBench:
-    """Makes an empty warehouse in another engine, given a DuckDB file to compare it by and a source folder; one at a time."""
+    """Makes an empty warehouse in another engine, given a DuckDB file to compare it by and a source; one at a time."""
     is_long = request.param == "spark" and request.function is not test_the_sample_is_the_same
     if is_long and not request.config.getoption("--spark"):
         pytest.skip('takes up to half an hour: make test ARGS="--whole --spark"')
