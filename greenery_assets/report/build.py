@@ -64,7 +64,7 @@ def build_report(
     try:
         with open_for_reading(warehouse) as connection:
             figures = read_figures(connection, facts.made_at.date(), settings.volume_band)
-            took = durations.last_run(read_durations(connection))
+            took = durations.last_run(read_durations(connection), settings.zone)
             # Of another warehouse than the last run's, where the setting was changed since.
             source = recorded_source(connection)
             facts = replace(facts, is_sample=facts.is_sample or bool(source and source.is_sample))

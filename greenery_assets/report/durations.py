@@ -7,14 +7,15 @@ over everything, take longer.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import takewhile
 from statistics import median
+from zoneinfo import ZoneInfo
 
 from greenery_assets.report.section import NumberTable, Section, View
 from greenery_assets.report.wording import counted, duration
 
-# As quality.durations has them: the run's beginning, its kind, what it is to dbt, its name, and seconds.
+# As quality.durations has them: the run's beginning (UTC), its kind, what it is to dbt, its name, and seconds.
 Row = tuple[datetime, str, str, str, float]
 SHOWN = 5
 # Clearly longer than usual: by half, and by as much as no busy machine explains, for so many runs in a row.
@@ -47,8 +48,11 @@ class LastRun:
     took: tuple[Took, ...]
 
 
-def last_run(rows: Iterable[Row]) -> LastRun | None:
-    """The last of the complete runs that rows are of, in the order of the runs; None without any."""
+def last_run(rows: Iterable[Row], zone: ZoneInfo) -> LastRun | None:
+    """The last of the complete runs that rows are of, in the order of the runs; None without any.
+
+    Its day is that of the reader's `zone`.
+    """
     rows = list(rows)
     if not rows:
         return None
@@ -63,9 +67,8 @@ def last_run(rows: Iterable[Row]) -> LastRun | None:
             if run_at == last_at:
                 current.add(shown)
     runs = {run_at for run_at, of_kind, *_ in rows if of_kind == kind}
-    return LastRun(
-        f"{last_at:%-d %b}", kind, len(runs) - 1, tuple(_took(name, times[name]) for name in sorted(current))
-    )
+    day = f"{last_at.replace(tzinfo=UTC).astimezone(zone):%-d %b}"
+    return LastRun(day, kind, len(runs) - 1, tuple(_took(name, times[name]) for name in sorted(current)))
 
 
 def section(run: LastRun | None) -> Section:

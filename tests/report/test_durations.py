@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from greenery_assets.report.durations import Row, last_run, section
 
 START = datetime(2026, 11, 1, 6)
+UTC = ZoneInfo("UTC")
 
 
 def runs(*kinds_and_seconds: tuple[str, dict[str, float]]) -> list[Row]:
@@ -22,13 +24,13 @@ def daily(*seconds: float, name: str = "product.int_page_views") -> list[Row]:
 
 
 def said(rows: Iterable[Row]) -> str:
-    return " ".join(section(last_run(rows)).lead)
+    return " ".join(section(last_run(rows, UTC)).lead)
 
 
 def test_the_five_slowest_of_the_last_run_stand_beside_their_usual_time() -> None:
     took = {f"core.t{n}": float(n) for n in range(1, 9)}
     rows = runs(*[("affected days", took)] * 3, ("affected days", took | {"core.t8": 30.0, "core.new": 20.0}))
-    part = section(last_run(rows))
+    part = section(last_run(rows, UTC))
     (view,) = part.views
     assert view.table.rows == (
         ("core.t8", "30.0 seconds", "8.0 seconds"),
@@ -68,4 +70,11 @@ def test_too_few_runs_say_nothing_and_none_says_so() -> None:
     assert "There are too few runs of that kind to say what gets slower." in said(daily(10, 10, 20, 20, 20))
     assert "gets slower" not in said(daily(10, 10, 10, 20, 20, 20))
     assert said([]) == "No complete run has noted yet how long it took."
-    assert section(last_run([])).views == ()
+    assert section(last_run([], UTC)).views == ()
+
+
+def test_the_day_of_a_run_is_that_of_the_readers_calendar() -> None:
+    # That is 12:00 on 2 November in Auckland.
+    rows = [(datetime(2026, 11, 1, 23), "affected days", "model", "core.dim_users", 1.0)]
+    for zone, day in (("UTC", "1 Nov"), ("Pacific/Auckland", "2 Nov")):
+        assert f"The last complete run ({day}, affected days)" in section(last_run(rows, ZoneInfo(zone))).lead[0]
