@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# What `make clean` removes: all of it can be made again.
-MADE_AGAIN := $(VENV) .venv-lock data/sample data/report data/diff.md dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
+# What `make clean` removes: all of it can be made again. A run writes the page of its own day only.
+PAGES := $(filter-out data/report/state_of_the_data_%.html,$(wildcard data/report/* data/report/.[!.]*))
+MADE_AGAIN := $(VENV) .venv-lock data/sample $(PAGES) data/diff.md dbt_project/target dbt_project/logs dbt_project/.user.yml logs \
 	build dist greenery_assets.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 # With those that --new-source renamed: data/greenery.sample-<time>.duckdb and the like.
 WAREHOUSES := data/greenery.duckdb* data/greenery.*.duckdb*
@@ -37,10 +38,10 @@ docs: $(READY) ## write dbt's documentation of tables and tests as one page
 	@$(BIN)/python -m greenery_assets docs
 
 backup: $(READY) ## copy what cannot be rebuilt into a new folder: ARGS=/backups/2026-11-27
-	@$(BIN)/python -m greenery_assets backup $(ARGS)
+	@$(if $(ARGS),,$(error Name a new folder: make backup ARGS=/backups/monday))$(BIN)/python -m greenery_assets backup $(ARGS)
 
 restore: $(READY) ## restore a backup into an empty place: ARGS=/backups/2026-11-27
-	@$(BIN)/python -m greenery_assets restore $(ARGS)
+	@$(if $(ARGS),,$(error Name the folder of a backup: make restore ARGS=/backups/monday))$(BIN)/python -m greenery_assets restore $(ARGS)
 
 test: $(READY) ## run the tests; ARGS=--whole adds the few that take longest, as CI does
 	@$(BIN)/python -m pytest $(ARGS)
@@ -81,13 +82,14 @@ clean: ## remove what can be rebuilt: environment, sample data, pages, what dbt 
 	@rm -rf $(MADE_AGAIN)
 	@echo "  If you made a sample with arguments of your own (make sample ARGS=...), it must be made again with them."
 	@echo "Keeping: data/greenery.duckdb* (with the history in schema snapshots), what --new-source renamed"
-	@echo "  (data/greenery.sample-<time>.duckdb and the like) and dagster_home (Dagster's history,"
-	@echo "  alerts.sqlite, the memory of the alerts), which cannot be rebuilt. make clean-all removes them too."
+	@echo "  (data/greenery.sample-<time>.duckdb and the like), dagster_home (Dagster's history,"
+	@echo "  alerts.sqlite, the memory of the alerts), and the pages of days (data/report/state_of_the_data_<day>.html),"
+	@echo "  which cannot be rebuilt. make clean-all removes them too."
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
 
 clean-all: ## remove the warehouse and all history in the project's folder too: they cannot be rebuilt
 	@echo "Removing: $(or $(strip $(wildcard $(MADE_AGAIN))),nothing that can be made again)"
-	@echo "Removing for good: $(or $(strip $(wildcard $(WAREHOUSES))),no warehouse), and all in dagster_home but dagster.yaml"
+	@echo "Removing for good: $(or $(strip $(wildcard $(WAREHOUSES))),no warehouse), the pages of days, and all in dagster_home but dagster.yaml"
 	@echo "  What GREENERY_WAREHOUSE_PATH, DAGSTER_HOME or another setting places elsewhere is never removed."
-	@rm -rf $(MADE_AGAIN) $(WAREHOUSES)
+	@rm -rf $(MADE_AGAIN) $(WAREHOUSES) data/report
 	@find dagster_home -mindepth 1 ! -name dagster.yaml -delete

@@ -11,7 +11,8 @@ import pytest
 from tests.job import ROOT
 
 MADE_AGAIN = (
-    ".venv/bin/python", "data/sample/events.csv", "data/report/alerts.html", "dbt_project/target/manifest.json",
+    ".venv/bin/python", "data/sample/events.csv", "data/report/alerts.html", "data/report/state_of_the_data.html",
+    "data/report/.charts-1.js", "dbt_project/target/manifest.json",
     "dbt_project/logs/dbt.log", ".pytest_cache/x", "greenery_assets.egg-info/PKG-INFO",
 )  # fmt: skip
 # The snapshots are in the warehouse, the memory of the alerts in Dagster's home.
@@ -19,7 +20,7 @@ NEVER_AGAIN = (
     "data/greenery.duckdb", "data/greenery.duckdb.wal", "dagster_home/alerts.sqlite", "dagster_home/history/runs.db",
     "dagster_home/schedules/schedules.db", "data/greenery.sample-20260101T070000.duckdb",
     "data/greenery.before-20260101T070000.duckdb", "data/greenery.unfinished.duckdb",
-    "data/greenery.unfinished.duckdb.wal",
+    "data/greenery.unfinished.duckdb.wal", "data/report/state_of_the_data_2026-11-27.html",
 )  # fmt: skip
 OURS = (
     "Makefile", ".env", "dagster_home/dagster.yaml", "dbt_project/dbt_project.yml", "greenery_assets/settings.py",
@@ -50,7 +51,14 @@ def test_clean_keeps_what_cannot_be_made_again_and_says_so(project: Path) -> Non
     assert left(project) == {*NEVER_AGAIN, *OURS}
     for name in (".venv", "data/sample", "data/report", "dbt_project/target"):
         assert name in said.partition("Keeping")[0]
-    for name in ("data/greenery.duckdb", "snapshots", "dagster_home", "alerts.sqlite", "make clean-all"):
+    for name in (
+        "data/greenery.duckdb",
+        "snapshots",
+        "dagster_home",
+        "alerts.sqlite",
+        "the pages of days",
+        "clean-all",
+    ):
         assert name in said.partition("Keeping")[2]
     assert "must be made again with them" in said
     assert "data/greenery.sample-<time>.duckdb" in said.partition("Keeping")[2]
@@ -62,6 +70,12 @@ def test_clean_all_removes_the_rest_that_was_made_and_says_what(project: Path) -
     assert left(project) == set(OURS)
     for name in ("data/sample", "Removing for good: data/greenery.duckdb", "all in dagster_home but dagster.yaml"):
         assert name in said
+
+
+@pytest.mark.parametrize("target", ["backup", "restore"])
+def test_a_target_that_needs_a_folder_says_so(target: str) -> None:
+    said = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False).stderr
+    assert f"folder: make {target} ARGS=/backups/monday" in said.replace(" of a backup", "")
 
 
 def wheel(folder: Path, name: str, version: str, *more: str) -> str:
