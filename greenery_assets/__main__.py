@@ -90,7 +90,7 @@ def docs() -> None:
 
 
 @app.command()
-def backup(to: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+def backup(to: Annotated[Path, typer.Argument(metavar="NEW_FOLDER", help="A new folder.")]) -> None:
     """Copy what cannot be rebuilt: warehouse, Dagster's history, the memory of the alerts."""
     with command() as settings:
         # They import Dagster: seconds.
@@ -105,7 +105,7 @@ def backup(to: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
 
 
 @app.command()
-def restore(folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+def restore(folder: Annotated[Path, typer.Argument(metavar="BACKUP", help="The folder of a backup.")]) -> None:
     """Bring a backup back, where DAGSTER_HOME and the warehouse are empty."""
     with command() as settings:
         # They import Dagster: seconds.

@@ -65,8 +65,10 @@ def back_up(settings: Settings, instance: dg.DagsterInstance, to: Path, say: Cal
     Raises BackupError and WarehouseError.
     """
     to = to.absolute()
-    if to.exists() or to.is_relative_to(settings.dagster_home):
-        raise BackupError(f"{to} is there already, or lies in DAGSTER_HOME: name a new folder elsewhere.")
+    if to.is_relative_to(settings.dagster_home):
+        raise BackupError(f"{to} lies in DAGSTER_HOME: name a new folder elsewhere.")
+    if to.exists():
+        raise BackupError(f"{to} is there already: name a new folder.")
     databases = _databases(settings, settings.dagster_home / CONFIGURATION)
     with _worded(to):
         return _copied(settings, instance, databases, to, say)
@@ -234,11 +236,15 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> Manifest:
+    if not folder.is_dir():
+        raise BackupError(f"There is no folder {folder}: name the folder of a backup.")
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         is_newer = Version(manifest.version) > Version(VERSION)
     except (OSError, ValueError, TypeError, InvalidVersion):
-        raise BackupError(f"{folder} is no whole backup: {folder / MANIFEST} is missing or damaged.") from None
+        raise BackupError(
+            f"{folder} is no whole backup: {folder / MANIFEST} is missing or damaged. Restore another backup."
+        ) from None
     if is_newer:
         raise BackupError(
             f"The backup {folder} was made by version {manifest.version}, and this is {VERSION}: install that version, "

@@ -232,6 +232,11 @@ def test_a_backup_that_is_not_as_it_was_made_is_refused(
     assert not other.warehouse.exists()
 
 
+def test_a_folder_that_is_not_there_is_no_backup(home: Home, here: Here, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match=f"There is no folder {tmp_path / 'copy'}: name the folder of a backup."):
+        restore(here(home), tmp_path / "copy")
+
+
 @pytest.mark.parametrize("what", ["home/history/runs.db", "shop.duckdb"])
 def test_a_restore_overwrites_nothing(home: Home, here: Here, tmp_path: Path, what: str) -> None:
     saved(here(home), tmp_path / "copy")
@@ -261,8 +266,8 @@ def test_a_configuration_of_this_machine_stays_and_the_projects_own_gives_way(
 
 
 def test_a_place_that_is_there_or_goes_with_the_home_is_refused(home: Home, here: Here, tmp_path: Path) -> None:
-    for place in (tmp_path, home.dagster_home / "copy"):
-        with pytest.raises(BackupError, match="name a new folder elsewhere"):
+    for place, reason in ((tmp_path, "is there already"), (home.dagster_home / "copy", "lies in DAGSTER_HOME")):
+        with pytest.raises(BackupError, match=f"{place} {reason}: name a new folder"):
             saved(here(home), place)
 
 
