@@ -50,6 +50,8 @@ def build_and_compare(base: str, source: Path | None, folder: Path) -> Differenc
             typer.echo("Source: sample data (GREENERY_SOURCE_DIR is not set)")
             generate(SampleSpec(until=yesterday()), folder)
             source = folder
+        elif not source.is_dir():
+            raise SideError(f"The source folder {source} does not exist. Correct GREENERY_SOURCE_DIR, or remove it.")
         else:
             typer.echo(f"Source: {source}")
         checks = [side.build(source, typer.echo) for side in sides]

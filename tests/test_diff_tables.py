@@ -389,6 +389,14 @@ def test_a_base_that_git_does_not_know_and_a_folder_without_git_are_one_sentence
         pass
 
 
+def test_a_source_that_is_not_there_is_one_sentence_before_anything_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "both", lambda _: nullcontext([]))
+    with pytest.raises(SideError, match=r"nowhere does not exist. Correct GREENERY_SOURCE_DIR, or remove it.$"):
+        command.build_and_compare("main", tmp_path / "nowhere", tmp_path / "unused")
+
+
 def test_a_side_that_cannot_be_built_is_named_with_its_last_lines_and_sees_no_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
