@@ -93,7 +93,9 @@ class RunFacts:
 def group_line(facts: RunFacts, group: str) -> str:
     """The line that is printed when a group is complete."""
     failing = counts(found for found in facts.outcomes(group) if found.outcome.is_failing)
-    return f"{group:<10} {len(facts.planned_assets[group]):>2} assets built, {tally(failing) or 'all checks hold'}"
+    number = len(facts.planned_assets[group])
+    built = f"{number:>2} {'asset' if number == 1 else 'assets'} built"
+    return f"{group:<10} {built}, {tally(failing) or 'all checks hold'}"
 
 
 def render(facts: RunFacts, repeat_rate: str) -> RenderableType:

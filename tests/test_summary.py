@@ -117,7 +117,7 @@ def test_a_group_is_announced_when_it_is_complete() -> None:
     assert group_line(found, "staging").split() == [
         "staging",
         "1",
-        "assets",
+        "asset",
         "built,",
         "1",
         "ERROR",
