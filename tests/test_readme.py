@@ -63,9 +63,15 @@ def test_the_house_is_drawn_as_its_contract_says() -> None:
     assert rooms == contract["layers"], "the house in docs/architecture.md is not that of pyproject.toml"
 
 
+def test_what_is_installed_is_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    named = re.findall(r"(?:--branch v|greenery_assets-)(\d+\.\d+\.\d+)", PAGES[ROOT / "docs" / "deployment.md"])
+    assert set(named) == {version}, "docs/deployment.md installs another version"
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     named = set(re.findall(r"\]\((docs/\w+\.md)\)", PAGES[ROOT / "README.md"]))
-    assert named == {f"docs/{page.name}" for page in PAGES if page.parent.name == "docs"}
+    assert named == {f"docs/{page.name}" for page in PAGES if page.parent == ROOT / "docs"}
 
 
 def test_every_command_of_the_alerts_that_is_named_exists() -> None:
