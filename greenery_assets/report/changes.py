@@ -30,7 +30,11 @@ class Changes:
     def section(self) -> Section:
         """The part of the page."""
         table = NumberTable(("figure", self.since, "now"), self.moved)
-        return Section("changes", "What changed", self.lines, (View("", "", None, table),) if self.moved else (), ())
+        if not self.moved:
+            return Section("changes", "What changed", self.lines, (), ())
+        # Since when is on the reader's calendar.
+        note = "Days of data are UTC."
+        return Section("changes", "What changed", self.lines, (View("", "", None, table),), (), note)
 
 
 def record_of(facts: ReportFacts, figures: Figures) -> dict[str, Any] | None:

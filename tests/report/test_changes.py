@@ -50,6 +50,7 @@ def test_each_figure_that_moved_is_listed_and_no_other() -> None:
     )
     assert found.section.lead == found.lines
     assert found.section.views[0].table.rows[0] == ("repeat rate", "79.8 %", "80.0 %")
+    assert found.section.note == "Days of data are UTC."
     # What people read is the same: that is no change.
     unread = data(repeat=RepeatRate(124_000, 99_001, 99_001 / 124_000))
     assert moved(unread, data()).lines == ("No headline figure has changed since 23 Nov.",)
