@@ -52,7 +52,10 @@ class TableDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """A figure's value or a check's outcome on both sides, in words; `note` says in how many places it differs."""
+    """A figure's value or a check's outcome on both sides, in words; `note` says in how many places it differs.
+
+    Of shares by day, product or step, which do not add up, there is only the note.
+    """
 
     name: str
     base: str
@@ -235,8 +238,12 @@ def compare_figures(base: Figures, change: Figures, texts: Texts) -> list[Change
             changes.append(Change(name, before, after))
         elif differing:
             sums = [_sum([side.get(path) for path in alike]) for side in values]
-            word = name if sums == [None, None] else f"{name}, sum"
-            changes.append(Change(word, _number(sums[0]), _number(sums[1]), f"{differing} of {len(alike)} differ"))
+            note = f"{differing} of {len(alike)} differ"
+            if sums == [None, None]:
+                # "none" would say that they are gone.
+                changes.append(Change(name, "", "", note))
+            else:
+                changes.append(Change(f"{name}, sum", _number(sums[0]), _number(sums[1]), note))
     return changes
 
 

@@ -39,7 +39,10 @@ def status(found: Difference) -> str:
 
 def in_short(found: Difference) -> str:
     """A line for each figure, check and table that differs."""
-    lines = [f"  {one.name}: {one.base} -> {one.change} {one.note}".rstrip() for one in (*found.figures, *found.checks)]
+    lines = [
+        f"  {one.name}: {f'{one.base} -> {one.change}' if one.base else ''} {one.note}".rstrip().replace(":  ", ": ")
+        for one in (*found.figures, *found.checks)
+    ]
     lines += [f"  {one.name}: {_in_words(one, found)}".replace("`", "") for one in found.tables]
     return "\n".join([status(found), *lines])
 
