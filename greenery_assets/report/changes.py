@@ -63,12 +63,12 @@ def changes(facts: ReportFacts, figures: Figures, earlier: Earlier | None, zone:
     both = [(name, then["figures"].get(name, "not known"), after) for name, after in now["figures"].items()]
     moved = tuple((name, before, after) for name, before, after in both if before != after)
     gone = [name for name in then["figures"] if name not in now["figures"]]
+    left_out = " The last run did not refresh all tables." if facts.not_built else ""
     lines = [f"Not known any more, as their tables cannot be read: {', '.join(gone)}."] if gone else []
     if moved:
         said = ", ".join(f"{name} from {before} to {after}" for name, before, after in moved)
-        lines += [f"Since {since}: {said}.", _because(now, then, earlier.at.astimezone(UTC).date())]
+        lines += [f"Since {since}: {said}.", f"{_because(now, then, earlier.at.astimezone(UTC).date())}{left_out}"]
     elif not gone:
-        left_out = " The last run did not refresh all tables." if facts.not_built else ""
         lines = [f"No headline figure has changed since {since}.{left_out}"]
     return Changes(tuple(lines), moved, since)
 

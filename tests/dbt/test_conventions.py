@@ -341,3 +341,18 @@ def test_singular_tests_and_their_yaml_match_one_to_one() -> None:
     assert set(described) - set(written) == set(), "tests/assumptions has no SQL file of these names"
     assert set(written) - set(described) == set(), "tests/assumptions/assumptions.yml does not describe these"
     assert len(described) == len(set(described))
+
+
+def test_the_repeat_rate_is_frozen_only_with_its_own_table(manifest: Manifest) -> None:
+    """Messages name a figure as frozen if any table that has its name was stopped: all must be stopped by the same."""
+    nodes = manifest["nodes"]
+
+    def made_from(node: Mapping[str, Any]) -> set[str]:
+        parents = {name for name in node["depends_on"]["nodes"] if name in nodes}
+        return parents.union(*(made_from(nodes[name]) for name in parents))
+
+    tables = {
+        node["name"]: node for node in nodes.values() if node["config"].get("meta", {}).get("figures") == "repeat rate"
+    }
+    wanted = made_from(tables["fact_repeat_rate"])
+    assert {name: made_from(node) for name, node in tables.items()} == dict.fromkeys(tables, wanted)
