@@ -89,10 +89,10 @@ NOT_THERE = r"No figure is there yet\."
 VERDICTS = {
     "sample": r"SAMPLE DATA: All \d+ checks hold\.",
     "stopped": r"SAMPLE DATA: Not all figures are current: 1 ERROR, \d+ checks not evaluated\. "
-    r"[\w ,]* conversion, traffic, funnel and time on the site are from today \d\d:\d\d\.",
+    r"[\w ,]* conversion, traffic, funnel, time on the site and views by state are from today \d\d:\d\d\.",
     "before_any_run": rf"Not all figures are current: \d+ checks not evaluated\. {NOT_THERE}",
     "without_events": r"SAMPLE DATA: Not all figures are current: 1 ERROR, \d+ warnings, \d+ checks not evaluated\. "
-    r"[\w ,]* conversion, traffic, funnel and time on the site are not there yet\.",
+    r"[\w ,]* conversion, traffic, funnel, time on the site and views by state are not there yet\.",
     "without_rows": r"SAMPLE DATA: All figures were refreshed: \d+ warnings(, \d+ notes?)?\.",
     "hostile": r"SAMPLE DATA: All \d+ checks hold\.",
 }
