@@ -23,9 +23,8 @@ ICEBERG = (
     "spark.sql.catalog.spark_catalog=org.apache.iceberg.spark.SparkSessionCatalog",
     "spark.sql.catalog.spark_catalog.type=hive",
     "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-    # Derby, which keeps the catalog, has no locks: a commit would wait for minutes. In memory it waits for no disk.
+    # Derby, which keeps the catalog, has no locks: a commit would wait for minutes.
     "spark.hadoop.iceberg.engine.hive.lock-enabled=false",
-    "spark.hadoop.javax.jdo.option.ConnectionURL=jdbc:derby:memory:catalog;create=true",
 )
 
 
@@ -36,8 +35,11 @@ def is_here() -> bool:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A new server on a free port of this machine; gives its URL, and removes it all."""
+def server(*, has_iceberg: bool = True) -> Iterator[str]:
+    """A new server on a free port of this machine; gives its URL, and removes it all.
+
+    Without Iceberg its tables can be plain Parquet alone.
+    """
     folder = Path(tempfile.mkdtemp(prefix="greenery_spark_"))
     port = free_port()
     options = (
@@ -49,11 +51,14 @@ def server() -> Iterator[str]:
         "spark.sql.adaptive.enabled=false",
         "spark.sql.codegen.wholeStage=false",
         "spark.sql.codegen.factoryMode=NO_CODEGEN",
-        *ICEBERG,
+        # In memory the catalog waits for no disk.
+        "spark.hadoop.javax.jdo.option.ConnectionURL=jdbc:derby:memory:catalog;create=true",
+        *(ICEBERG if has_iceberg else ()),
     )
     command = [str(_package("pyspark") / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", "2g"]
     command += ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"]
-    command += ["--driver-class-path", os.pathsep.join(map(str, iceberg(folder / "jars")))]
+    if has_iceberg:
+        command += ["--driver-class-path", os.pathsep.join(map(str, iceberg(folder / "jars")))]
     command += [
         "--driver-java-options",
         f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.timezone=UTC -Dderby.system.home={folder}",

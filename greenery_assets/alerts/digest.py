@@ -163,7 +163,9 @@ def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int
 def _figures(facts: DigestFacts) -> list[Block]:
     named = ", ".join(f"{each.name} {each.value * 100:.1f} %" for each in facts.figures)
     lines = [f"*Key figures:* {escaped(named, LONGEST_FIGURES)}"] if named else []
-    lines += [escaped(line, LONGEST_CHANGES) for line in facts.changes.splitlines()[:LINES_OF_CHANGES]]
+    moved = [escaped(line, LONGEST_CHANGES) for line in facts.changes.splitlines()[:LINES_OF_CHANGES]]
+    # Slack refuses a section of blanks.
+    lines += [line for line in moved if line.strip()]
     return [blocks.section("\n".join(lines))] if lines else []
 
 

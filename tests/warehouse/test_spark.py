@@ -44,6 +44,7 @@ from greenery_assets.warehouse import (
 from tests.conftest import yesterday
 from tests.job import MARTS, ROOT, Home, Outcome
 from tests.landing.support import CONTRACTS, HEADER, ID, Landing, TableContract
+from tests.spark import server as start_server
 from tests.spark_here import SparkHome, address_of, emptied
 from tests.test_two_runs import MAKE_RUN, start
 
@@ -256,8 +257,9 @@ def going_through(address: SparkAddress) -> Iterator[tuple[SparkAddress, Callabl
 
 # The driver leaves the socket of a lost connection open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.usefixtures("filled")
 def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
-    filled: Landing, address: SparkAddress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    address: SparkAddress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     connect = pytest.importorskip("pyhive.hive").connect
     with pytest.raises(WarehouseMissingError, match="has no tables yet; make them with make run"):
@@ -285,12 +287,6 @@ def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
     with monkeypatch.context() as patch:
         patch.setattr(spark_server, "OLDEST", (99, 0))
         assert "or newer is needed" in said(lambda: spark.connect(address))
-    with monkeypatch.context() as patch:
-        patch.setattr(spark, "_FORMAT", "no_such_format")
-        emptied(address)
-        assert "has no Iceberg" in said(lambda: again(filled, address))
-    # What that load had begun is known for ours.
-    again(filled, address)
     with going_through(address) as (through, break_off), open_for_reading(through) as connection:
         assert connection.execute("select count(*) from raw.notes").fetchall() == [(2,)]
         break_off()
@@ -298,6 +294,21 @@ def test_a_server_that_does_not_serve_is_named_with_what_is_wrong(
             lambda: connection.execute("select count(*) from raw.notes")
         )
     gc.collect()
+
+
+def test_a_server_with_plain_parquet_alone_is_refused_until_it_has_iceberg(
+    landing: Landing, address: SparkAddress
+) -> None:
+    landing.write("notes.csv", "note,n\na,1\nb,2\n")
+    with start_server(has_iceberg=False) as url:
+        plain = replace(address, port=address_of(url, address.folder).port)
+        for _ in range(2):
+            assert said(lambda: again(landing, plain)).endswith(
+                "has no Iceberg, in which the tables are kept: start it as docs/engines.md says."
+            )
+    # What those loads had begun is known for ours.
+    again(landing, address)
+    assert found(address, "select count(*) from raw.notes") == [(2,)]
 
 
 def test_tables_of_somebody_else_in_our_schemas_are_left_alone(landing: Landing, address: SparkAddress) -> None:
