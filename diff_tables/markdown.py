@@ -40,7 +40,7 @@ def status(found: Difference) -> str:
 def in_short(found: Difference) -> str:
     """A line for each figure, check and table that differs."""
     lines = [
-        f"  {one.name}: {f'{one.base} -> {one.change}' if one.base else ''} {one.note}".rstrip().replace(":  ", ": ")
+        " ".join(filter(None, (f"  {one.name}:", f"{one.base} -> {one.change}" if one.base else "", one.note)))
         for one in (*found.figures, *found.checks)
     ]
     lines += [f"  {one.name}: {_in_words(one, found)}".replace("`", "") for one in found.tables]
