@@ -212,8 +212,11 @@ def run_daily_job(home: Home, source: Path, schedule: str = "daily_schedule", **
     with settings_of(home, source):
         from greenery_assets.definitions import defs  # noqa: PLC0415  reads the settings
 
-        with dg.DagsterInstance.get() as instance:
-            now = dg.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
+        with (
+            dg.DagsterInstance.get() as instance,
+            # It opens the instance once more. Left open, that is closed whenever memory is tidied up.
+            dg.build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC)) as now,
+        ):
             requests = defs.resolve_schedule_def(schedule).evaluate_tick(now).run_requests or []
             result = defs.resolve_job_def("daily_job").execute_in_process(
                 instance=instance,
