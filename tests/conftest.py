@@ -13,26 +13,37 @@ from typing import Any, Protocol
 import pytest
 import sqlalchemy
 from filelock import FileLock
-from sqlalchemy import Engine, NullPool, event
+from sqlalchemy import Engine, NullPool, QueuePool, event
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
+_engines: dict[str, Engine] = {}
+
 
 def _one_for_each_file(create_engine: Callable[..., Engine]) -> Callable[..., Engine]:
-    """SQLAlchemy's function, giving the same engine for the same SQLite file where it keeps no connection.
+    """SQLAlchemy's function, giving the same engine for the same SQLite file, with connections that are used again.
 
-    Dagster wants one for each connection, of which a run has thousands, and has its SQL compiled again by each.
+    Dagster wants an engine and a connection for each event, of which a run has thousands: each compiles its SQL again.
     """
-    made: dict[str, Engine] = {}
 
     def engine_of(url: str, **options: Any) -> Engine:
+        if not str(url).startswith("sqlite") or options.get("poolclass") is not NullPool:
+            return create_engine(url, **options)
         name = f"{url} {options}"
-        engine = made.get(name) or create_engine(url, **options)
-        if engine.dialect.name == "sqlite" and isinstance(engine.pool, NullPool):
-            made[name] = engine
-        return engine
+        if name not in _engines:
+            _engines[name] = create_engine(url, **{**options, "poolclass": QueuePool})
+            # Dagster closes it after each use.
+            _engines[name].dispose = lambda close=True: None  # type: ignore[method-assign]  # noqa: ARG005
+        return _engines[name]
 
     return engine_of
+
+
+def close_sqlite() -> None:
+    """Close the files that Dagster's storage has open, so that what is in SQLite's own logs gets into them."""
+    for engine in _engines.values():
+        Engine.dispose(engine)
+    _engines.clear()
 
 
 # Before Dagster is imported.
@@ -154,6 +165,13 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     event.listen(Engine, "connect", hurry)
     yield
     event.remove(Engine, "connect", hurry)
+
+
+@pytest.fixture(autouse=True)
+def _no_file_stays_open() -> Iterator[None]:
+    """What a test had open of SQLite is closed after it."""
+    yield
+    close_sqlite()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 LEFT_OUT = ("fact_daily", "order_has_at_most_one_checkout")
 
 
+@pytest.mark.slowest
 def test_a_table_and_a_check_that_dbt_leaves_out_fail_the_run_and_are_named(
     built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,7 +110,10 @@ def write_next_day(history: History, defects: Mapping[tuple[str, ...], tuple[str
     return number
 
 
-@pytest.mark.parametrize("defects", [WARNINGS, ERRORS], ids=["warnings", "errors"])
+@pytest.mark.parametrize(
+    "defects",
+    [pytest.param(WARNINGS, id="warnings"), pytest.param(ERRORS, id="errors", marks=pytest.mark.slowest)],
+)
 def test_defects_of_a_new_day_are_found_kept_in_mind_and_forgotten(
     defects: Mapping[tuple[str, ...], tuple[str, str]], shop: tuple[History, Bench]
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_few_rows_of_each_table_are_shown_without_anything_personal(built: tup
             }
 
 
+@pytest.mark.slowest
 def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outcome]) -> None:
     home, outcome = real_built
     assert outcome.success
@@ -112,6 +113,7 @@ def test_the_real_export_gives_the_analysts_numbers(real_built: tuple[Home, Outc
     assert "SAMPLE DATA" not in (home.report / "state_of_the_data.html").read_text()
 
 
+@pytest.mark.slowest
 def test_more_of_the_shop_is_on_the_real_export_what_its_files_say(
     real_built: tuple[Home, Outcome], real_export: Path
 ) -> None:

@@ -137,7 +137,7 @@ def test_a_clean_copy_loads_in_a_clean_process(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_an_asset_a_group_and_a_check_can_each_be_run_alone(
     built: tuple[Home, Outcome],
     sample_dir: Path,

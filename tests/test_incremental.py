@@ -136,6 +136,7 @@ def built_in_full(bench: Bench) -> Bench:
     return full
 
 
+@pytest.mark.slowest
 def test_what_the_days_rely_on_is_looked_at_before_a_run(tmp_path: Path) -> None:
     history = History(Shop.of_events(120), tmp_path / "source")
     history.write_past(11)
@@ -170,6 +171,7 @@ def test_what_the_days_rely_on_is_looked_at_before_a_run(tmp_path: Path) -> None
     assert differences(bench.warehouse, built_in_full(bench).warehouse) == {}
 
 
+@pytest.mark.slowest
 def test_named_days_are_rebuilt_and_a_full_refresh_by_month_equals_one_at_once(tmp_path: Path) -> None:
     history = History(Shop.of_events(60), tmp_path / "source")
     history.write_past(70)

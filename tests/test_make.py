@@ -129,7 +129,7 @@ def lock(project: Path, arguments: str = "") -> "tuple[int, list[str]]":
     return done.returncode, (project / "requirements.lock").read_text().split()
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_lock_raises_one_package_with_what_it_needs_and_leaves_the_others(to_lock: Path) -> None:
     assert lock(to_lock, "glass") == (0, ["glass==2", "paper==1", "sand==2", "tape==1"])
     # What is not ours, or is not there in that version, changes nothing.
@@ -139,6 +139,6 @@ def test_lock_raises_one_package_with_what_it_needs_and_leaves_the_others(to_loc
     assert lock(to_lock, "paper tape==2") == (0, ["glass==2", "paper==2", "sand==2", "tape==2"])
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_lock_alone_raises_all(to_lock: Path) -> None:
     assert lock(to_lock) == (0, ["glass==2", "paper==2", "sand==2", "tape==2"])

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from greenery_assets.dbt.project import DBT_PROJECT_DIR
 from greenery_assets.settings import load_settings
-from tests.conftest import report_now, settings_of
+from tests.conftest import close_sqlite, report_now, settings_of
 from tests.job import Home, Outcome
 from tests.replay import replay
 
@@ -56,6 +56,7 @@ def left_of(home: Home, instance: dg.DagsterInstance, run_id: str) -> list[str]:
 
 
 def size(home: Home) -> int:
+    close_sqlite()
     return sum(path.stat().st_size for path in home.dagster_home.rglob("*") if path.is_file())
 
 

@@ -34,7 +34,7 @@ def columns(home: Home, table: str) -> set[str]:
         return {name for _, name, *_ in connection.execute(f"pragma table_info({table})")}
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_an_older_home_and_warehouse_go_on_after_the_migrations(
     built: tuple[Home, Outcome], sample_dir: Path, tmp_path: Path, run_job: RunJob
 ) -> None:

@@ -122,7 +122,7 @@ def test_it_listens_on_this_machine_alone_shows_no_warning_and_ends_by_sigterm(h
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 @needs_proc
 def test_when_its_daemon_dies_it_ends_at_once_and_says_so(home: Home, sample_dir: Path) -> None:
     with web_interface(home, sample_dir) as interface:

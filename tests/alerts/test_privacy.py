@@ -159,6 +159,7 @@ def test_no_message_log_ledger_or_page_names_a_person(
     assert "[text]" in left["messages"]
 
 
+@pytest.mark.slowest
 def test_no_table_that_is_built_shows_a_person_either(tmp_path: Path, sample_dir: Path, run_job: RunJob) -> None:
     """A name in every text of every table, and nothing stops the run: previews of all tables, and all figures."""
     source, home = tmp_path / "source", Home.new(tmp_path / "home")

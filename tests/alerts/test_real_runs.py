@@ -24,6 +24,7 @@ def test_every_check_that_the_run_did_not_come_to_is_counted(stopped: Home, samp
     assert any(f"*Not evaluated because of this:* {len(left)} checks" in text for text in told)
 
 
+@pytest.mark.slowest
 def test_a_source_that_is_missing_a_second_time_is_notified_again_and_each_time_with_the_cause(
     built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path
 ) -> None:

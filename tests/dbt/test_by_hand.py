@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slowest
 def test_tables_that_were_built_empty_are_all_rebuilt_by_the_next_run(
     built_warehouse: Path, sample_dir: Path, tmp_path: Path
 ) -> None:

@@ -32,10 +32,8 @@ def on_duckdb(_: pytest.FixtureRequest, folder: Path, source: Path) -> Bench:
     return BenchHere(folder / "greenery.duckdb", source)
 
 
-@pytest.mark.parametrize(
-    "begin",
-    [pytest.param(on_duckdb, id="duckdb"), pytest.param(on_postgres, id="postgres", marks=pytest.mark.slowest)],
-)
+@pytest.mark.slowest
+@pytest.mark.parametrize("begin", [on_duckdb, on_postgres])
 def test_each_run_notes_its_kind_and_the_seconds_of_what_it_did(
     begin: Callable[..., Bench], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -223,7 +223,7 @@ def test_make_report_beside_a_program_that_writes_to_the_warehouse_says_what_to_
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_the_next_day_says_what_moved_because_of_which_days_and_how_long_it_took(
     built: tuple[Home, Outcome], sample_dir: Path, run_job: RunJob, tmp_path: Path
 ) -> None:

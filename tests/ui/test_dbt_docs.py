@@ -31,6 +31,7 @@ def test_the_documentation_opens_from_disk(browser: Browser, built: tuple[Home, 
     context.close()
 
 
+@pytest.mark.slowest
 def test_without_a_warehouse_that_can_be_read_dbts_own_words_are_shown(tmp_path: Path) -> None:
     home = Home.new(tmp_path)
     home.warehouse.write_text("This is no database.")

@@ -17,6 +17,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slowest
 def test_figures_of_the_real_export_are_the_tables(browser: Browser, real_built: tuple[Home, Outcome]) -> None:
     home = real_built[0]
     with opened(browser, home.report / PAGE) as tab:
