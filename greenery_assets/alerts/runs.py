@@ -18,7 +18,6 @@ from greenery_assets.alerts.blocks import duration_in_words, quoted
 from greenery_assets.alerts.incidents import (
     AD_HOC_JOB,
     RETRIED,
-    Figure,
     Finding,
     MartState,
     Outcome,
@@ -260,18 +259,18 @@ def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
     return said is not None and said.value == mark.value
 
 
-def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
-    """The key figures of what their tables hold now.
+def figures(instance: dg.DagsterInstance, project: Project) -> dict[str, float]:
+    """The key figures of what their tables hold now, as shares from 0 to 1.
 
     One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
     """
     built = _built_last(instance, project.key_figures)
-    found = []
+    found = {}
     for asset, name in project.key_figures.items():
         for record in instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=1).records:
             said = record.asset_observation.metadata.get(name) if record.asset_observation else None
             if said and (asset not in built or record.timestamp >= built[asset].timestamp):
-                found.append(Figure(name.replace("_", " "), float(str(said.value))))
+                found[name.replace("_", " ")] = float(str(said.value))
     return found
 
 
