@@ -191,7 +191,7 @@ def facts_of_today(
     policy = routing.policy(book.silences(now))
     silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
     last = ended[-1] if ended else None
-    built_at, changes = runs.figures_built_at(instance, project), runs.changes(instance, project)
+    (figures, built_at), changes = runs.figures(instance, project), runs.changes(instance, project)
     # What is of before the run, or of older figures, would contradict the words beside it.
     since = max(last.started_at, built_at or last.started_at) if last else now
     return DigestFacts(
@@ -204,7 +204,7 @@ def facts_of_today(
         marts=_counts_of(book.check_states(), catalogue),
         open_incidents=tuple(incident for incident, silence in silenced if silence is None),
         silenced=tuple((incident, silence) for incident, silence in silenced if silence),
-        figures=runs.figures(instance, project),
+        figures=figures,
         stale=_stale([*open_incidents, *book.left_stale()], catalogue.lineage.groups.keys()),
         picture=blocks.picture_name(project.picture, since) if project.picture and last else "",
         changes=changes[1] if changes and last and changes[0] >= since else "",

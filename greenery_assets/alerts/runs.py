@@ -259,10 +259,11 @@ def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
     return said is not None and said.value == mark.value
 
 
-def figures(instance: dg.DagsterInstance, project: Project) -> dict[str, float]:
-    """The key figures of what their tables hold now, as shares from 0 to 1.
+def figures(instance: dg.DagsterInstance, project: Project) -> tuple[dict[str, float], datetime | None]:
+    """The key figures of what their tables hold now, as shares from 0 to 1, and when the newest of these was built.
 
-    One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
+    What was drawn before that shows figures of before. One that was not recorded since its table was built last is left
+    out: a picture of that table may say otherwise.
     """
     built = _built_last(instance, project.key_figures)
     found = {}
@@ -271,7 +272,7 @@ def figures(instance: dg.DagsterInstance, project: Project) -> dict[str, float]:
             said = record.asset_observation.metadata.get(name) if record.asset_observation else None
             if said and (asset not in built or record.timestamp >= built[asset].timestamp):
                 found[name.replace("_", " ")] = float(str(said.value))
-    return found
+    return found, max((_utc(record.timestamp) for record in built.values()), default=None)
 
 
 def changes(instance: dg.DagsterInstance, project: Project) -> tuple[datetime, str] | None:
@@ -280,11 +281,6 @@ def changes(instance: dg.DagsterInstance, project: Project) -> tuple[datetime, s
     built = _built_last(instance, [asset] if asset else []).get(asset)
     said = built.asset_materialization.metadata.get(name) if built and built.asset_materialization else None
     return (_utc(built.timestamp), str(said.value)) if built and said else None
-
-
-def figures_built_at(instance: dg.DagsterInstance, project: Project) -> datetime | None:
-    """When the newest of the key figures' tables was built: what was drawn before that shows figures of before."""
-    return max((_utc(built.timestamp) for built in _built_last(instance, project.key_figures).values()), default=None)
 
 
 def _built_last(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[str, dg.EventLogRecord]:
