@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from html import escape
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,11 @@ def header(text: str) -> Block:
 def section(mrkdwn: str) -> Block:
     """A paragraph of mrkdwn, its parts escaped already, of at most LONGEST_SECTION characters."""
     return {"type": "section", "text": _mrkdwn(mrkdwn)}
+
+
+def paragraph(lines_of_mrkdwn: Sequence[str]) -> list[Block]:
+    """A section of these lines; none where there are none."""
+    return [section("\n".join(lines_of_mrkdwn))] if lines_of_mrkdwn else []
 
 
 def context(mrkdwn: str) -> Block:
@@ -304,7 +310,7 @@ def _clean(value: str) -> str:
 
 
 def _escape(value: str) -> str:
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escape(value, quote=False)
 
 
 def _fitting(value: str, limit: int) -> int:

@@ -15,7 +15,6 @@ import dagster as dg
 import typer
 from rich.console import Console
 from rich.text import Text
-from sqlalchemy import Row
 
 from greenery_assets.alerts.blocks import counted, duration_in_words
 from greenery_assets.alerts.dispatch import Alerts, replayed
@@ -58,7 +57,8 @@ def status(context: typer.Context) -> None:
         waiting, refused = book.waiting(), book.refused(now - LATELY)
         where = "sent to Slack" if project.slack_token else f"written to {project.preview}"
         _say(f"{len(waiting)} messages wait, {len(refused)} of the last day were refused. Messages are {where}.")
-        for row in _one_a_reason([*waiting, *refused]):
+        # Of each reason the oldest.
+        for row in {row.last_error: row for row in reversed([*waiting, *refused]) if row.last_error}.values():
             _say(f"  {row.channel}, since {row.created_at:%Y-%m-%d %H:%M} UTC: {row.last_error}")
         if latencies := book.latencies():
             middle = median(latency.total_seconds() for latency in latencies)
@@ -183,10 +183,6 @@ def _notified(incident: Incident) -> str:
     if incident.announced is None:
         return "not yet, or silenced"
     return f"yes; {incident.acknowledged_by} is working on it" if incident.acknowledged_by else "yes"
-
-
-def _one_a_reason(rows: list[Row]) -> list[Row]:
-    return list({row.last_error: row for row in reversed(rows) if row.last_error}.values())
 
 
 @contextmanager

@@ -6,14 +6,15 @@ change, not when time passes. `facts_of_today` collects the facts, `keep_current
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from hashlib import sha256
-from uuid import uuid4
 
-from greenery_assets.alerts import blocks, wording
+import dagster as dg
+
+from greenery_assets.alerts import blocks, runs, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, escaped, text
-from greenery_assets.alerts.incidents import Figure, Finding, Incident, MartState, Outcome
+from greenery_assets.alerts.incidents import Finding, Incident, MartState, Outcome
 from greenery_assets.alerts.ledger import FIRST_PASS, Book, Outgoing
 from greenery_assets.alerts.messages import Message, line_elements, message, rank
 from greenery_assets.alerts.project import Catalogue, Project, in_order, subject_of
@@ -46,7 +47,7 @@ class DigestFacts:
 
     `marts` has, of each mart or other group of assets, how many checks stand how: by the keys of COLUMNS.
     `picture` is the name of the report's picture, `changes` what moved since an earlier day; both empty where they are
-    of before the day's last run began.
+    of before the day's last run began. `figures` are the key figures by name, as shares from 0 to 1.
     `expected_by` is on the reader's clock, `is_late` that the run had not finished by then. The day's last one ended
     either at `finished_at` (UTC), or at `failed_at` (UTC) without finishing: for another reason than its checks. One
     that is not `is_complete` reports success, but left planned tables or checks out.
@@ -61,7 +62,7 @@ class DigestFacts:
     marts: Mapping[str, Mapping[str, int]]
     open_incidents: tuple[Incident, ...]
     silenced: tuple[tuple[Incident, Silence], ...]
-    figures: tuple[Figure, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
     stale: tuple[MartState, ...]
     picture: str = ""
     changes: str = ""
@@ -81,12 +82,15 @@ def digest_message(facts: DigestFacts, reader: Reader) -> Message:
     open_ones = rank(facts.open_incidents)
     # Tables are named in the threads; here they are where no thread is open any more.
     stale = [] if open_ones else wording.marts_in_words(facts.stale, reader)
-    silenced = [(*line_elements(each, reader), text(_until(silence, reader))) for each, silence in facts.silenced]
+    silenced = []
+    for each, silence in facts.silenced:
+        why = blocks.literal(silence.reason, LONGEST_SILENCE_REASON)
+        silenced.append((*line_elements(each, reader), text(f" · until {reader.moment(silence.until)}: {why}")))
     return message(
         title,
         [
-            blocks.section("\n".join(said)),
-            *([blocks.section("\n".join(stale))] if stale else []),
+            *blocks.paragraph(said),
+            *blocks.paragraph(stale),
             *([blocks.picture(facts.picture, PICTURED)] if facts.picture else []),
             *_list("Open", [_open(incident, facts.day, reader) for incident in open_ones], SHOWN_OPEN, ROOM_FOR_OPEN),
             *_figures(facts),
@@ -148,10 +152,6 @@ def _open(incident: Incident, day: date, reader: Reader) -> tuple[Element, ...]:
     return (*line_elements(incident, reader), text(f" · {' · '.join(words)}"))
 
 
-def _until(silence: Silence, reader: Reader) -> str:
-    return f" · until {reader.moment(silence.until)}: {blocks.literal(silence.reason, LONGEST_SILENCE_REASON)}"
-
-
 def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int) -> list[Block]:
     if not lines:
         return []
@@ -161,53 +161,39 @@ def _list(title: str, lines: Sequence[tuple[Element, ...]], most: int, room: int
 
 
 def _figures(facts: DigestFacts) -> list[Block]:
-    named = ", ".join(f"{each.name} {each.value * 100:.1f} %" for each in facts.figures)
+    named = ", ".join(f"{name} {share * 100:.1f} %" for name, share in facts.figures.items())
     lines = [f"*Key figures:* {escaped(named, LONGEST_FIGURES)}"] if named else []
     moved = [escaped(line, LONGEST_CHANGES) for line in facts.changes.splitlines()[:LINES_OF_CHANGES]]
     # Slack refuses a section of blanks.
-    lines += [line for line in moved if line.strip()]
-    return [blocks.section("\n".join(lines))] if lines else []
+    return blocks.paragraph(lines + [line for line in moved if line.strip()])
 
 
 def _counts(marts: Mapping[str, Mapping[str, int]]) -> list[Block]:
     rows = [(mart, *(f"{found.get(column, 0):,}" for column in COLUMNS)) for mart, found in marts.items()]
-    return _table("Checks, as last evaluated", ("", *COLUMNS.values()), rows)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Block]:
-    return [blocks.section(f"*{title}*"), blocks.table(columns, rows)] if rows else []
+    title = blocks.section("*Checks, as last evaluated*")
+    return [title, blocks.table(("", *COLUMNS.values()), rows)] if rows else []
 
 
 def facts_of_today(
-    book: Book,
-    catalogue: Catalogue,
-    routing: Routing,
-    now: datetime,
-    *,
-    figures_built_at: datetime | None,
-    changes: tuple[datetime, str] | None,
+    book: Book, instance: dg.DagsterInstance, catalogue: Catalogue, routing: Routing, now: datetime
 ) -> DigestFacts | None:
-    """What the day's digest says, but for the key figures, whose tables were built last at `figures_built_at`.
-
-    `changes` is when it was recorded what moved since an earlier day, and what that is.
-
-    None while the day's run has not ended and is not expected yet.
-    """
+    """What the day's digest says; None while the day's run has not ended and is not expected yet."""
     project = catalogue.project
     today = now.astimezone(project.timezone).date()
     # One that ended after now did so by a clock that was wrong: of today it says nothing.
-    runs = book.runs_of(project.daily_job, datetime.combine(today, time(), project.timezone), now)
-    first_end = next((run.ended_at for run in runs if run.reached_end), now)
+    ended = book.runs_of(project.daily_job, datetime.combine(today, time(), project.timezone), now)
+    first_end = next((run.ended_at for run in ended if run.reached_end), now)
     expected = datetime.combine(today, routing.expected_by, project.timezone)
     is_late = first_end >= expected and not _began_on(today, book, project)
-    if not runs and not is_late:
+    if not ended and not is_late:
         return None
     open_incidents = list(book.open_incidents().values())
     policy = routing.policy(book.silences(now))
     silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
-    last = runs[-1] if runs else None
+    last = ended[-1] if ended else None
+    (figures, built_at), changes = runs.figures(instance, project), runs.changes(instance, project)
     # What is of before the run, or of older figures, would contradict the words beside it.
-    since = max(last.started_at, figures_built_at or last.started_at) if last else now
+    since = max(last.started_at, built_at or last.started_at) if last else now
     return DigestFacts(
         day=today,
         finished_at=last.ended_at if last and last.reached_end else None,
@@ -218,6 +204,7 @@ def facts_of_today(
         marts=_counts_of(book.check_states(), catalogue),
         open_incidents=tuple(incident for incident, silence in silenced if silence is None),
         silenced=tuple((incident, silence) for incident, silence in silenced if silence),
+        figures=figures,
         stale=_stale([*open_incidents, *book.left_stale()], catalogue.lineage.groups.keys()),
         picture=blocks.picture_name(project.picture, since) if project.picture and last else "",
         changes=changes[1] if changes and last and changes[0] >= since else "",
@@ -227,13 +214,12 @@ def facts_of_today(
 def keep_current(book: Book, facts: DigestFacts, reader: Reader, channel: str, now: datetime) -> None:
     """Queue the day's digest, or its new content, if it is not written yet or says something else by now."""
     # The key figures change only with the rest.
-    content = sha256(str(digest_message(replace(facts, figures=()), reader)).encode()).hexdigest()
+    content = sha256(str(digest_message(replace(facts, figures={}), reader)).encode()).hexdigest()
     written = book.digest(facts.day)
     if written and written.content == content:
         return
-    new_id = str(uuid4())
     edits = written.delivery_id if written else None
-    book.enqueue(Outgoing(new_id, channel, digest_message(facts, reader), edits=edits), now)
+    new_id = book.enqueue(Outgoing(channel, digest_message(facts, reader), edits=edits), now)
     book.set_digest(facts.day, edits or new_id, content)
 
 

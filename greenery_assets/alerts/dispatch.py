@@ -10,9 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -25,21 +23,12 @@ from greenery_assets.alerts.incidents import (
     RunObservation,
     Severity,
     State,
-    Subject,
     Track,
     Transition,
     failed_run,
 )
 from greenery_assets.alerts.inhibit import Lineage, causes_first
-from greenery_assets.alerts.ledger import (
-    FIRST_PASS,
-    READ_TO,
-    STARTED_AFTER,
-    Book,
-    Ledger,
-    Outgoing,
-    Thread,
-)
+from greenery_assets.alerts.ledger import FIRST_PASS, READ_TO, STARTED_AFTER, Book, Ledger, Outgoing, Thread
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.notify import SETTLE, Deliverer, Report, Transport
 from greenery_assets.alerts.preview import write_preview
@@ -99,7 +88,7 @@ class Dispatcher:
         for thread, happening in changes.values():
             is_broadcast = any(happened.kind.reaches_channel for happened in happening)
             for n, message in enumerate(messages.change_messages(happening, self.reader)):
-                self._queue(thread.channel, message, thread.root, is_broadcast=is_broadcast and n == 0)
+                self._queue(Outgoing(thread.channel, message, thread.root, is_broadcast=is_broadcast and n == 0))
             self._edit(thread)
         for thread in {each.root: each for incident in touched for each in self.book.threads_of(incident)}.values():
             if thread.root not in changes:
@@ -107,13 +96,14 @@ class Dispatcher:
         inhibited = [happened for happened in transitions if happened.kind == Kind.INHIBITED]
         for channel, incidents in opened.items():
             form = FIRST if is_first else SINGLE if len(incidents) == 1 else GROUP
-            root = self._queue(channel, self._first_message(form, incidents), about_run_ended_at=run_ended_at)
+            first = self._first_message(form, incidents)
+            root = self._queue(Outgoing(channel, first, about_run_ended_at=run_ended_at))
             self.book.add_thread(root, form, incidents)
             subjects = {incident.subject for incident in incidents}
             below = [happened for happened in inhibited if happened.incident.inhibited_by in subjects]
             details = messages.detail_messages(incidents, self.reader) if form != SINGLE else []
             for message in [*details, *messages.change_messages(below, self.reader)]:
-                self._queue(channel, message, root)
+                self._queue(Outgoing(channel, message, root))
 
     def _threads(self, happened: Transition, state: State) -> list[Thread]:
         incident = happened.incident
@@ -127,15 +117,12 @@ class Dispatcher:
         held = [groups.get(mart.asset, "") for mart in incident.marts if is_error and not mart.is_refreshed]
         return self.routing.channels_for(incident.finding.owner, groups.get(incident.subject.asset, ""), held)
 
-    def _queue(self, channel: str, message: Message, root: str | None = None, **more: Any) -> str:
-        """Put a message into the outbox; returns its delivery id."""
-        out = Outgoing(str(uuid4()), channel, message, root, **more)
-        self.book.enqueue(out, self.now)
-        return out.delivery_id
+    def _queue(self, out: Outgoing) -> str:
+        return self.book.enqueue(out, self.now)
 
     def _edit(self, thread: Thread) -> None:
         message = self._first_message(thread.form, self.book.members(thread))
-        self._queue(thread.channel, message, edits=thread.root)
+        self._queue(Outgoing(thread.channel, message, edits=thread.root))
 
     def _first_message(self, form: str, incidents: Sequence[Incident]) -> Message:
         if form == SINGLE:
@@ -145,7 +132,7 @@ class Dispatcher:
 
 @dataclass
 class Alerts:
-    """The alerts of one Dagster instance. `preview` is the page to draw messages on where there is no Slack."""
+    """The alerts of one Dagster instance."""
 
     instance: dg.DagsterInstance
     catalogue: Catalogue
@@ -153,7 +140,6 @@ class Alerts:
     routing: Routing
     reader: Reader
     transport: Transport
-    preview: Path | None = None
     settle: timedelta = SETTLE
     log: logging.Logger = field(default_factory=lambda: logging.getLogger(__name__))
 
@@ -194,18 +180,10 @@ class Alerts:
     def mind_the_time(self, now: datetime) -> None:
         """Say what is due without an ended run: reminders, silences that ended, a slow run, the day's digest."""
         self.pass_time(now)
-        project, channel = self.catalogue.project, self.routing.default_channel
         with self.ledger.transaction() as book:
-            is_silenced = self._policy(book, now).silence(Subject("", project.daily_job), now) is not None
-            slow_runs.keep_reported(
-                book, self.instance, self.catalogue, self.reader, channel=channel, is_silenced=is_silenced, now=now
-            )
-        built_at, changes = runs.figures_built_at(self.instance, project), runs.changes(self.instance, project)
+            slow_runs.keep_reported(book, self.instance, self.catalogue, self.routing, self.reader, now=now)
         with self.ledger.transaction() as book:
-            if facts := digest.facts_of_today(
-                book, self.catalogue, self.routing, now, figures_built_at=built_at, changes=changes
-            ):
-                facts = replace(facts, figures=tuple(runs.figures(self.instance, project)))
+            if facts := digest.facts_of_today(book, self.instance, self.catalogue, self.routing, now):
                 digest.keep_current(book, facts, self.reader, self.routing.digest_channel, now)
 
     def pass_time(self, now: datetime) -> None:
@@ -217,16 +195,16 @@ class Alerts:
             self._notify(book, before, after, [*closed, *transitions], now)
 
     def deliver(self) -> Report:
-        deliverer = Deliverer(
+        report = Deliverer(
             self.ledger, self.transport, self.routing.channels, self.routing.default_channel, self.log, self.settle
-        )
-        report = deliverer.deliver()
-        if self.preview and (report.sent or report.edited or not self.preview.exists()):
+        ).deliver()
+        project = self.catalogue.project
+        if self.transport.is_preview and (report.sent or report.edited or not project.preview.exists()):
             try:
-                write_preview(self.ledger, self.preview, self.catalogue.project, is_sample=self.reader.is_sample)
+                write_preview(self.ledger, project, is_sample=self.reader.is_sample)
             except OSError as error:
-                setting = self.catalogue.project.setting("REPORT_DIR")
-                reason = f"{self.preview} cannot be written ({error.strerror}); name another {setting}."
+                setting = project.setting("REPORT_DIR")
+                reason = f"{project.preview} cannot be written ({error.strerror}); name another {setting}."
                 report.problems.append(reason)
                 self.log.error(reason)
         return report
@@ -275,7 +253,7 @@ class Alerts:
             open_ones = [track.open_incident for track in state.values() if track.open_incident]
             ranked = sorted(open_ones, key=lambda each: causes_first(each.subject, self.catalogue.lineage))
             known = [
-                Transition(Kind.INHIBITED if each.inhibited_by else Kind.OPENED, each, now, each.last_run)
+                Transition(Kind.INHIBITED if each.inhibited_by else Kind.OPENED, each, now)
                 for each in ranked
                 if each.inhibited_by or each.announced
             ]

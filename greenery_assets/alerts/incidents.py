@@ -102,14 +102,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A key figure, as a share from 0 to 1."""
-
-    name: str
-    value: float
-
-
-@dataclass(frozen=True)
 class MartState:
     """An asset of a mart that an incident touches: rebuilt, or still with the data of a time (UTC), or of none.
 
@@ -165,11 +157,7 @@ def stopping(run: RunObservation) -> list[Finding]:
     """The checks that made a run fail: ERRORs that do not hold, and those that could not be evaluated."""
     if run.status != "FAILURE":
         return []
-    return [
-        found
-        for found in run.findings
-        if found.outcome == Outcome.ERRORED or (found.outcome == Outcome.FAILED and found.severity == Severity.ERROR)
-    ]
+    return [found for found in run.findings if found.outcome.is_failing and found.is_error]
 
 
 def failed_run(run: RunObservation) -> Finding | None:
@@ -325,5 +313,4 @@ class Transition:
     kind: Kind
     incident: Incident
     at: datetime
-    run_id: str = ""
     before: Finding | None = None

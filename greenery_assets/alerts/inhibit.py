@@ -3,7 +3,7 @@
 Pure. The lineage that decides it is here; what an inhibited incident goes through is lifecycle's business.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from greenery_assets.alerts.incidents import State, Subject, Track
@@ -19,19 +19,18 @@ class Lineage:
 
     def upstream(self, asset: str) -> frozenset[str]:
         """Every asset that this one is made from, however far, without itself."""
-        return self._reach(asset, self.parents)
+        reached: set[str] = set()
+        waiting = list(self.parents.get(asset, ()))
+        while waiting:
+            parent = waiting.pop()
+            if parent not in reached:
+                reached.add(parent)
+                waiting.extend(self.parents.get(parent, ()))
+        return frozenset(reached)
 
     def downstream(self, asset: str) -> frozenset[str]:
         """Every asset that is made from this one, however far, without itself."""
-        return self._reach(asset, self.children)
-
-    @property
-    def children(self) -> Mapping[str, frozenset[str]]:
-        found: dict[str, set[str]] = {asset: set() for asset in self.parents}
-        for asset, parents in self.parents.items():
-            for parent in parents:
-                found.setdefault(parent, set()).add(asset)
-        return {asset: frozenset(children) for asset, children in found.items()}
+        return frozenset(other for other in self.parents if asset in self.upstream(other))
 
     def marts_from(self, asset: str) -> list[str]:
         """The assets of the marts that this one decides over, itself included, by name."""
@@ -43,17 +42,6 @@ class Lineage:
     def depth(self, asset: str) -> int:
         """How many assets lie upstream: a cause comes before what it causes."""
         return len(self.upstream(asset))
-
-    @staticmethod
-    def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
-        reached: set[str] = set()
-        waiting = list(edges.get(start, ()))
-        while waiting:
-            asset = waiting.pop()
-            if asset not in reached:
-                reached.add(asset)
-                waiting.extend(edges.get(asset, ()))
-        return frozenset(reached)
 
 
 def cause_of(subject: Subject, state: State, lineage: Lineage) -> Subject | None:

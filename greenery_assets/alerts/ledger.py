@@ -5,11 +5,12 @@ true together or not at all. Decides nothing; its tables are the business of sch
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -81,18 +82,20 @@ class Thread:
 class Outgoing:
     """A message to be sent: a new one, in the thread of `root` if given, or the new content of the one `edits`."""
 
-    delivery_id: str
     channel: str
     message: Message
     root: str | None = None
     edits: str | None = None
     is_broadcast: bool = False
     about_run_ended_at: datetime | None = None
+    delivery_id: str = field(default_factory=lambda: str(uuid4()))
 
 
 # Of the last evaluations of a check, those of earlier runs are not looked for.
 RUNS_LOOKED_THROUGH = 500
 INCIDENT = TypeAdapter(Incident)
+# The newest incident of each subject.
+NEWEST = sa.select(sa.func.max(incidents.c.id)).group_by(*(incidents.c[name] for name in SUBJECT))
 READ_TO = "dagster_log_read_to"
 STARTED_AFTER = "dagster_log_started_after"
 FIRST_PASS = "first_pass_at"
@@ -160,12 +163,9 @@ class Book:
         the others in their threads, and how these threads begin. Nothing that waits is removed.
         """
         old = sa.select(runs.c.end_id).where(runs.c.ended_at < before, runs.c.run_id.not_in(list(left)))
-        end_ids: Sequence[int] = self._do(old).scalars().all()
-        for end_id in end_ids:
-            for table in (observations, runs):
-                self._do(sa.delete(table).where(table.c.end_id == end_id))
-        newest = sa.select(sa.func.max(incidents.c.id)).group_by(*(incidents.c[name] for name in SUBJECT))
-        closed = sa.and_(~incidents.c.is_open, ~incidents.c.has_old_marts, incidents.c.id.not_in(newest))
+        for table in (observations, runs):
+            self._do(sa.delete(table).where(table.c.end_id.in_(old)))
+        closed = sa.and_(~incidents.c.is_open, ~incidents.c.has_old_marts, incidents.c.id.not_in(NEWEST))
         done = {
             row.id
             for row in self._do(sa.select(incidents).where(closed))
@@ -217,9 +217,7 @@ class Book:
 
     def state(self) -> State:
         """What is remembered of every subject, with its newest incident."""
-        key = (incidents.c.asset, incidents.c.name, incidents.c.partition)
-        newest = sa.select(sa.func.max(incidents.c.id)).group_by(*key)
-        rows = self._do(sa.select(incidents).where(incidents.c.id.in_(newest)))
+        rows = self._do(sa.select(incidents).where(incidents.c.id.in_(NEWEST)))
         found = {_subject(row): _incident(row) for row in rows}
         judged = self._do(sa.select(tracks).where(tracks.c.evaluations != ""))
         evaluations = {_subject(row): row.evaluations for row in judged}
@@ -264,7 +262,7 @@ class Book:
 
     def last_seen(self, limit: int) -> list[Seen]:
         """The findings of every check by the last `limit` runs, oldest first."""
-        key = (observations.c.asset, observations.c.name, observations.c.partition)
+        key = [observations.c[name] for name in SUBJECT]
         place = sa.func.row_number().over(partition_by=key, order_by=observations.c.end_id.desc()).label("place")
         oldest = sa.select(runs.c.end_id).order_by(runs.c.end_id.desc()).offset(RUNS_LOOKED_THROUGH).limit(1)
         is_recent = observations.c.end_id > sa.func.coalesce(oldest.scalar_subquery(), -1)
@@ -316,14 +314,18 @@ class Book:
 
     # Outbox
 
-    def enqueue(self, out: Outgoing, now: datetime) -> None:
-        """Put a message into the outbox. A new edit replaces those of the same message that were not sent yet."""
+    def enqueue(self, out: Outgoing, now: datetime) -> str:
+        """Put a message into the outbox; returns its delivery id.
+
+        A new edit replaces those of the same message that were not sent yet.
+        """
         if out.edits:
             older = sa.and_(outbox.c.edits == out.edits, outbox.c.state != "sent")
             self._do(sa.update(outbox).where(older).values(state="superseded"))
         values = vars(out) | {"text": out.message.text, "created_at": now}
         del values["message"]
         self._do(sa.insert(outbox).values(blocks=json.dumps(out.message.blocks, ensure_ascii=False), **values))
+        return out.delivery_id
 
     def waiting(self) -> list[sa.Row[Any]]:
         """The messages that are not sent yet, in the order in which they must be."""

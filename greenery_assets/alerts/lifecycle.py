@@ -198,6 +198,7 @@ class _Judge:
 
     def _failing(self, track: Track, finding: Finding, evaluations: str) -> Incident:
         earlier = track.open_incident
+        turns = sum(one != other for one, other in pairwise(evaluations))
         incident = earlier or Incident(
             subject=finding.subject,
             episode=track.incident.episode + 1 if track.incident else 1,
@@ -205,7 +206,7 @@ class _Judge:
             opened_by_run=self.run.run_id,
             finding=finding,
             last_run=self.run.run_id,
-            is_flapping=_turns(evaluations) >= TURNS_OF_FLAPPING,
+            is_flapping=turns >= TURNS_OF_FLAPPING,
         )
         was_flapping = incident.is_flapping
         incident = replace(
@@ -250,16 +251,12 @@ class _Judge:
         )
         is_known = incident.inhibited_by and not self.policy.silence(incident.subject, self.now)
         if incident.announced or is_known:
-            self.transitions.append(
-                Transition(Kind.RESOLVED, resolved, self.run.ended_at, self.run.run_id, incident.announced)
-            )
+            self.transitions.append(Transition(Kind.RESOLVED, resolved, self.run.ended_at, incident.announced))
         return resolved
 
     def _notify(self, kind: Kind, incident: Incident, before: Finding | None = None) -> Incident:
         known = incident if incident.inhibited_by else _announce(kind, incident, self.now)
-        self.transitions.append(
-            Transition(kind, known, self.run.ended_at, self.run.run_id, before or incident.announced)
-        )
+        self.transitions.append(Transition(kind, known, self.run.ended_at, before or incident.announced))
         return known
 
     def _marts(self, names: Iterable[str]) -> tuple[MartState, ...]:
@@ -301,19 +298,19 @@ def _due(incident: Incident, state: State, lineage: Lineage, policy: Policy, now
         cause = cause_of(incident.subject, state, lineage)
         inhibited = replace(incident, inhibited_by=cause)
         kind = Kind.INHIBITED if cause else _opening(inhibited)
-        yield Transition(kind, inhibited if cause else _announce(kind, inhibited, now), now, incident.last_run)
+        yield Transition(kind, inhibited if cause else _announce(kind, inhibited, now), now)
         return
     changed = None if incident.is_flapping else _difference(incident.announced, incident.finding)
     if changed:
         before, incident = incident.announced, _announce(changed, incident, now)
         if changed == Kind.RAISED:
             incident = replace(incident, acknowledged_by="")
-        yield Transition(changed, incident, now, incident.last_run, before)
+        yield Transition(changed, incident, now, before)
     since = now - (incident.notified_at or incident.opened_at)
     # What was noted well ahead of now was so by a clock that was wrong: to wait for that could take for ever.
     is_old = since >= policy.renotify_after[incident.finding.severity] or since < -CLOCK_SKEW
     if is_old and not incident.acknowledged_by:
-        yield Transition(Kind.REMINDED, replace(incident, notified_at=now), now, incident.last_run)
+        yield Transition(Kind.REMINDED, replace(incident, notified_at=now), now)
 
 
 def _difference(before: Finding, now: Finding) -> Kind | None:
@@ -339,10 +336,6 @@ def _announce(kind: Kind, incident: Incident, now: datetime) -> Incident:
     # Who reads only the channel has not heard of what is in the thread.
     notified_at = now if kind.reaches_channel else incident.notified_at
     return replace(incident, announced=incident.finding, notified_at=notified_at, inhibited_by=None)
-
-
-def _turns(evaluations: str) -> int:
-    return sum(one != other for one, other in pairwise(evaluations))
 
 
 def _is_steady(evaluations: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from greenery_assets.alerts import blocks, wording
-from greenery_assets.alerts.blocks import Block, Element, counted, duration_in_words, escaped, text
+from greenery_assets.alerts.blocks import LONGEST_NAME, Block, Element, counted, duration_in_words, escaped, text
 from greenery_assets.alerts.incidents import Incident, Kind, Outcome, Transition
 from greenery_assets.alerts.wording import Reader
 
@@ -20,7 +20,6 @@ SHOWN_OWNERS = 20
 # What blocks.literal adds to a text that it cuts.
 LONGEST_REST = 22
 LONGEST_REMEDY = 800
-LONGEST_NAME = blocks.LONGEST_NAME
 # After which people need to know what is the matter now, and which call for the owner.
 SHOWN_WITH_MARK = {Kind.RAISED, Kind.LOWERED, Kind.CHANGED, Kind.STEADY, Kind.RESOLVED, Kind.RETIRED}
 SHOWN_TO_THE_OWNER = {Kind.RAISED, Kind.REMINDED}
@@ -64,8 +63,13 @@ def group_message(incidents: Sequence[Incident], reader: Reader, *, is_first: bo
     causes, left = blocks.fitting([line_elements(each, reader) for each in ranked], ROOM_FOR_CAUSES, SHOWN_CAUSES)
     end = [*([f"{left:,} more in the thread"] if left else []), "*Details:* one by one in the thread"]
     runs = {incident.opened_by_run for incident in ranked}
-    links = [_run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
-    shown = [*_sections(lead), *_sections([*stale, *_owners(ongoing, reader)]), *causes, *_sections(end)]
+    links = [run_link(reader, run, "Open the run that found this") for run in runs if len(runs) == 1]
+    shown = [
+        *blocks.paragraph(lead),
+        *blocks.paragraph([*stale, *_owners(ongoing, reader)]),
+        *causes,
+        *blocks.paragraph(end),
+    ]
     return message(_group_title(ranked, ongoing, reader), shown, links, reader=reader)
 
 
@@ -179,11 +183,11 @@ def _incident(incident: Incident, reader: Reader, owner: str, position: str = ""
     return message(
         f":{wording.mark(incident)}: {position}{wording.headline(incident, reader)}",
         [
-            *_sections(lead),
-            *_sections(assumed),
+            *blocks.paragraph(lead),
+            *blocks.paragraph(assumed),
             _found(incident, reader),
-            *_sections(marts),
-            *_sections(todo),
+            *blocks.paragraph(marts),
+            *blocks.paragraph(todo),
             *_rows(incident),
         ],
         _links(incident, reader),
@@ -296,12 +300,13 @@ def _links(incident: Incident, reader: Reader) -> list[str]:
     has_page = not subject.is_job and not wording.is_retired(incident)
     check = blocks.link(reader.ui_url, path, "Open the check") if has_page else ""
     if incident.is_open:
-        return [check, _run_link(reader, incident.last_run, "Open the run")]
-    opened = _run_link(reader, incident.opened_by_run, "The run that found it")
-    return [check, opened, _run_link(reader, incident.resolved_by_run, "The run that resolved it")]
+        return [check, run_link(reader, incident.last_run, "Open the run")]
+    opened = run_link(reader, incident.opened_by_run, "The run that found it")
+    return [check, opened, run_link(reader, incident.resolved_by_run, "The run that resolved it")]
 
 
-def _run_link(reader: Reader, run_id: str, words: str) -> str:
+def run_link(reader: Reader, run_id: str, words: str) -> str:
+    """The mrkdwn of a link to a run in the web interface; empty without a run."""
     return blocks.link(reader.ui_url, f"/runs/{blocks.quoted(run_id)}", words) if run_id else ""
 
 
@@ -317,7 +322,3 @@ def _group_title(ranked: Sequence[Incident], ongoing: Sequence[Incident], reader
     title = f":{wording.mark(ongoing[0])}: {still}{tally}. Worst: "
     room = blocks.LONGEST_HEADER - len(title) - len(end) - LONGEST_REST
     return f"{title}{wording.found(ongoing[0].finding, reader.daily_job, max(room, 0))}{end}"
-
-
-def _sections(lines: Sequence[str]) -> list[Block]:
-    return [blocks.section("\n".join(lines))] if lines else []

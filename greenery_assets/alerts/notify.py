@@ -48,13 +48,7 @@ class MaybeDeliveredError(DeliveryError):
 
 
 class UnreachableError(DeliveryError):
-    """The message cannot have arrived: there was no connection."""
-
-    stops_all = True
-
-
-class OutOfTimeError(DeliveryError):
-    """The pass has taken its time: nothing more is begun."""
+    """The message cannot have arrived: there was no connection, or no time left in the pass for one."""
 
     stops_all = True
 
@@ -111,8 +105,9 @@ class Transport(Protocol):
     def find(self, channel: str, delivery_id: str, thread: Receipt | None, since: datetime) -> Receipt | None:
         """Look for a message sent since a time by its delivery id."""
 
-    def has(self, receipt: Receipt) -> bool:
-        """Whether a message was sent this way, and not another."""
+    @property
+    def is_preview(self) -> bool:
+        """Whether messages only go to the preview: what is in one of Slack and the preview is not in the other."""
 
 
 @dataclass
@@ -242,7 +237,7 @@ class Deliverer:
     def _in_time(self) -> Transport:
         """The transport, while there is time for a request more."""
         if self.clock() > self._ends_at:
-            raise OutOfTimeError("Slack answers slowly; what is left follows with the next pass.")
+            raise UnreachableError("Slack answers slowly; what is left follows with the next pass.")
         return self.transport
 
     def _receipt(self, delivery_id: str) -> Receipt | None:
@@ -251,8 +246,8 @@ class Deliverer:
             row = book.message(delivery_id)
         if row is None or row.slack_ts is None:
             return None
-        receipt = Receipt(row.slack_channel, row.slack_ts)
-        return receipt if self.transport.has(receipt) else None
+        was_preview = row.slack_channel == PREVIEW
+        return Receipt(row.slack_channel, row.slack_ts) if was_preview == self.transport.is_preview else None
 
     def _keep(self, item: Row[Any], refusal: DeliveryError) -> None:
         """Note why a message did not arrive, and when to try again."""

@@ -26,7 +26,8 @@ def ping(project: Project, log: logging.Logger, *, is_good: bool) -> str:
     """
     if project.ping_url is None:
         return ""
-    address = project.ping_url if is_good else _failed(project.ping_url)
+    parts = urlsplit(project.ping_url)
+    address = (parts if is_good else parts._replace(path=f"{parts.path.rstrip('/')}/fail")).geturl()
     now = time.monotonic()
     if now - _LAST.get(address, -PAUSE_S) < PAUSE_S:
         return ""
@@ -44,8 +45,3 @@ def ping(project: Project, log: logging.Logger, *, is_good: bool) -> str:
     problem = f"The ping to {project.setting('PING_URL')} could not be sent: {cause}."
     log.warning(problem)
     return problem
-
-
-def _failed(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(path=f"{parts.path.rstrip('/')}/fail").geturl()

@@ -3,9 +3,11 @@
 import logging
 import re
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -59,7 +61,7 @@ class PreviewPost:
     channel: str
     message: Message
     sent_at: datetime
-    replies: tuple["PreviewPost", ...] = ()
+    replies: Sequence["PreviewPost"] = ()
 
 
 def render_preview(
@@ -123,7 +125,7 @@ def _element(element: blocks.Element) -> Markup:
 
 
 def _mrkdwn(text: str) -> Markup:
-    return _formatted(text, MARKUP, lambda value: value.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    return _formatted(text, MARKUP, unescape)
 
 
 def _formatted(text: str, markup: re.Pattern[str], meant: Callable[[str], str] = str) -> Markup:
@@ -145,6 +147,8 @@ def _emoji(name: str) -> Markup:
 class LogTransport:
     """Writes messages to the log; the page is drawn from the ledger, which has them all."""
 
+    is_preview = True
+
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
 
@@ -159,32 +163,23 @@ class LogTransport:
     def find(self, *_: object, **__: object) -> None:
         """Nothing is ever lost on the way."""
 
-    def has(self, receipt: Receipt) -> bool:
-        """Whether a message was written here, before a token was set or after it was taken away."""
-        return receipt.channel == PREVIEW
 
-
-def write_preview(ledger: Ledger, path: Path, project: Project, *, is_sample: bool = False) -> None:
-    """Draw the newest messages, with their threads and as edited, as one page. Raises OSError."""
+def write_preview(ledger: Ledger, project: Project, *, is_sample: bool) -> None:
+    """Draw the newest messages, with their threads and as edited, as the project's preview. Raises OSError."""
     with ledger.transaction() as book:
         sent = book.sent(SHOWN_MESSAGES)
         edited = book.newest_edits(row.delivery_id for row in sent)
-    replies: dict[str, list[PreviewPost]] = {}
+    replies: dict[str, list[PreviewPost]] = defaultdict(list)
     for row in sent:
         if row.root:
-            replies.setdefault(row.root, []).append(PreviewPost(row.channel, message_of(row), row.sent_at))
+            replies[row.root].append(PreviewPost(row.channel, message_of(row), row.sent_at))
     posts = [
-        PreviewPost(
-            row.channel,
-            message_of(edited.get(row.delivery_id, row)),
-            row.sent_at,
-            tuple(replies.get(row.delivery_id, ())),
-        )
+        PreviewPost(row.channel, message_of(edited.get(row.delivery_id, row)), row.sent_at, replies[row.delivery_id])
         for row in sent
         if not row.root
     ]
     names = {blocks.picture_in(post.message.blocks) for post in posts} - {""}
     file = project.picture
     found = {name: content for name in names if file and (content := blocks.read_picture(file, name))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_preview(posts, project, found, is_sample=is_sample), encoding="utf-8")
+    project.preview.parent.mkdir(parents=True, exist_ok=True)
+    project.preview.write_text(render_preview(posts, project, found, is_sample=is_sample), encoding="utf-8")

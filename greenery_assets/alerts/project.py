@@ -50,10 +50,6 @@ class SampleMark:
     value: str
 
 
-def _unchanged(text: str) -> str:
-    return text
-
-
 @dataclass(frozen=True, kw_only=True)
 class Project:
     """A Dagster project, as its alerts need to know it.
@@ -99,7 +95,7 @@ class Project:
     # What may be shown: columns of failing rows; a text without personal data; the metadata of a `dg.Failure` that
     # holds a reason without any.
     shareable_columns: Collection[str] = frozenset()
-    mask: Callable[[str], str] = _unchanged
+    mask: Callable[[str], str] = str
     shareable_reason: str = "shareable_reason"
 
     @property

@@ -18,7 +18,6 @@ from greenery_assets.alerts.blocks import duration_in_words, quoted
 from greenery_assets.alerts.incidents import (
     AD_HOC_JOB,
     RETRIED,
-    Figure,
     Finding,
     MartState,
     Outcome,
@@ -260,19 +259,20 @@ def is_sample_data(instance: dg.DagsterInstance, catalogue: Catalogue) -> bool:
     return said is not None and said.value == mark.value
 
 
-def figures(instance: dg.DagsterInstance, project: Project) -> list[Figure]:
-    """The key figures of what their tables hold now.
+def figures(instance: dg.DagsterInstance, project: Project) -> tuple[dict[str, float], datetime | None]:
+    """The key figures of what their tables hold now, as shares from 0 to 1, and when the newest of these was built.
 
-    One that was not recorded since its table was built last is left out: a picture of that table may say otherwise.
+    What was drawn before that shows figures of before. One that was not recorded since its table was built last is left
+    out: a picture of that table may say otherwise.
     """
     built = _built_last(instance, project.key_figures)
-    found = []
+    found = {}
     for asset, name in project.key_figures.items():
         for record in instance.fetch_observations(dg.AssetKey.from_user_string(asset), limit=1).records:
             said = record.asset_observation.metadata.get(name) if record.asset_observation else None
             if said and (asset not in built or record.timestamp >= built[asset].timestamp):
-                found.append(Figure(name.replace("_", " "), float(str(said.value))))
-    return found
+                found[name.replace("_", " ")] = float(str(said.value))
+    return found, max((_utc(record.timestamp) for record in built.values()), default=None)
 
 
 def changes(instance: dg.DagsterInstance, project: Project) -> tuple[datetime, str] | None:
@@ -281,11 +281,6 @@ def changes(instance: dg.DagsterInstance, project: Project) -> tuple[datetime, s
     built = _built_last(instance, [asset] if asset else []).get(asset)
     said = built.asset_materialization.metadata.get(name) if built and built.asset_materialization else None
     return (_utc(built.timestamp), str(said.value)) if built and said else None
-
-
-def figures_built_at(instance: dg.DagsterInstance, project: Project) -> datetime | None:
-    """When the newest of the key figures' tables was built: what was drawn before that shows figures of before."""
-    return max((_utc(built.timestamp) for built in _built_last(instance, project.key_figures).values()), default=None)
 
 
 def _built_last(instance: dg.DagsterInstance, assets: Iterable[str]) -> dict[str, dg.EventLogRecord]:

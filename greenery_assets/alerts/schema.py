@@ -32,18 +32,11 @@ _RESTORE = (
 _WHO = "Correct user, password and database in {setting}"
 _START = "Start the server, or correct host and port in {setting}"
 _LOCKED = "another program has it locked"
-_RIGHTS = ("this user may not write it", "Let this user write the file and its folder")
 
 SQLITE: Mapping[int, tuple[str, str]] = {
-    sqlite3.SQLITE_BUSY: (
-        _LOCKED,
-        "Close the program that has it open, such as a database browser, and run again",
-    ),
-    sqlite3.SQLITE_LOCKED: (_LOCKED, "Close the program that has it open, and run again"),
+    sqlite3.SQLITE_BUSY: (_LOCKED, "Close the program that has it open, such as a database browser, and run again"),
     sqlite3.SQLITE_FULL: ("its disk is full", "Free some space there"),
-    sqlite3.SQLITE_READONLY: _RIGHTS,
-    sqlite3.SQLITE_PERM: _RIGHTS,
-    sqlite3.SQLITE_AUTH: _RIGHTS,
+    sqlite3.SQLITE_READONLY: ("this user may not write it", "Let this user write the file and its folder"),
     sqlite3.SQLITE_CANTOPEN: ("this user may not open it", "Let this user read and write the file and its folder"),
     sqlite3.SQLITE_IOERR: ("its disk cannot be read or written", "Look whether the disk is full, failing or gone"),
     sqlite3.SQLITE_CORRUPT: ("it is damaged", _RESTORE),

@@ -57,7 +57,6 @@ def alerts_of(
             routing=routing,
             reader=reader_of(project, routing, catalogue.figures),
             transport=SlackTransport(client, project, log) if client else LogTransport(log),
-            preview=None if client else project.preview,
             log=log,
         )
 

@@ -25,13 +25,11 @@ from greenery_assets.alerts.blocks import Block, picture_in, read_picture
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.notify import (
     LONGEST_WAIT,
-    PREVIEW,
     AccessRefusedError,
     ChannelRefusedError,
     ContentRefusedError,
     DeliveryError,
     MaybeDeliveredError,
-    OutOfTimeError,
     RateLimitedError,
     Receipt,
     ThreadGoneError,
@@ -58,10 +56,6 @@ EVENT_TYPE = "data_alert"
 # Their clock and ours may differ by as much.
 CLOCK_SKEW = timedelta(minutes=5)
 
-NEW_TOKEN = "Copy the bot token of the Slack app (OAuth & Permissions) into {token} and start again."
-LOOK_AT_NETWORK = (
-    "Look at this machine's network, and at {address} if it is set. Messages are kept and sent when it is back."
-)
 ACCESS = {
     "not_authed": "Slack got no token. {new_token}",
     "invalid_auth": "Slack does not know the token in {token}. {new_token}",
@@ -125,10 +119,11 @@ def words_of(project: Project) -> dict[str, str]:
     token, address = project.setting("SLACK_TOKEN"), project.setting("SLACK_API_URL")
     return {
         "token": token,
-        "new_token": NEW_TOKEN.format(token=token),
+        "new_token": f"Copy the bot token of the Slack app (OAuth & Permissions) into {token} and start again.",
         "setting": project.setting("SLACK_CHANNEL"),
         "address": address,
-        "network": LOOK_AT_NETWORK.format(address=address),
+        "network": f"Look at this machine's network, and at {address} if it is set. Messages are kept and sent when it "
+        "is back.",
         "sender": project.sender,
     }
 
@@ -158,6 +153,8 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
 class SlackTransport:
     """Sends to the Slack workspace of a client. Channel names are looked up once, as finding needs their ids."""
+
+    is_preview = False
 
     def __init__(self, client: WebClient, project: Project, log: logging.Logger) -> None:
         self._client = client
@@ -209,10 +206,6 @@ class SlackTransport:
                     if found.get("metadata", {}).get("event_payload", {}).get("delivery_id") == delivery_id:
                         return Receipt(self.channel_id(channel), found["ts"])
         return None
-
-    def has(self, receipt: Receipt) -> bool:
-        """Whether it names a place in Slack and not in the preview."""
-        return receipt.channel != PREVIEW
 
     def identity(self) -> tuple[str, str]:
         answer = self._call("", "auth.test")
@@ -343,7 +336,7 @@ class SlackTransport:
 
     def _call(self, shown_channel: str, method: str, **arguments: Any) -> dict[str, Any]:
         if self._time_left() <= 0:
-            raise OutOfTimeError("Slack answers slowly; what is left follows with the next pass.")
+            raise UnreachableError("Slack answers slowly; what is left follows with the next pass.")
         if not (self._is_reached or getproxies()):
             self._reach(min(TIMEOUT_S, self._time_left()))
         seconds = min(TIMEOUT_S, self._time_left())

@@ -7,16 +7,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from uuid import uuid4
 
 import dagster as dg
 from pydantic import TypeAdapter
 
 from greenery_assets.alerts import blocks, messages
 from greenery_assets.alerts.blocks import duration_in_words
+from greenery_assets.alerts.incidents import Subject
 from greenery_assets.alerts.ledger import Book, Outgoing
 from greenery_assets.alerts.messages import Message
 from greenery_assets.alerts.project import Catalogue
+from greenery_assets.alerts.routing import Routing
 from greenery_assets.alerts.runs import is_ours, job_of
 from greenery_assets.alerts.wording import Reader
 
@@ -51,13 +52,14 @@ def keep_reported(
     book: Book,
     instance: dg.DagsterInstance,
     catalogue: Catalogue,
+    routing: Routing,
     reader: Reader,
     *,
-    channel: str,
-    is_silenced: bool,
     now: datetime,
 ) -> None:
     """Queue a message about each run that is slow by now, unless silenced, and about the end of those that were."""
+    channel, daily_run = routing.default_channel, Subject("", catalogue.project.daily_job)
+    is_silenced = routing.policy(book.silences(now)).silence(daily_run, now) is not None
     known = SLOW_RUNS.validate_json(book.progress(REPORTED) or "[]")
     going_on = []
     for slow in known:
@@ -69,12 +71,12 @@ def keep_reported(
         ended_at = datetime.fromtimestamp(record.end_time, UTC) if record and record.end_time else now
         lasted = duration_in_words(ended_at - slow.started_at)
         (reply,) = messages.paged([(blocks.emoji(blocks.RESOLVED), blocks.text(f" It has ended after {lasted}."))])
-        book.enqueue(Outgoing(str(uuid4()), channel, reply, root=slow.root), now)
-        book.enqueue(Outgoing(str(uuid4()), channel, _message(slow, lasted, reader, True), edits=slow.root), now)
+        book.enqueue(Outgoing(channel, reply, root=slow.root), now)
+        book.enqueue(Outgoing(channel, _message(slow, lasted, reader, True), edits=slow.root), now)
     news = () if is_silenced else _slow_runs(instance, catalogue, {each.run_id for each in known}, now)
     for slow in news:
-        root, lasts = str(uuid4()), duration_in_words(now - slow.started_at)
-        book.enqueue(Outgoing(root, channel, _message(slow, lasts, reader, False)), now)
+        lasts = duration_in_words(now - slow.started_at)
+        root = book.enqueue(Outgoing(channel, _message(slow, lasts, reader, False)), now)
         going_on.append(replace(slow, root=root))
     if going_on != known:
         book.set_progress(REPORTED, SLOW_RUNS.dump_json(going_on).decode())
@@ -125,5 +127,5 @@ def _message(slow: SlowRun, lasted: str, reader: Reader, has_ended: bool) -> Mes
         title = f":{blocks.RESOLVED}: Resolved: the daily run has ended after {lasted}; it usually takes {usual}"
     since = f"*Since:* {reader.moment(slow.started_at)}"
     todo = [] if has_ended else ["*Figures:* those of this run are not there yet", f"*What to do:* {WHAT_TO_DO}"]
-    link = blocks.link(reader.ui_url, f"/runs/{blocks.quoted(slow.run_id)}", "Open the run")
-    return messages.message(title, [blocks.section("\n".join([*todo, since]))], [link], reader=reader)
+    link = messages.run_link(reader, slow.run_id, "Open the run")
+    return messages.message(title, blocks.paragraph([*todo, since]), [link], reader=reader)

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
+from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from greenery_assets.alerts import blocks
@@ -394,16 +393,12 @@ def _bare(sentence: str) -> str:
 def _names(marts: Iterable[MartState]) -> str:
     """As mrkdwn, by group: "oven: loaves; counter: sales, takings; 3 more"."""
     split = sorted((mart.mart, mart.asset.rpartition("/")[2]) for mart in marts)
-    keys = [(escaped(group, blocks.LONGEST_NAME), escaped(name, blocks.LONGEST_NAME)) for group, name in split]
-    kept = used = 0
-    for n, (group, name) in enumerate(keys):
-        used += len(f"{name}, ") + (len(f"{group}: ; ") if n == 0 or group != keys[n - 1][0] else 0)
-        if used > LONGEST_NAMES:
-            break
-        kept += 1
-    groups = [
-        (f"{group}: " if group else "") + ", ".join(name for _, name in each)
-        for group, each in groupby(keys[:kept], key=itemgetter(0))
-    ]
-    rest = [f"{len(keys) - kept:,} more"] if kept < len(keys) else []
-    return "; ".join([*groups, *rest])
+    names: list[str] = []
+    group_before = None
+    for group, name in split:
+        new_group = f"{escaped(group, blocks.LONGEST_NAME)}: " if group else ""
+        joint = ", " if group == group_before else f"; {new_group}" if names else new_group
+        names.append(joint + escaped(name, blocks.LONGEST_NAME))
+        group_before = group
+    kept = sum(used <= LONGEST_NAMES for used in accumulate(map(len, names)))
+    return "".join(names[:kept]) + (f"; {len(names) - kept:,} more" if kept < len(names) else "")

@@ -52,12 +52,12 @@ class Outbox:
     ) -> None:
         """A message, or a reply that may be shown in the channel as well."""
         content = ({"type": "section", "text": {"type": "mrkdwn", "text": text}},) if blocks else ()
-        self._put(Outgoing(text, channel, Message(text, content), root, is_broadcast=shown))
+        self._put(Outgoing(channel, Message(text, content), root, is_broadcast=shown, delivery_id=text))
 
     def edit(self, root: str, text: str, channel: str = ALERTS, *, blocks: bool = False) -> None:
         """New content for a message."""
         content = ({"type": "section", "text": {"type": "mrkdwn", "text": text}},) if blocks else ()
-        self._put(Outgoing(f"edit to {text}", channel, Message(text, content), edits=root))
+        self._put(Outgoing(channel, Message(text, content), edits=root, delivery_id=f"edit to {text}"))
 
     def _put(self, outgoing: Outgoing) -> None:
         with self.ledger.transaction() as book:

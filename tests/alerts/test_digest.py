@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenery_assets.alerts import wording
-from greenery_assets.alerts.digest import COLUMNS, DigestFacts, Figure, digest_message
+from greenery_assets.alerts.digest import COLUMNS, DigestFacts, digest_message
 from greenery_assets.alerts.incidents import Incident, MartState, Severity, Subject
 from greenery_assets.alerts.messages import group_message
 from greenery_assets.alerts.silence import Silence
@@ -37,7 +37,7 @@ GOOD_DAY = DigestFacts(
     marts={"staging": {"passed": 65}, "marketing": {"passed": 40}},
     open_incidents=(),
     silenced=(),
-    figures=(Figure("repeat rate", 0.798), Figure("conversion rate", 0.624)),
+    figures={"repeat rate": 0.798, "conversion rate": 0.624},
     stale=(),
 )
 UNTIL = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -144,8 +144,8 @@ def test_figures_stand_in_a_line_and_what_moved_in_the_next_ones() -> None:
     said = digest_message(day(changes=moved), READER)
     assert f"*Key figures:* repeat rate 79.8 %, conversion rate 62.4 %\n{moved}" in texts(said, "mrkdwn")
     assert "Since" not in shown(digest_message(GOOD_DAY, READER))
-    assert "Key figures" not in shown(digest_message(day(figures=(), changes=moved), READER))
-    assert "Key figures" not in shown(digest_message(day(figures=()), READER))
+    assert "Key figures" not in shown(digest_message(day(figures={}, changes=moved), READER))
+    assert "Key figures" not in shown(digest_message(day(figures={}), READER))
 
 
 def test_open_incidents_come_with_age_owner_and_who_is_on_them() -> None:
@@ -183,7 +183,6 @@ def test_a_silence_says_why_and_until_when_literally(reason: str) -> None:
         assert reason[:40] not in message.text or reason.isalpha()
 
 
-figures = st.builds(Figure, anything, st.floats())
 counts = st.dictionaries(st.sampled_from(sorted(COLUMNS)), huge)
 silenced = st.tuples(incidents(), st.builds(Silence, anything, anything, anything, times))
 states = st.builds(MartState, anything, st.just(False), st.none() | times)
@@ -201,7 +200,7 @@ states = st.builds(MartState, anything, st.just(False), st.none() | times)
         marts=st.dictionaries(anything, counts, max_size=20),
         open_incidents=st.lists(incidents(), max_size=3).map(lambda some: tuple(some * 8)),
         silenced=st.lists(silenced, max_size=2).map(lambda some: tuple(some * 4)),
-        figures=st.lists(figures, max_size=20).map(tuple),
+        figures=st.dictionaries(anything, st.floats(), max_size=20),
         stale=st.lists(states, max_size=40).map(tuple),
         changes=anything,
     )

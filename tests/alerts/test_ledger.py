@@ -206,7 +206,9 @@ def test_a_reader_waits_for_no_writer(tmp_path: Path, monkeypatch: pytest.Monkey
 def say(ledger: Ledger, text: str, edits: str | None = None, state: str = "sent", age: timedelta = timedelta()) -> None:
     """Put a message into a ledger whose delivery id is its text."""
     with ledger.transaction() as book:
-        book.enqueue(Outgoing(text, "#data-alerts", Message(text, ()), edits=edits), datetime.now(UTC) - age)
+        book.enqueue(
+            Outgoing("#data-alerts", Message(text, ()), edits=edits, delivery_id=text), datetime.now(UTC) - age
+        )
         book.mark(text, state=state)
 
 

@@ -219,7 +219,7 @@ def test_after_a_history_an_incident_remembers(history: str, name: str, fields: 
 def test_a_change_tells_what_people_knew_before() -> None:
     story = after("orders=F3; silence orders 5h; orders=F9")
     (happened,) = story.wait(9)
-    assert (happened.kind, happened.before, happened.run_id) == (Kind.WORSE, F3, "run-2")
+    assert (happened.kind, happened.before, happened.incident.last_run) == (Kind.WORSE, F3, "run-2")
 
 
 def test_an_unknown_check_leaves_no_trace_of_its_own() -> None:

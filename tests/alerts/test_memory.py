@@ -93,8 +93,9 @@ class AllInMind:
     def left_stale(self) -> list[Incident]:
         return [incident for incident in self.episodes.values() if incident.stale_marts]
 
-    def enqueue(self, out: Outgoing, now: datetime) -> None:
+    def enqueue(self, out: Outgoing, now: datetime) -> str:
         self.messages.append(out)
+        return out.delivery_id
 
     def add_thread(self, root: str, form: str, members: Iterable[Incident]) -> None:
         self.roots[root] = form, [(member.subject, member.episode) for member in members]

@@ -1,7 +1,6 @@
 """Where the data is sample data, every message says so; and none does where it is a shop's own."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from greenery_assets.alerts.dispatch import Alerts
 from greenery_assets.alerts.incidents import Kind
 from greenery_assets.alerts.messages import change_messages, detail_messages, group_message, incident_message
+from greenery_assets.alerts.preview import LogTransport
 from tests.alerts.recorded import record_run
-from tests.alerts.shop import Shop
+from tests.alerts.shop import HAPPENS, Shop
 from tests.alerts.told import IN_THREADS, READER, assert_slack_takes, happened, incident, shown, title
 from tests.slack.fake import FakeSlack
 
@@ -25,10 +25,7 @@ def loaded_from(shop: Shop, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["sample data", "/data/sample data"])
-def test_every_message_names_sample_data_as_that(
-    shop: Shop, alerts: Alerts, slack: FakeSlack, tmp_path: Path, source: str
-) -> None:
-    alerts.preview = tmp_path / "alerts.html"
+def test_every_message_names_sample_data_as_that(shop: Shop, alerts: Alerts, slack: FakeSlack, source: str) -> None:
     loaded_from(shop, source)
     for found in ("orders=f1 users=f2", "orders=F1", ""):
         record_run(shop, found)
@@ -40,7 +37,10 @@ def test_every_message_names_sample_data_as_that(
     said = [text for posted in (*in_the_channels, *broadcast) for text in (posted.text, str(posted.blocks))]
     is_sample = source == "sample data"
     assert [("SAMPLE DATA" in text) for text in said] == [is_sample] * len(said)
-    assert ("<h1>Greenery data alerts: SAMPLE DATA</h1>" in alerts.preview.read_text()) == is_sample
+    alerts.transport = LogTransport(HAPPENS)
+    alerts.run_pass()
+    page = shop.project.preview.read_text()
+    assert ("<h1>Greenery data alerts: SAMPLE DATA</h1>" in page) == is_sample
 
 
 def test_a_shops_own_data_is_no_sample_from_the_load_on_that_brought_it(

@@ -106,7 +106,7 @@ def open_preview(page: Page, tmp_path: Path, shown: Incident) -> list[str]:
         shown,
         finding=replace(shown.finding, failing_rows=5, reason=shown.finding.reason.replace("2 orders", "5 orders")),
     )
-    worse = Transition(Kind.WORSE, later, FOUND_AT + timedelta(hours=24), "run", before=shown.finding)
+    worse = Transition(Kind.WORSE, later, FOUND_AT + timedelta(hours=24), before=shown.finding)
     (reply,) = change_messages([worse], READER)
     post = PreviewPost(
         "#data-alerts",
