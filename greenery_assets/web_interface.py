@@ -100,10 +100,10 @@ class _Servers(contextlib.AbstractContextManager["_Servers"]):
                 )
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes.values():
-            process.terminate()
         ends_at = time.monotonic() + PATIENCE_S
-        for process in self._processes.values():
+        # The code server last: a tick of the daemon that gets no answer is an error in its log.
+        for process in reversed(self._processes.values()):
+            process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(ends_at - time.monotonic(), 0))
         self._killer.communicate()

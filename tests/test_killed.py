@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,11 @@ SOON = 2
 def children_of(pid: int) -> Iterator[int]:
     """The processes that a process started, and those that they started."""
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in file.read_text().split():
-            yield int(child)
-            yield from children_of(int(child))
+        # A thread may have ended meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in file.read_text().split():
+                yield int(child)
+                yield from children_of(int(child))
 
 
 def has_open(pid: int, file: Path) -> bool:

@@ -51,7 +51,7 @@ while stop.is_alive():
         seen.append(total)
     if not held:
         connection.close()
-    time.sleep(0.02)
+    time.sleep(0.25)
 print(reads, wrong, len(seen))
 """
 
