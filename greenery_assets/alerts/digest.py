@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from hashlib import sha256
 
-import dagster as dg
-
-from greenery_assets.alerts import blocks, runs, wording
+from greenery_assets.alerts import blocks, wording
 from greenery_assets.alerts.blocks import Block, Element, counted, escaped, text
 from greenery_assets.alerts.incidents import Finding, Incident, MartState, Outcome
 from greenery_assets.alerts.ledger import FIRST_PASS, Book, Outgoing
@@ -175,9 +173,20 @@ def _counts(marts: Mapping[str, Mapping[str, int]]) -> list[Block]:
 
 
 def facts_of_today(
-    book: Book, instance: dg.DagsterInstance, catalogue: Catalogue, routing: Routing, now: datetime
+    book: Book,
+    catalogue: Catalogue,
+    routing: Routing,
+    now: datetime,
+    *,
+    figures: Mapping[str, float],
+    figures_built_at: datetime | None,
+    changes: tuple[datetime, str] | None,
 ) -> DigestFacts | None:
-    """What the day's digest says; None while the day's run has not ended and is not expected yet."""
+    """What the day's digest says; None while the day's run has not ended and is not expected yet.
+
+    The tables of the key `figures` were built last at `figures_built_at`. `changes` is when it was recorded what moved
+    since an earlier day, and what that is.
+    """
     project = catalogue.project
     today = now.astimezone(project.timezone).date()
     # One that ended after now did so by a clock that was wrong: of today it says nothing.
@@ -191,9 +200,8 @@ def facts_of_today(
     policy = routing.policy(book.silences(now))
     silenced = [(incident, policy.silence(incident.subject, now)) for incident in open_incidents]
     last = ended[-1] if ended else None
-    (figures, built_at), changes = runs.figures(instance, project), runs.changes(instance, project)
     # What is of before the run, or of older figures, would contradict the words beside it.
-    since = max(last.started_at, built_at or last.started_at) if last else now
+    since = max(last.started_at, figures_built_at or last.started_at) if last else now
     return DigestFacts(
         day=today,
         finished_at=last.ended_at if last and last.reached_end else None,

@@ -182,8 +182,12 @@ class Alerts:
         self.pass_time(now)
         with self.ledger.transaction() as book:
             slow_runs.keep_reported(book, self.instance, self.catalogue, self.routing, self.reader, now=now)
+        project = self.catalogue.project
+        (figures, built_at), changes = runs.figures(self.instance, project), runs.changes(self.instance, project)
         with self.ledger.transaction() as book:
-            if facts := digest.facts_of_today(book, self.instance, self.catalogue, self.routing, now):
+            if facts := digest.facts_of_today(
+                book, self.catalogue, self.routing, now, figures=figures, figures_built_at=built_at, changes=changes
+            ):
                 digest.keep_current(book, facts, self.reader, self.routing.digest_channel, now)
 
     def pass_time(self, now: datetime) -> None:
